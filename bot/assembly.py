@@ -16,6 +16,7 @@ from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.config import Settings
 from bot.core.errors import StartError
+from bot.core.executors import BoundedExecutor
 from bot.core.loops import KeyedLocks, Timing
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
@@ -54,6 +55,8 @@ from bot.store.engine.opening import open_store
 
 _RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few megapixels
 _THUMBNAILS_S = 4.0
+_JUDGED_PER_GUILD = 200  # prompts that wait for their guild's rules
+_MANAGED_PER_GUILD = 8  # documents, imports and charts
 _MB = 1_000_000
 
 
@@ -71,7 +74,10 @@ class Resources:
     session: aiohttp.ClientSession
     reference_fetcher: Fetcher
     result_fetcher: Fetcher
-    decoding: DecodingPool
+    decoding: DecodingPool  # of results
+    references: DecodingPool  # apart, so that members cannot hold up the delivery
+    judging: BoundedExecutor
+    managing: BoundedExecutor
     classifier: Classifier
     spool: Path
     retention: Retention
@@ -86,6 +92,9 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         Fetcher(rules=result_rules(apis, allowed_hosts=settings.result_hosts)) as result_fetcher,
         DecodingPool() as decoding,
+        DecodingPool("references") as references,
+        BoundedExecutor("judging", per_key=_JUDGED_PER_GUILD, total=5 * _JUDGED_PER_GUILD) as judging,
+        BoundedExecutor("managing", per_key=_MANAGED_PER_GUILD, total=10 * _MANAGED_PER_GUILD) as managing,
     ):
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
@@ -100,7 +109,10 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             reference_fetcher=reference_fetcher,
             result_fetcher=result_fetcher,
             decoding=decoding,
-            classifier=Classifier(endpoint=moderations_of(settings, session)),
+            references=references,
+            judging=judging,
+            managing=managing,
+            classifier=Classifier(endpoint=moderations_of(settings, session), decoding=decoding),
             spool=spool,
             retention=_retention(settings, apis),
         )
@@ -164,7 +176,8 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     guilds = Guilds(store=store, clock=clock, served=_served(settings), managers_may=frozenset(settings.managers_may_set))
     members = Members(store=store, clock=clock)
     pricing = Pricing(store=store, limits=limits, credit_usd=credit_usd, clock=clock)
-    admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=image_apis.models.title, clock=clock)
+    titles, judging = image_apis.models.title, resources.judging
+    admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=titles, judging=judging, clock=clock)
     orders = _orders(resources, image_apis, admissions, pricing, limits)
     results = _results(resources, image_apis, post)
     return Services(
@@ -176,6 +189,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         gallery=Gallery(store=store, clock=clock),
         guilds=guilds,
         history=History(store=store, clock=clock),
+        managing=resources.managing,
         members=members,
         money=Money(store=store, pricing=pricing, credit_usd=credit_usd, clock=clock),
         orders=orders,
@@ -184,7 +198,14 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         privacy=Privacy(store=store, members=members, retention=resources.retention, clock=clock),
         reactions=Reactions(store=store, orders=orders, clock=clock),
         results=results,
-        thumbnails=ThumbnailCache(store=store, results=results, attachments=resources.reference_fetcher, shown=post, limit_s=_THUMBNAILS_S),
+        thumbnails=ThumbnailCache(
+            store=store,
+            results=results,
+            attachments=resources.reference_fetcher,
+            shown=post,
+            decoding=resources.references,
+            limit_s=_THUMBNAILS_S,
+        ),
     )
 
 
@@ -199,6 +220,7 @@ def _orders(resources: Resources, image_apis: ImageApis, admissions: Admissions,
         limits=limits,
         classifier=resources.classifier,
         fetcher=resources.reference_fetcher,
+        decoding=resources.references,
         clock=clock,
     )
     return Orders(store=store, guards=image_apis.guards, models=models, intake=intake, pricing=pricing, limits=limits, clock=clock)

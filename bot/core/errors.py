@@ -8,6 +8,7 @@ EaselError                  base class; `sentence` is safe to show
 │   ├── BadReference        an attached image cannot be used
 │   ├── OutOfCredit         the balance is below the price
 │   ├── TooManyWaiting      the member has too many images in the queue
+│   ├── Overloaded          too much work of this kind waits already: the same request may work in a minute
 │   ├── NotAllowed          the member lacks the permission
 │   └── NotFound            no such job, model or image
 ├── ImageError              the bytes are not a usable image, or the address may not be fetched
@@ -61,6 +62,10 @@ class OutOfCredit(Refusal):
 
 class TooManyWaiting(Refusal):
     """The member has too many images in the queue."""
+
+
+class Overloaded(Refusal):
+    """Too much work of this kind waits already, of this member or guild or of all."""
 
 
 class NotAllowed(Refusal, PermissionError):

@@ -39,8 +39,9 @@ from bot.domain.job import Lane
 from bot.domain.money.payment import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
 from bot.domain.preferences import Preferences
-from bot.domain.prompts.judge import Judge, Level, PromptVerdict
+from bot.domain.prompts.judge import CompiledRule, Judge, Level, PromptVerdict, RuleKind, RulesTooSlow
 from bot.domain.prompts.markup import has_markup
+from bot.domain.prompts.rules import ListName
 from bot.domain.request import Request
 
 _NAMED: Final = 10  # models, channels or aspect ratios that a refusal lists
@@ -62,6 +63,24 @@ class Block(Protocol):
     def reason(self) -> str: ...
     @property
     def case_id(self) -> int | None: ...  # the case that led to it: its message offers an appeal
+
+
+class Asked(Protocol):
+    """What the rules that hold for every request need to know."""
+
+    @property
+    def request(self) -> Request: ...
+    @property
+    def now(self) -> int: ...  # Unix ms
+    @property
+    def blocked(self) -> Block | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Saving:
+    request: Request
+    now: int
+    blocked: Block | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +145,17 @@ def check(facts: Facts) -> None:
 def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
     """Raise `PromptBlocked` if the prompt is on the block list. Slow: call it in a thread, after `check`.
 
-    `judge` is the compiled `policy.prompts`. Only moderators are told which rule matched: they can change it.
+    `judge` is the compiled `policy.prompts`. Only moderators are told which rule matched: they can change it. If the rules take too
+    long, the prompt is flagged, or `RulesTooSlow` is raised, as the guild chose.
     """
-    verdict = judge.judge(facts.drawable_text)
+    try:
+        verdict = judge.judge(facts.drawable_text)
+    except RulesTooSlow:
+        if facts.request.policy.prompts.too_slow == "block":
+            raise
+        verdict = PromptVerdict(
+            level=Level.FLAG, rule=CompiledRule(list=ListName.FLAG, kind=RuleKind.PATTERN, text=_("the rules took too long for it"))
+        )
     if verdict.level is not Level.BLOCK:
         return verdict
     if facts.is_moderator and verdict.rule is not None:
@@ -141,6 +168,13 @@ def check_consent(request: Request, owners: Mapping[int, Preferences]) -> None:
     for owner_id, chosen in owners.items():
         image = Target(owner_id=owner_id, consent=chosen.consent, consent_role_id=chosen.consent_role_id)
         permissions.check(request, Action.USE, image)
+
+
+def check_saving(request: Request, blocked: Block | None, *, now: int) -> None:
+    """Raise `NotAllowed` if the member may not save references: an image costs time, and nothing is ordered yet."""
+    saving = _Saving(request=request, now=now, blocked=blocked)
+    for each in (_pause, _blocked, _newcomer):
+        each(saving)
 
 
 def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
@@ -180,7 +214,7 @@ def check_waiting(waiting: int, count: int, *, most: int) -> None:
 # --- the rules -------------------------------------------------------------------------------------------------------
 
 
-def _pause(facts: Facts) -> None:
+def _pause(facts: Asked) -> None:
     """Holds for managers too: it stops all spending in an emergency."""
     pause = facts.request.policy.pause
     if not pause.on:
@@ -192,7 +226,7 @@ def _pause(facts: Facts) -> None:
     raise NotAllowed(_("Pictures are paused on this server; please come back later."))
 
 
-def _blocked(facts: Facts) -> None:
+def _blocked(facts: Asked) -> None:
     block = facts.blocked
     if block is None or not _is_in_force(block, facts.now):
         return
@@ -240,7 +274,7 @@ def _age_restricted(facts: Facts) -> None:
         raise NotAllowed(_("A model's safety checker can be turned off in age-restricted channels only."))
 
 
-def _newcomer(facts: Facts) -> None:
+def _newcomer(facts: Asked) -> None:
     if not _is_new(facts.request, facts.now):
         return
     joined_at = facts.request.actor.joined_at

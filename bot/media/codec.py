@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # Pillow takes 5 MiB: it is imported for the first image
 ALL_FORMATS: Final = frozenset(Format)
 DEFAULT_MAX_PIXELS: Final = 100_000_000
 THUMBNAIL_EDGE: Final = 384  # px
+_REFERENCE_MAX_PIXELS: Final = 4096 * 4096  # no model takes more, and encoding them would take seconds
 _THUMBNAIL_QUALITY: Final = 65
 _QUALITIES: Final = (92, 85, 75)  # tried in this order at full size
 _SMALLEST_EDGE: Final = 64  # px; below this, fitting is given up
@@ -114,15 +115,40 @@ def _verify(file: BinaryIO, image: Image.Image, format_: Format) -> None:
             image.load()
 
 
-def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
-    """The first frame, upright, in sRGB, without metadata. PNG and GIF become PNG; JPEG and WebP are re-encoded at high quality."""
+def decoded_pixels(source: Source, *, max_pixels: int) -> int:
+    """How many pixels decoding allocates memory for, by the headers alone. Raises `ImageError` for more than `max_pixels`."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
-            upright = _bare(image)
+            return max(header.width * header.height, image.width * image.height)
+
+
+def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
+    """The first frame, upright, in sRGB, without metadata. PNG and GIF become PNG; JPEG and WebP are re-encoded at high quality.
+
+    What is larger than any model takes is made smaller, by a whole factor; a JPEG is decoded at that size already.
+    """
+    with _opened(source) as file:
+        header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
+        with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
+            factor = _reference_factor(image)
+            image.draft(None, (image.width // factor, image.height // factor))  # JPEG: decode at reduced size
+            upright = _reduced(_bare(image))
             format_ = Format.PNG if header.format is Format.GIF else header.format
             content = _encode(upright, format_, quality=95)
     return CleanedImage(content=content, content_type=format_.content_type, width=upright.width, height=upright.height)
+
+
+def _reference_factor(image: Image.Image) -> int:
+    """How many pixels become one along each side."""
+    return math.ceil(math.sqrt(image.width * image.height / _REFERENCE_MAX_PIXELS))
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    if (factor := _reference_factor(image)) == 1:
+        return image
+    mixable = image.convert("RGBA" if image.has_transparency_data else "RGB")  # palettes cannot be blended
+    return mixable.reduce(factor)
 
 
 def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FittedImage:

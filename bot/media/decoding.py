@@ -1,23 +1,24 @@
-"""Runs the codec on files in two threads of its own, within a budget of memory over all images that are being decoded."""
+"""Runs the codec on files in threads of its own, within a budget of memory over all images that are being decoded."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from bot.core.executors import BoundedExecutor
 from bot.media import codec
-from bot.media.codec import ImageInfo
-from bot.media.headers import Format, Header, read_header
+from bot.media.codec import CleanedImage, ImageInfo, Source
+from bot.media.headers import Format, read_header
 
-_THREADS: Final = 2
 _BUDGET_BYTES: Final = 48 * 1024 * 1024
 _PIXEL_BYTES: Final = 20  # the most that a decoder was seen to take (WebP); others take half of it
 _READ_IN_PIECES: Final = frozenset({Format.PNG, Format.JPEG})  # `codec.inspect` takes no memory for their pixels
+_PER_MEMBER, _TOTAL = 8, 64  # orders whose references wait
 
 T = TypeVar("T")
 
@@ -25,29 +26,36 @@ T = TypeVar("T")
 class DecodingPool:
     """An async context manager. An image that takes more than the whole budget is decoded alone."""
 
-    def __init__(self, *, budget_bytes: int = _BUDGET_BYTES) -> None:
+    def __init__(self, name: str = "decoding", *, budget_bytes: int = _BUDGET_BYTES) -> None:
         self._budget = _ByteBudget(budget_bytes)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="decoding")
+        self._threads = BoundedExecutor(name, per_key=_PER_MEMBER, total=_TOTAL)
 
     async def __aenter__(self) -> Self:
+        await self._threads.__aenter__()
         return self
 
-    async def __aexit__(self, *_exc: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def __aexit__(self, *exc: object) -> None:
+        await self._threads.__aexit__(*exc)
+
+    def turn(self, member: Hashable) -> AbstractAsyncContextManager[None]:
+        """Keeps a member's images one after the other. Raises `Overloaded` if too many wait."""
+        return self._threads.turn(member)
 
     async def inspect(self, path: Path, *, max_pixels: int) -> ImageInfo:
         """Type and size of a file that is whole. Raises `ImageError`."""
         verified = partial(codec.inspect, max_pixels=max_pixels, verify=True)
-        info = await self._in_thread(_without_decoding, verified, path)
-        return await self.run(verified, path) if info is None else info
+        info = await self._threads.call(_without_decoding, verified, path)
+        return await self.run(verified, path, max_pixels=max_pixels) if info is None else info
 
-    async def run(self, work: Callable[..., T], path: Path, *args: Any) -> T:
-        """The result of a function of the codec: `work(path, *args)`. Raises `ImageError`."""
-        async with self._budget.taken(await self._in_thread(_needed_bytes, path)):
-            return await self._in_thread(work, path, *args)
+    async def clean(self, content: bytes, *, max_pixels: int) -> CleanedImage:
+        """A reference without metadata, see `codec.clean_reference`. Raises `ImageError`."""
+        return await self.run(partial(codec.clean_reference, max_pixels=max_pixels), content, max_pixels=max_pixels)
 
-    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+    async def run(self, work: Callable[..., T], source: Source, *args: Any, max_pixels: int = codec.DEFAULT_MAX_PIXELS) -> T:
+        """The result of a function of the codec: `work(source, *args)`. The memory is taken from the budget before. Raises `ImageError`."""
+        pixels = await self._threads.call(partial(codec.decoded_pixels, max_pixels=max_pixels), source)
+        async with self._budget.taken(pixels * _PIXEL_BYTES):
+            return await self._threads.call(work, source, *args)
 
 
 class _ByteBudget:
@@ -74,14 +82,6 @@ class _ByteBudget:
 
 
 def _without_decoding(verified: Callable[[Path], ImageInfo], path: Path) -> ImageInfo | None:
-    return verified(path) if _header(path).format in _READ_IN_PIECES else None
-
-
-def _needed_bytes(path: Path) -> int:
-    header = _header(path)
-    return header.width * header.height * _PIXEL_BYTES
-
-
-def _header(path: Path) -> Header:
     with path.open("rb") as file:
-        return read_header(file)
+        is_read_in_pieces = read_header(file).format in _READ_IN_PIECES
+    return verified(path) if is_read_in_pieces else None

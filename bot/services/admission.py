@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
+from bot.core.executors import BoundedExecutor
 from bot.domain import admission
 from bot.domain.admission import Admission, Facts, PromptBlocked
 from bot.domain.allowance import merge
@@ -18,14 +18,15 @@ from bot.domain.catalog import image_properties
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.sections import Offence
+from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.order import OperatorLimits
-from bot.domain.prompts.judge import Judge, Level, PromptVerdict, compile_rules
+from bot.domain.prompts.judge import CompiledRule, Judge, Level, PromptVerdict, RulesTooSlow, compile_rules
 from bot.domain.prompts.rules import PromptRules
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
 from bot.store import documents, jobs
 from bot.store.engine.base import Store
-from bot.store.moderation import conduct
+from bot.store.moderation import audit_log, conduct
 from bot.store.money.payment import funds_of, with_accounts
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class Admissions:
     pricing: Pricing
     limits: OperatorLimits
     title_of: Callable[[str], str]
+    judging: BoundedExecutor  # by guild
     clock: Clock
     # By guild; compiled again when the rules change.
     _judges: dict[int | None, tuple[PromptRules, Judge]] = field(init=False, repr=False, default_factory=dict)
@@ -72,11 +74,16 @@ class Admissions:
         admission.check_consent(facts.request, facts.owners)
         return admission.admitted(facts, verdict)
 
-    async def judge(self, guild_id: int | None, rules: PromptRules) -> Judge:
+    async def test(self, request: Request, prompt: str) -> tuple[PromptVerdict, list[CompiledRule]]:
+        """What the guild's rules say of a prompt, and every entry that matches. Raises `RulesTooSlow` and `Overloaded`."""
+        judge = await self._judge(request.guild_id, request.policy.prompts)
+        return await self.judging.run(request.guild_id, lambda: (judge.judge(prompt), list(judge.hits(prompt))))
+
+    async def _judge(self, guild_id: int | None, rules: PromptRules) -> Judge:
         """The guild's compiled prompt rules."""
         known = self._judges.get(guild_id)
         if known is None or known[0] is not rules:
-            known = (rules, await asyncio.to_thread(compile_rules, rules))
+            known = (rules, await self.judging.run(guild_id, compile_rules, rules))
             self._judges[guild_id] = known
         return known[1]
 
@@ -84,13 +91,18 @@ class Admissions:
         guild_id, user_id, policy = facts.request.guild_id, facts.request.actor.user_id, facts.request.policy
         if policy.prompts == _NO_RULES:  # a thread would take longer than the rest of admission
             return _NO_MATCH
-        judge = await self.judge(guild_id, policy.prompts)
+        judge = await self._judge(guild_id, policy.prompts)
         try:
-            return await asyncio.to_thread(admission.judge_prompt, facts, judge)
+            return await self.judging.run(guild_id, admission.judge_prompt, facts, judge)
         except PromptBlocked:
             if guild_id is not None:
                 await self.store.write(conduct.strike, guild_id, user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=facts.now)
             log.info("prompt blocked", user=user_id, guild=guild_id)
+            raise
+        except RulesTooSlow:
+            log.warning("prompt rules took too long", user=user_id, guild=guild_id)
+            line = AuditLine(action=AuditAction.TOO_SLOW, at=facts.now, guild_id=guild_id, target_id=user_id)
+            await self.store.write(audit_log.note, line)
             raise
 
 

@@ -7,16 +7,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from bot.core.clock import Clock
 from bot.core.loops import KeyedLocks
 from bot.domain import permissions
-from bot.domain.admission import check_consent
+from bot.domain.admission import check_consent, check_saving
 from bot.domain.order import TrayItem
 from bot.domain.permissions import Target
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from bot.store import documents, tray
 from bot.store.engine.base import Store
+from bot.store.moderation import conduct
 
 TRAY_MAX = 4  # images: as many as /edit takes
 _CACHED_MAX = 10_000  # members
@@ -84,6 +87,10 @@ class Members:
 
     # --- the tray --------------------------------------------------------------------------------------------------
 
+    async def check_tray(self, request: Request) -> int:
+        """How many images the tray holds, before more are fetched. Raises a `Refusal` if none may be added."""
+        return await self.store.read(_check_tray, request, self.clock())
+
     async def add_to_tray(self, user_id: int, item: TrayItem) -> int:
         """Save a reference for the member's next edit; returns how many the tray has now. Raises `InvalidRequest` if it is full."""
         return await self.store.write(tray.add, user_id, item, limit=TRAY_MAX, now=self.clock())
@@ -91,3 +98,8 @@ class Members:
     async def clear_tray(self, user_id: int) -> int:
         """Empty the member's tray; returns how many images it had."""
         return await self.store.write(tray.clear, user_id)
+
+
+def _check_tray(conn: Connection, request: Request, now: int) -> int:
+    check_saving(request, conduct.blocked(conn, request.guild_id, request.actor.user_id, now), now=now)
+    return tray.check_space(conn, request.actor.user_id, limit=TRAY_MAX)

@@ -61,9 +61,13 @@ class Orders:
         """Repeat a request at the caller's cost and with new seeds. `is_readable`: the caller can read the channel of the old job."""
         return await self._take_in(*await self.intake.prepare_again(old, request, is_readable=is_readable, reaction=reaction))
 
-    async def take_reference(self, attachment: Attachment) -> Reference:
-        """Fetch, check and re-encode an image. Raises `BadReference`."""
-        return await self.intake.take_reference(attachment)
+    async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
+        """Fetch, check and re-encode an image. Raises `BadReference` and `Overloaded`."""
+        return await self.intake.take_reference(attachment, request)
+
+    async def fingerprint(self, attachment: Attachment, request: Request) -> int:
+        """The fingerprint of an image, see `bot.media.likeness`. Raises `BadReference` and `Overloaded`."""
+        return await self.intake.fingerprint(attachment, request)
 
     async def answered(self, job_id: str, message_id: int | None) -> None:
         """Record the message that answered the member (`None`: answering failed). From now on delivery may edit it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
+from bot.core.executors import BoundedExecutor
 from bot.services.admin import Admin
 from bot.services.admission import Admissions
 from bot.services.gallery import Gallery
@@ -35,6 +36,7 @@ class Services:
     gallery: Gallery
     guilds: Guilds
     history: History
+    managing: BoundedExecutor  # by guild: documents, imports and charts
     members: Members
     money: Money
     orders: Orders

@@ -11,8 +11,9 @@ from typing import Final
 import structlog
 
 from bot.core.errors import DeliveryError, ImageError, ProviderError
-from bot.domain.job import Job, JobState, Thumbnails
+from bot.domain.job import Job, JobState, Reference, Thumbnails
 from bot.media import codec
+from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
 from bot.media.headers import Format
 from bot.services.pipeline.results import PostedImage, Results, ShownResults, usable
@@ -37,6 +38,7 @@ class ThumbnailCache:
     results: Results
     attachments: Fetcher  # for Discord's links
     shown: ShownResults
+    decoding: DecodingPool  # of references
     limit_s: float  # for one panel, which is then shown without what is still missing
 
     async def fetch(self, missing: Sequence[ImageKey]) -> Thumbnails:
@@ -48,6 +50,11 @@ class ThumbnailCache:
         if found:
             await self.store.write(history.keep_thumbnails, found)
         return found
+
+    async def of_references(self, references: Sequence[Reference], user_id: int) -> list[bytes]:
+        """Small versions of a member's references. Raises `Overloaded`."""
+        async with self.decoding.turn(user_id):
+            return [await self.decoding.run(codec.thumbnail, each.content) for each in references]
 
     async def _fetch(self, missing: Sequence[ImageKey], found: dict[tuple[str, int], bytes]) -> None:
         slots = asyncio.Semaphore(_AT_A_TIME)

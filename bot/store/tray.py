@@ -25,13 +25,19 @@ _IMAGE = ("content", "content_type", "width_px", "height_px", "owner_id")
 
 def add(conn: Connection, user_id: int, item: TrayItem, *, limit: int, now: int) -> int:
     """Add an image to a member's tray. Returns how many it holds now. Raises `InvalidRequest` if it holds `limit` already."""
-    count = size(conn, user_id)
-    if count >= limit:
-        raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
+    count = check_space(conn, user_id, limit=limit)
     image = {name: getattr(item.reference, name) for name in _IMAGE}
     source = {column: getattr(item.source, name) for name, column in _SOURCE.items()}
     conn.execute(insert(tray).values(user_id=user_id, added_at=now, **{**image, **source}))
     return count + 1
+
+
+def check_space(conn: Connection, user_id: int, *, limit: int) -> int:
+    """How many images the tray holds. Raises `InvalidRequest` if these are `limit` already."""
+    count = size(conn, user_id)
+    if count >= limit:
+        raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
+    return count
 
 
 def of(conn: Connection, user_id: int) -> list[TrayItem]:

@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _, pgettext
-from bot.domain.guild.differences import differences
+from bot.domain.guild.differences import Difference, differences
 from bot.domain.guild.document import DOCUMENT_MAX, Policy, document, read, read_file, write_file
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
@@ -48,15 +48,16 @@ class Files(commands.Cog):
                 _("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024)
             )
         await answers.defer(interaction)
-        wanted = read_file(await file.read())
+        services, content = services_of(interaction), await file.read()
+        wanted = await services.managing.run(request.guild_id, read_file, content)
         kept = {"user_id": request.actor.user_id, "policy": document(wanted)}
-        await services_of(interaction).orders.keep(f"form:{interaction.id}", kept)
-        await panels.show(interaction, _preview(request, interaction, interaction.id, wanted))
+        await services.orders.keep(f"form:{interaction.id}", kept)
+        await panels.show(interaction, await _preview(request, interaction, interaction.id, wanted))
 
 
 async def send(request: Request, interaction: Interaction) -> None:
     """Send the settings as a private file."""
-    content = io.BytesIO(write_file(request.policy))
+    content = io.BytesIO(await services_of(interaction).managing.run(request.guild_id, write_file, request.policy))
     attached = discord.File(content, filename=f"easel-settings-{request.guild_id}.json")
     sentence = _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere.")
     await answers.send(interaction, content=sentence, files=[attached])
@@ -67,13 +68,13 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     """Apply the file, if the settings still have the fingerprint that the preview was made from; else show a new preview."""
     check(request, Action.MANAGE)
     wanted, now = await _stored_policy(request, interaction, kept), request.policy
-    if not fingerprint(now).startswith(seen):
+    found, current = await _compared(request, interaction, wanted)
+    if not current.startswith(seen):
         note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
-        await panels.redraw(interaction, _preview(request, interaction, kept, wanted, note=note))
+        await panels.redraw(interaction, await _preview(request, interaction, kept, wanted, note=note))
         return
-    found = differences(document(now), document(wanted))
     guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
-    after = await guilds.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=request.actor.user_id)
+    after = await guilds.replace_policy(guild_id, wanted, instead_of=current, actor_id=request.actor.user_id)
     await after_change(replace(request, settings=after), interaction, before=now)
     await panels.redraw(interaction, panel(text(panel_texts.applied(found))))
 
@@ -88,16 +89,24 @@ async def _stored_policy(request: Request, interaction: Interaction, form_id: in
     """The imported file. Raises `NotAllowed` if another member imported it, or if it has expired."""
     kept = await services_of(interaction).reader.read(kv.get, f"form:{form_id}") or {}
     check(request, Action.SEND, Target(guild_id=request.guild_id, owner_id=kept.get("user_id")))
-    return read(kept["policy"])
+    return await services_of(interaction).managing.run(request.guild_id, read, kept["policy"])
 
 
-def _preview(request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
-    now = request.policy
-    found = differences(document(now), document(wanted))
+async def _compared(request: Request, interaction: Interaction, wanted: Policy) -> tuple[tuple[Difference, ...], str]:
+    """What the file would change, and the fingerprint of the current settings."""
+
+    def compare() -> tuple[tuple[Difference, ...], str]:
+        return differences(document(request.policy), document(wanted)), fingerprint(request.policy)
+
+    return await services_of(interaction).managing.run(request.guild_id, compare)
+
+
+async def _preview(request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+    found, current = await _compared(request, interaction, wanted)
     shown = text(note, panel_texts.file(found, _unknown_ids(interaction, wanted)))
     if not found:
         return panel(shown)
-    seen = fingerprint(now)[:16]
+    seen = current[:16]
     apply_button = button(pgettext("button", "Apply"), _APPLY(kept=form_id, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
     leave_button = button(pgettext("button", "Leave it"), _LEAVE(kept=form_id, seen=seen))
     return panel(shown, row(apply_button, leave_button))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -13,7 +11,6 @@ from bot.core.i18n import _
 from bot.domain.guild.document import Policy
 from bot.domain.prompts.automod import from_automod
 from bot.domain.prompts.rules import ListName
-from bot.media import likeness
 from cogs.admin import panel_texts, suggestions
 from cogs.admin.changing import Patch, change
 from cogs.kit import answers, interactions, panels, texts
@@ -70,9 +67,7 @@ class RuleCommands(commands.Cog):
     @rules.command(name="test", description="What the rules say of a prompt; nothing is made")
     @app_commands.describe(prompt="The words to judge")
     async def test_rules(self, interaction: Interaction, prompt: app_commands.Range[str, 1, 2000]) -> None:
-        request = await request_of(interaction)
-        judge = await services_of(interaction).admissions.judge(request.guild_id, request.policy.prompts)
-        verdict, hits = await asyncio.to_thread(lambda: (judge.judge(prompt), list(judge.hits(prompt))))
+        verdict, hits = await services_of(interaction).admissions.test(await request_of(interaction), prompt)
         await panels.show(interaction, panel_texts.tested(prompt, verdict.level, hits))
 
     @rules.command(name="import", description="Take over the words of this server's AutoMod")
@@ -83,7 +78,7 @@ class RuleCommands(commands.Cog):
             automod_rules = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
         except discord.Forbidden:
             raise NotAllowed(_("Easel may not read AutoMod here: Discord shows it to bots with the permission Manage Server.")) from None
-        found = await asyncio.to_thread(from_automod, automod_rules)
+        found = await services_of(interaction).managing.run(request.guild_id, from_automod, automod_rules)
         now = await change(request, interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")})
         added = max(0, _size(now.policy) - _size(request.policy))
         await panels.show(interaction, panels.panel(panels.text(panel_texts.imported(found, added))))
@@ -95,8 +90,7 @@ class RuleCommands(commands.Cog):
     ) -> None:
         request = await request_of(interaction)
         await answers.defer(interaction)
-        reference = await services_of(interaction).orders.take_reference(interactions.attachment_of(image))
-        fingerprint = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
+        fingerprint = f"{await services_of(interaction).orders.fingerprint(interactions.attachment_of(image), request):016x}"
 
         def patch(policy: Policy) -> Patch:
             hashes = [*dict.fromkeys([*policy.known_bad.hashes, fingerprint])]
@@ -108,7 +102,7 @@ class RuleCommands(commands.Cog):
 
 def _without(policy: Policy, entry: str) -> Patch:
     """A patch that removes an entry from every list. Raises `NotFound` if no list has it."""
-    rules = policy.prompts.model_dump(mode="json")
+    rules = policy.prompts.model_dump(mode="json", include={str(name) for name in ListName})
     shorter = {
         name: {kind: [each for each in entries if each != entry] for kind, entries in kinds.items()} for name, kinds in rules.items()
     }

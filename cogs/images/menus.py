@@ -12,9 +12,9 @@ from discord import app_commands
 from bot.core.errors import NotFound
 from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment, TrayItem
+from bot.domain.request import Request
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
-from bot.store import tray
 from cogs.images import detail_texts, details, edit_form
 from cogs.kit import answers, interactions, message_images, panels
 from cogs.kit.answers import UNDEFERRED
@@ -52,16 +52,17 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await answers.defer(interaction)
-    count = await _add_to_tray(services_of(interaction), request.actor.user_id, found.images)
+    count = await _add_to_tray(services_of(interaction), request, found.images)
     await interactions.say(interaction, _added_to_tray(count))
 
 
-async def _add_to_tray(services: Services, user_id: int, images: tuple[Attachment, ...]) -> int:
+async def _add_to_tray(services: Services, request: Request, images: tuple[Attachment, ...]) -> int:
     """Add as many as fit; returns the new size of the tray. Raises `InvalidRequest` if it is full."""
-    count = await services.reader.read(tray.size, user_id)
-    for image in images[: max(1, TRAY_MAX - count)]:
+    user_id = request.actor.user_id
+    count = await services.members.check_tray(request)
+    for image in images[: TRAY_MAX - count]:
         if image.source is not None:
-            reference = await services.orders.take_reference(image)
+            reference = await services.orders.take_reference(image, request)
             count = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=image.source))
     return count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 
 import discord
@@ -11,7 +10,6 @@ from discord.ext import commands
 
 from bot.core.i18n import pgettext
 from bot.domain.request import Request
-from bot.media import codec
 from bot.store import tray
 from cogs.kit import interactions, panels
 from cogs.kit.panels import button, everywhere, panel, row, text
@@ -31,8 +29,9 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
     @app_commands.command(description="What is in your tray")
     async def show(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        items = await services_of(interaction).reader.read(tray.of, request.actor.user_id)
-        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in items]
+        services = services_of(interaction)
+        items = await services.reader.read(tray.of, request.actor.user_id)
+        small = await services.thumbnails.of_references([each.reference for each in items], request.actor.user_id)
         names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
         view = panel(text(account_texts.tray(len(small))))
         if small:

@@ -145,6 +145,7 @@ _ACTION_TEXTS: Mapping[AuditAction, Callable[[], str]] = {
     AuditAction.SPOILERED: lambda: _("🙈 {actor} put a picture of {member} behind a spoiler"),
     AuditAction.REFUNDED: lambda: _("💰 {actor} gave {member} a price back"),
     AuditAction.PURGED: lambda: _("🧹 {actor} took away all pictures of {member}"),
+    AuditAction.TOO_SLOW: lambda: _("⏱️ {actor} refused a prompt of {member}: the rules took too long for it"),
     AuditAction.WITHHELD: lambda: _("🚫 {actor} did not show a result of {member}"),
     AuditAction.SETTINGS: lambda: _("⚙️ {actor} changed the settings"),
     AuditAction.GRANTED: lambda: _("🎁 {actor} granted {member} {amount}"),

@@ -88,10 +88,11 @@ async def _turn(request: Request, interaction: Interaction, view: _View) -> None
 
 
 async def _show(request: Request, interaction: Interaction, view: _View) -> None:
-    title_of = services_of(interaction).orders.models.title
-    report = await services_of(interaction).money.report(request, days=view.days, by=view.by, user_id=view.member_id)
+    services = services_of(interaction)
+    title_of = services.orders.models.title
+    report = await services.money.report(request, days=view.days, by=view.by, user_id=view.member_id)
     names = await _names(interaction, (each.user_id for each in report.rows[: chart.SERIES_MAX]))
-    image = await asyncio.to_thread(chart.draw, usage_texts.chart(report, title_of, names))
+    image = await services.managing.run(request.guild_id, chart.draw, usage_texts.chart(report, title_of, names))
     shown = discord.MediaGalleryItem(f"attachment://{_IMAGE}", description=usage_texts.alt(report))
     parts: list[Part] = [
         text(usage_texts.heading(report, member_id=view.member_id)),

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bot.core.errors import ImageError
-from bot.media.codec import FittedImage, ImageInfo, clean_reference, fit, inspect
+from bot.media.codec import FittedImage, ImageInfo, clean_reference, decoded_pixels, fit, inspect
 from bot.media.headers import Format
+from tests.env.images import tiny_webp
 
 LIMIT = 40_000_000
 RED, BLUE = (250, 10, 10), (10, 10, 250)
@@ -40,6 +41,15 @@ def halves(size: tuple[int, int] = (64, 32)) -> Image.Image:
 
 def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     return Image.frombytes(mode, size, os.urandom(size[0] * size[1] * len(mode)))
+
+
+def gif(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
+    """A GIF whose first frame has another size than its screen."""
+    content = bytearray(encoded(Image.new("P", (1, 1)), "GIF"))
+    content[6:10] = struct.pack("<HH", *screen)
+    start = content.index(b",", 13 + 3)
+    content[start + 5 : start + 9] = struct.pack("<HH", *frame)
+    return bytes(content)
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -308,3 +318,36 @@ def test_a_truncated_image_cannot_be_fitted() -> None:
     content = encoded(noise((300, 200)), "PNG")
     with pytest.raises(ImageError, match="damaged or cut short"):
         fit(content[:90_000], 50_000)
+
+
+# --- memory and time of decoding -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "pixels"),
+    [
+        (tiny_webp(8000, 5000), 40_000_000),
+        (png_bomb(5000, 4000), 20_000_000),
+        (gif((1, 1), (3000, 2000)), 6_000_000),
+        (gif((3000, 2000), (1, 1)), 6_000_000),
+    ],
+    ids=["webp", "png", "gif frame", "gif screen"],
+)
+def test_the_pixels_of_a_decoder_are_known_from_the_headers(content: bytes, pixels: int) -> None:
+    tracemalloc.start()
+    try:
+        assert decoded_pixels(content, max_pixels=LIMIT) == pixels
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(ImageError, match="megapixels, at most"):
+        decoded_pixels(content, max_pixels=pixels - 1)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_a_reference_that_is_larger_than_any_model_takes_is_made_smaller(format_: str) -> None:
+    cleaned = clean_reference(encoded(halves((6000, 4000)), format_), max_pixels=LIMIT)
+    image = Image.open(io.BytesIO(cleaned.content)).convert("RGB")
+    assert (image.size, cleaned.width, cleaned.height) == ((3000, 2000), 3000, 2000)
+    for x, colour in ((100, RED), (2900, BLUE)):
+        assert all(abs(a - b) < 12 for a, b in zip(image.getpixel((x, 1000)) or (), colour, strict=True))  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ Every setting is optional; unknown names are refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
@@ -38,6 +38,8 @@ from bot.domain.money.quota import MICRO
 from bot.domain.prompts.rules import PromptRules
 
 DOCUMENT_MAX: Final = 1024 * 1024  # bytes of a settings file
+_VALUES_MAX: Final = 20_000  # of a settings file; one that uses every limit has 14,000
+_DEPTH_MAX: Final = 10
 
 
 class Policy(Section):
@@ -82,7 +84,10 @@ def read(document: Mapping[str, Any]) -> Policy:
 
 
 def read_file(content: bytes) -> Policy:
-    """Parse a settings file. Raises `InvalidRequest`."""
+    """Parse a settings file. Raises `InvalidRequest`. Takes tenths of a second: call it in a thread.
+
+    Size and depth are checked first, because a sentence for each of many wrong values takes long.
+    """
     if len(content) > DOCUMENT_MAX:
         raise InvalidRequest(_("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024))
     try:
@@ -91,7 +96,22 @@ def read_file(content: bytes) -> Policy:
         raise InvalidRequest(_("This file is no JSON; export the settings to see how one looks.")) from error
     if not isinstance(document, dict):
         raise InvalidRequest(_("This file holds no settings; export them to see how they look."))
+    _check_bounds(document)
     return read(document)
+
+
+def _check_bounds(document: object) -> None:
+    """Raise `InvalidRequest` if the document has too many values, or is too deep."""
+    level, count = [document], 1
+    for _depth in range(_DEPTH_MAX):
+        level = [inner for each in level for inner in _inner(each)] if count <= _VALUES_MAX else level
+        count += len(level)
+    if level or count > _VALUES_MAX:
+        raise InvalidRequest(_("This file holds more than settings can; at most {count} values are taken.").format(count=_VALUES_MAX))
+
+
+def _inner(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def document(policy: Policy) -> dict[str, Any]:

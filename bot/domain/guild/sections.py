@@ -29,7 +29,7 @@ Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$"), AfterVali
 Megapixels = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 Jobs = Annotated[int, Field(ge=1, le=100)]
-Ids = tuple[Id, ...]
+Ids = Annotated[tuple[Id, ...], Field(max_length=1000)]  # Discord allows fewer channels and roles
 
 
 class Pause(Section):

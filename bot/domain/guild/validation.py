@@ -20,18 +20,17 @@ Where = tuple[int | str, ...]
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
     """A sentence for every wrong value, in the order of the document; at most `SHOWN_MAX`, and one for the rest."""
-    found = tuple(dict.fromkeys(_problems(error, model)))
-    more = len(found) - SHOWN_MAX
-    if more <= 0:
-        return found
+    problems = [each for each in error.errors(include_url=False) if not _is_half(each, "literal[")]  # the list has its own sentence
+    found: dict[str, None] = {}
+    for more in range(len(problems), 0, -1):
+        sentence = _sentence(problems[-more], model)
+        if len(found) == SHOWN_MAX and sentence not in found:
+            break
+        found[sentence] = None
+    else:
+        return tuple(found)
     rest = ngettext("There is {count} more wrong value.", "There are {count} more wrong values.", more)
-    return (*found[:SHOWN_MAX], rest.format(count=more))
-
-
-def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
-    for each in error.errors(include_url=False):
-        if not _is_half(each, "literal["):  # "all" or a list: the error for the list has its own sentence
-            yield _sentence(each, model)
+    return (*found, rest.format(count=more))
 
 
 def _is_half(each: ErrorDetails, mark: str) -> bool:

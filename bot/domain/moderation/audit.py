@@ -22,6 +22,7 @@ class AuditAction(StrEnum):
     SPOILERED = "spoilered"
     REFUNDED = "refunded"
     PURGED = "purged"  # every image of a member
+    TOO_SLOW = "too_slow"  # the prompt rules took too long for a prompt, which was refused
     WITHHELD = "withheld"  # a check stopped a prompt or a result
     SETTINGS = "settings"  # of the guild were changed
     GRANTED = "granted"  # credits, by a manager

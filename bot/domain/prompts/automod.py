@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from bot.core.i18n import _
 from bot.domain.prompts.patterns import TOTAL_SIZE_MAX, compile_pattern
 from bot.domain.prompts.rules import PATTERNS_MAX, WORD_MAX, WORDS_MAX, PromptRules, WordList, checked_pattern, checked_word
+
+# Discord allows fewer; with more than these, the import would take long.
+_RULES_MAX: Final = 20
+_ENTRIES_MAX: Final = 1000  # of one list of a rule
 
 
 class _Trigger(IntEnum):
@@ -86,7 +90,7 @@ def from_automod(rules: Sequence[Any]) -> ImportResult:
     Exempt roles and channels have no counterpart and are skipped.
     """
     collector = _Collector()
-    for rule in rules:
+    for rule in rules[:_RULES_MAX]:
         _import(collector, rule if isinstance(rule, Mapping) else {})
     return ImportResult(
         rules=PromptRules(**{name: WordList(**entries) for name, entries in collector.lists.items()}),
@@ -126,6 +130,6 @@ def _unusable(rule: Mapping[str, Any]) -> str | None:
 def _texts(metadata: Mapping[str, Any], name: str) -> Iterator[str]:
     """The entries that are strings, stripped. AutoMod's own length limit is enforced by cutting."""
     found = metadata.get(name)
-    for each in found if isinstance(found, list | tuple) else ():
+    for each in found[:_ENTRIES_MAX] if isinstance(found, list | tuple) else ():
         if isinstance(each, str) and each.strip():
             yield each if name == "regex_patterns" else each.strip()[:WORD_MAX]

@@ -6,15 +6,25 @@ that it matches: "Scunthorpe" on the allow list must not exempt the rest of the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from bot.core.errors import NotAllowed
+from bot.core.i18n import _
 from bot.domain.prompts.disguises import DisguisedWord, disguised_word, spans_of
 from bot.domain.prompts.letters import is_word_character
 from bot.domain.prompts.normalize import NormalizedText, normalize
 from bot.domain.prompts.patterns import Pattern, Span, compile_pattern, spans
 from bot.domain.prompts.rules import ListName, PromptRules
+
+_LIMIT_S: Final = 0.5  # of processor time for one prompt; the longest lists need a tenth of it
+
+
+class RulesTooSlow(NotAllowed):
+    """The rules cannot be applied to this prompt within their time."""
 
 
 class Level(StrEnum):
@@ -83,9 +93,20 @@ class _Expression:
             yield from spans(self.pattern, text)
 
 
+class _Deadline:
+    """The end of this thread's processor time for one prompt, so that it does not depend on what else runs."""
+
+    def __init__(self) -> None:
+        self._end_s = time.thread_time() + _LIMIT_S
+
+    def check(self) -> None:
+        if time.thread_time() > self._end_s:
+            raise RulesTooSlow(_("This server's rules take too long for this prompt. Please make it shorter."))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """Compiled rules. Judging takes milliseconds, at worst some tenths of a second: call it in a thread."""
+    """Compiled rules. Judging takes milliseconds, at worst half a second: call it in a thread. Raises `RulesTooSlow`."""
 
     entries: Mapping[ListName, tuple[tuple[CompiledRule, _Word | _Expression], ...]]
 
@@ -100,16 +121,24 @@ class Judge:
 
     def hits(self, prompt: str) -> Iterator[CompiledRule]:
         """Every matching rule: allowed entries, then blocked and flagged ones in the text that is left."""
-        normalized = normalize(prompt)
+        deadline, normalized = _Deadline(), normalize(prompt)
         allowed: list[Span] = []
         for rule, matcher in self.entries[ListName.ALLOW]:
-            found = list(matcher.spans_in(normalized))
+            found = list(_spans(matcher, normalized, deadline))
             allowed += found
             if found:
                 yield rule
         rest = normalized.without(allowed) if allowed else normalized
         for name in (ListName.BLOCK, ListName.FLAG):
-            yield from (rule for rule, matcher in self.entries[name] if any(True for _span in matcher.spans_in(rest)))
+            yield from (rule for rule, matcher in self.entries[name] if any(_spans(matcher, rest, deadline)))
+
+
+def _spans(matcher: _Word | _Expression, normalized: NormalizedText, deadline: _Deadline) -> Iterator[Span]:
+    """Raises `RulesTooSlow`."""
+    deadline.check()
+    for span in matcher.spans_in(normalized):
+        yield span
+        deadline.check()
 
 
 def compile_rules(rules: PromptRules) -> Judge:

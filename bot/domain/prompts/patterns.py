@@ -6,6 +6,7 @@ Source: https://github.com/google/re2/wiki/Syntax
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Protocol
 
 from bot.core.errors import InvalidRequest
@@ -14,6 +15,7 @@ from bot.core.i18n import _
 PATTERN_MAX: Final = 260  # characters, as in Discord's AutoMod
 SIZE_MAX: Final = 1_500  # RE2's instructions in one pattern; one class of all letters has 1,200
 TOTAL_SIZE_MAX: Final = 12_000  # RE2's instructions in all patterns of a guild: limits the time for one prompt
+MATCHES_MAX: Final = 100  # of one pattern in one text: each match may cost as much time as searching the whole text
 _MEMORY: Final = 512 * 1024  # bytes for a pattern and its automaton
 
 Span = tuple[int, int]
@@ -57,8 +59,8 @@ def compile_pattern(text: str) -> Pattern:
 
 
 def spans(pattern: Pattern, text: str) -> Iterator[Span]:
-    """The spans of its matches, from left to right, without empty ones."""
-    found = (match.span() for match in pattern.finditer(text))
+    """The spans of its first `MATCHES_MAX` matches, from left to right, without empty ones."""
+    found = (match.span() for match in islice(pattern.finditer(text), MATCHES_MAX))
     return (span for span in found if span[0] < span[1])
 
 

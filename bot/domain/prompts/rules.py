@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
@@ -69,11 +69,15 @@ class WordList(Section):
 
 
 class PromptRules(Section):
-    """The three lists."""
+    """The three lists, and what becomes of a prompt for which they take too long.
+
+    It is refused by default: otherwise a prompt that is written to be slow would evade the block list.
+    """
 
     allow: WordList = WordList()
     flag: WordList = WordList()
     block: WordList = WordList()
+    too_slow: Literal["block", "flag"] = "block"
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -96,4 +100,5 @@ class PromptRules(Section):
             raise InvalidRequest("\n".join(sentences(error, PromptRules))) from error
 
     def _plus(self, other: PromptRules) -> PromptRules:
-        return PromptRules(allow=self.allow.plus(other.allow), flag=self.flag.plus(other.flag), block=self.block.plus(other.block))
+        lists = {name: self.list(name).plus(other.list(name)) for name in ListName}
+        return PromptRules(**lists, too_slow=self.too_slow)

@@ -10,9 +10,11 @@ import structlog
 
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.domain.guild.document import Policy
+from bot.domain.guild.sections import KnownBad
 from bot.domain.moderation.scores import Classification, classify, classify_when_down
 from bot.domain.prompts.judge import Level
 from bot.media import likeness
+from bot.media.decoding import DecodingPool
 from bot.providers.moderations import Moderations
 
 log = structlog.get_logger(__name__)
@@ -27,6 +29,7 @@ class Classifier:
     """Checks prompts before they are sent and images before they are shown. Off unless both the operator and the guild enable it."""
 
     endpoint: Moderations | None  # None: the operator has none
+    decoding: DecodingPool  # of results
 
     def wants_prompts(self, policy: Policy) -> bool:
         """Whether prompts must be checked before they are sent."""
@@ -43,7 +46,7 @@ class Classifier:
 
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
         """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
-        if policy.known_bad.hashes and policy.known_bad.matches(await asyncio.to_thread(likeness.fingerprint, path)):
+        if bool(policy.known_bad.hashes) and await self.decoding.run(_is_known, path, policy.known_bad):
             return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
@@ -52,6 +55,10 @@ class Classifier:
             return classify(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
         except ProviderError as error:
             return _unanswered(policy, error)
+
+
+def _is_known(path: Path, known_bad: KnownBad) -> bool:
+    return known_bad.matches(likeness.fingerprint(path))
 
 
 def _unanswered(policy: Policy, error: ProviderError) -> Classification:

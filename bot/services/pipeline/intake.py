@@ -24,10 +24,11 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed, repeat
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, TrayItem
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, ReadFile, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
-from bot.media import codec
+from bot.media import likeness
+from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
 from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
@@ -51,6 +52,7 @@ class Intake:
     estimates: Estimates
     classifier: Classifier
     fetcher: Fetcher
+    decoding: DecodingPool  # of references
     limits: OperatorLimits
     clock: Clock
 
@@ -73,7 +75,7 @@ class Intake:
         if order.kind is JobKind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
-        fetched = await self._take_references(order.attachments)
+        fetched = await self._take_references(order.attachments, order.request)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
         return job, (*fetched, *(item.reference for item in tray_items)), admission
 
@@ -101,9 +103,14 @@ class Intake:
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return job, references, admission
 
-    async def take_reference(self, attachment: Attachment) -> Reference:
-        """Fetch, check and re-encode an image. Raises `BadReference`."""
-        return (await self._take_references([attachment]))[0]
+    async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
+        """Fetch, check and re-encode an image. Raises `BadReference` and `Overloaded`."""
+        return (await self._take_references([attachment], request))[0]
+
+    async def fingerprint(self, attachment: Attachment, request: Request) -> int:
+        """The fingerprint of an image, see `bot.media.likeness`. Raises `BadReference` and `Overloaded`."""
+        reference = await self.take_reference(attachment, request)
+        return await self.decoding.run(likeness.fingerprint, reference.content)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
@@ -132,11 +139,15 @@ class Intake:
         fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is JobKind.GENERATE))
         return usual or next(fitting, None)
 
-    async def _take_references(self, attachments: Sequence[Attachment]) -> list[Reference]:
-        """Fetch all references. Fetches nothing if the declared size of one is too large."""
+    async def _take_references(self, attachments: Sequence[Attachment], request: Request) -> list[Reference]:
+        """Fetch all references, after the member's others. Fetches nothing if the declared size of one is too large."""
+        if not attachments:
+            return []
         for attachment in attachments:
             self._check_size(attachment.filename, attachment.size_bytes)
-        return await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
+        async with self.decoding.turn(request.actor.user_id):
+            files = await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
+            return [await self._clean(attachment, file) for attachment, file in zip(attachments, files, strict=True)]
 
     def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
@@ -145,16 +156,22 @@ class Intake:
             size = f"{size_bytes / 1e6:.1f}"
             raise BadReference(allowed.format(name=name, limit=f"{limit / 1e6:g}", size=size))
 
-    async def _fetch(self, attachment: Attachment) -> Reference:
-        name, content = attachment.filename, None
+    async def _fetch(self, attachment: Attachment) -> ReadFile:
         if attachment.read is not None:
             name, content = await attachment.read()
             self._check_size(name, len(content))
+            return name, content
         try:
-            if content is None:
-                content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
-            clean = await asyncio.to_thread(codec.clean_reference, content, max_pixels=self.limits.reference_max_pixels)
+            content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
         except (ImageError, ProviderError) as error:
+            raise BadReference(f"{attachment.filename}: {error.sentence}") from error
+        return attachment.filename, content
+
+    async def _clean(self, attachment: Attachment, file: ReadFile) -> Reference:
+        name, content = file
+        try:
+            clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
+        except ImageError as error:
             raise BadReference(f"{name}: {error.sentence}") from error
         return Reference(
             content=clean.content,

@@ -53,6 +53,30 @@ def test_a_full_document_is_parsed() -> None:
     assert policy.strikes.weight(Offence.PICTURE_DELETED) == 2
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {f"k{n}": 1 for n in range(80_000)},
+        {"channels": {"denied": [1] * 20_000}},
+        {"strikes": {"weights": {f"k{n}": 1 for n in range(20_000)}}},
+        {"a": [[[[[[[[[[1]]]]]]]]]]},
+        {f"k{n}": {f"j{m}": [n, m] for m in range(100)} for n in range(100)},
+    ],
+    ids=["names", "list", "mapping", "depth", "groups"],
+)
+def test_a_file_with_too_many_values_is_refused_before_they_are_read(content: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="at most 20000 values are taken"):
+        read_file(json.dumps(content).encode())
+
+
+def test_a_file_that_uses_every_limit_is_taken() -> None:
+    words = {"words": [f"word {n}" for n in range(1000)], "patterns": [f"pattern {n}" for n in range(100)]}
+    lists = {"allow": words, "flag": words, "block": words}
+    hashes = [f"{n:016x}" for n in range(1, 10_001)]
+    policy = read_file(json.dumps({"prompts": lists, "known_bad": {"hashes": hashes}}).encode())
+    assert read_file(write_file(policy)) == policy
+
+
 def test_an_exported_file_is_parsed_to_the_same_policy() -> None:
     policy = read(FULL)
     assert read_file(write_file(policy)) == policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import InvalidRequest
-from bot.domain.prompts.judge import CompiledRule, Level, PromptVerdict, RuleKind, compile_rules
+from bot.domain.prompts.judge import CompiledRule, Level, PromptVerdict, RuleKind, RulesTooSlow, compile_rules
 from bot.domain.prompts.patterns import PATTERN_MAX
 from bot.domain.prompts.rules import ListName, PromptRules, WordList, checked_pattern
 
@@ -124,6 +125,24 @@ def test_no_pattern_hangs(pattern: str, prompt: str) -> None:
     began = time.process_time()
     judge.judge(prompt)
     assert time.process_time() - began < 5  # s, on a very slow machine; with backtracking these would practically never end
+
+
+@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize("name", list(ListName))
+def test_matches_that_each_cost_a_search_are_bounded(name: ListName, count: int) -> None:
+    slow = WordList(patterns=tuple(f"(a?){{200}}a{{200}}b{number}|a|\\b" for number in range(count)))
+    began = time.process_time()
+    with contextlib.suppress(RulesTooSlow):
+        compile_rules(PromptRules(**{name: slow})).judge("a" * 2000)
+    assert time.process_time() - began < 2
+
+
+def test_rules_that_take_too_long_decide_nothing() -> None:
+    slow = tuple(f"(a?){{200}}a{{200}}b{number}|a" for number in range(8))
+    judge = compile_rules(PromptRules(allow=WordList(patterns=slow), block=entries("sword")))
+    with pytest.raises(RulesTooSlow, match="take too long for this prompt"):
+        judge.judge("a" * 2000)
+    assert judge.judge("sword").level is Level.BLOCK
 
 
 def test_full_lists_take_milliseconds() -> None:

@@ -10,12 +10,13 @@ from discord.app_commands import ContextMenu
 from bot.app import App
 from bot.core.clock import system
 from bot.store import tray
-from bot.store.moderation import record
+from bot.store.moderation import conduct, record
 from cogs import load
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, has_image
+from tests.env.guild_rules import change_rules
 from tests.journeys.conftest import Ask
-from tests.journeys.manager_steps import private_reply
+from tests.journeys.manager_steps import guild_of, private_reply
 
 
 async def posted(person: Person, image: bytes, filename: str = "found.png", channel: str = "studio") -> Message:
@@ -107,6 +108,28 @@ async def test_a_full_tray_refuses_more(app: App, ada: Person, asked: Ask) -> No
     await ada.menu("Use as reference", four)
     await private_reply(ada, "holds 4 pictures already")
     assert len(await app.store.read(tray.of, int(ada.id))) == 4
+
+
+async def test_a_full_tray_downloads_nothing(env: Env, ada: Person, asked: Ask) -> None:
+    four = await asked(count=4)
+    await ada.menu("Use as reference", four)
+    await private_reply(ada, "It is full with that.")
+    before = len(env.discord.downloads)
+    await ada.menu("Use as reference", four)
+    await private_reply(ada, "holds 4 pictures already")
+    assert len(env.discord.downloads) == before
+
+
+@pytest.mark.parametrize("sentence", ["Pictures are paused", "You cannot ask for pictures here"])
+async def test_nothing_is_downloaded_for_the_tray_of_a_member_who_may_not_order(env: Env, app: App, ada: Person, sentence: str) -> None:
+    found = await posted(ada, b"no picture at all")
+    if "paused" in sentence:
+        await change_rules(app.services.guilds, guild_of(ada), pause={"on": True})
+    else:
+        await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
+    await ada.menu("Use as reference", found)
+    await private_reply(ada, sentence)
+    assert env.discord.downloads == []
 
 
 async def test_a_file_that_is_no_image_is_refused_by_name(ada: Person, ben: Person) -> None:

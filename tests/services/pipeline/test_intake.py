@@ -134,6 +134,23 @@ async def test_a_block_by_strikes_survives_a_restart(pipeline: Pipeline) -> None
     assert "too many strikes" in await refusal(again, await order_of(again, "a fox", PLACE))
 
 
+SLOW = tuple(f"(a?){{200}}a{{200}}b{number}|a" for number in range(8))
+
+
+async def test_a_prompt_that_the_rules_are_too_slow_for_is_refused_without_a_strike(pipeline: Pipeline) -> None:
+    await change_rules(pipeline.guilds, prompts={"allow": {"patterns": SLOW}})
+    assert "take too long for this prompt" in await refusal(pipeline, await order_of(pipeline, "a" * 2000, PLACE))
+    assert await pipeline.store.read(conduct.strikes_of, 1, 7) == []
+    (line,) = [line for line in await pipeline.store.read(audit_log.latest, 1) if line.target_id == 7]
+    assert line.action is AuditAction.TOO_SLOW
+
+
+async def test_a_prompt_that_the_rules_are_too_slow_for_is_flagged_if_the_guild_wants_that(pipeline: Pipeline) -> None:
+    await change_rules(pipeline.guilds, prompts={"allow": {"patterns": SLOW}, "too_slow": "flag"})
+    job = await ordered(pipeline, "a" * 2000)
+    assert (job.flagged, job.spoiler) == ("the rules took too long for it", True)
+
+
 # --- the job ---------------------------------------------------------------------------------------------------------
 
 FLAGGED: dict[str, Any] = {"prompts": {"flag": {"words": ["blood*"]}}}
