@@ -57,6 +57,7 @@ _RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few mega
 _THUMBNAILS_S = 4.0
 _JUDGED_PER_GUILD = 200  # prompts that wait for their guild's rules
 _MANAGED_PER_GUILD = 8  # documents, imports and charts
+_READ_AT_ONCE = 100  # lists of models: one for each image API
 _MB = 1_000_000
 
 
@@ -78,6 +79,7 @@ class Resources:
     references: DecodingPool  # apart, so that members cannot hold up the delivery
     judging: BoundedExecutor
     managing: BoundedExecutor
+    reading: BoundedExecutor
     classifier: Classifier
     spool: Path
     retention: Retention
@@ -95,6 +97,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         DecodingPool("references") as references,
         BoundedExecutor("judging", per_key=_JUDGED_PER_GUILD, total=5 * _JUDGED_PER_GUILD) as judging,
         BoundedExecutor("managing", per_key=_MANAGED_PER_GUILD, total=10 * _MANAGED_PER_GUILD) as managing,
+        BoundedExecutor("reading", per_key=_READ_AT_ONCE, total=_READ_AT_ONCE) as reading,
     ):
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
@@ -112,6 +115,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             references=references,
             judging=judging,
             managing=managing,
+            reading=reading,
             classifier=Classifier(endpoint=moderations_of(settings, session), decoding=decoding),
             spool=spool,
             retention=_retention(settings, apis),
@@ -160,7 +164,7 @@ async def connect_image_apis(apis: Sequence[ImageApi], resources: Resources) -> 
         max_result_bytes=max_bytes,
         slots=lambda api_id, provider: models.slots(api_id, provider),
     )
-    models = Models(store=store, providers=providers, read=reader_of(settings), clock=resources.clock)
+    models = Models(store=store, providers=providers, read=reader_of(settings), reading=resources.reading, clock=resources.clock)
     await models.load()
     guards = guards_of(apis, providers, resources.timing, resources.clock, on_recovery=partial(store.wake, Topic.QUEUE))
     return ImageApis(providers=providers, guards=guards, models=models)

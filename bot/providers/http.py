@@ -70,9 +70,9 @@ class Api:
         self._secret = api_key
         self._attempts = attempts
 
-    async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Any | None:
+    async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None, limit: int = ANSWER_LIMIT) -> Any | None:
         """An idempotent call, with retries. Return the JSON, or None for 404. Raises `ProviderError`, but never `AnswerLost`."""
-        return await self.repeat(lambda: self._ask_once(path, method, query))
+        return await self.repeat(lambda: self._ask_once(path, method, query, limit))
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Retry `call`, which must be idempotent, while it raises `ProviderBusy` without a long Retry-After."""
@@ -166,10 +166,10 @@ class Api:
         words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
         return sentence.format(words=words[:200].rstrip(" .")) if words else without
 
-    async def _ask_once(self, path: str, method: str, query: Mapping[str, str] | None) -> Any | None:
+    async def _ask_once(self, path: str, method: str, query: Mapping[str, str] | None, limit: int) -> Any | None:
         try:
             async with self._call(method, path, timeout_s=30, params=query) as response:
-                answer = await _read(response, ANSWER_LIMIT)
+                answer = await _read(response, limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderBusy(_(_BUSY)) from error
         if answer.status == 404:

@@ -17,6 +17,7 @@ from bot.core.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRef
 from bot.core.i18n import _
 from bot.domain.catalog.costs import LISTED_ESTIMATE, PER_IMAGE
 from bot.domain.catalog.models import Slots, makes_images
+from bot.domain.catalog.reading import LIST_BYTES, MODEL_BYTES, MODELS_MAX
 from bot.domain.catalog.schema import find_schema
 from bot.domain.job import is_same_prompt
 from bot.providers import oxen_wire
@@ -131,7 +132,7 @@ class Oxen(Provider):
         await self._api.probe("/api/ai/models/search", query={"search": "ping"})  # matches no model, so the response is short
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
-        listed = _models(await self._api.ask("/api/ai/models"))
+        listed = _models(await self._api.ask("/api/ai/models", limit=LIST_BYTES))
         turn = asyncio.Semaphore(_DETAILS_AT_ONCE)
 
         async def with_schema(model: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -201,7 +202,7 @@ class Oxen(Provider):
 
     async def read_model(self, model_id: str) -> Mapping[str, Any] | None:
         """A raw model with its schema; None if it does not exist."""
-        body = await self._api.ask(f"/api/ai/models/{_quoted(model_id)}")
+        body = await self._api.ask(f"/api/ai/models/{_quoted(model_id)}", limit=MODEL_BYTES)
         inner = body.get("data", body) if isinstance(body, dict) else None
         return inner if isinstance(inner, dict) else None
 
@@ -294,7 +295,7 @@ def _models(body: object) -> list[Mapping[str, Any]]:
     rows = body.get("data") if isinstance(body, dict) else body
     if not isinstance(rows, list):  # an error and not an empty list: a malformed response must not empty the catalogue
         raise ProviderBusy(_(UNREADABLE))
-    return [row for row in rows if isinstance(row, dict)]
+    return [row for row in rows[:MODELS_MAX] if isinstance(row, dict)]
 
 
 def _quoted(part: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from bot.core.clock import Clock
 from bot.core.errors import ProviderBusy, ProviderError
+from bot.core.executors import BoundedExecutor
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots
+from bot.domain.catalog.reading import id_of, is_quick
 from bot.providers.provider import Provider
 from bot.store import kv
 from bot.store.engine.base import Store
@@ -31,6 +33,7 @@ class Models:
         store: Store,
         providers: Mapping[str, Provider],
         read: Callable[[Mapping[str, Raw]], Catalog],
+        reading: BoundedExecutor,
         clock: Clock,
         refresh_s: float = 3600,
         retry_s: float = 30,
@@ -39,6 +42,7 @@ class Models:
         self._store = store
         self._providers = providers
         self._read = read
+        self._reading = reading
         self._clock = clock
         self._refresh_s = refresh_s
         self._retry_s = retry_s
@@ -59,7 +63,7 @@ class Models:
 
     def title(self, model_id: str) -> str:
         """A model's title, or its id if it is no longer offered."""
-        return next((model.title for model in self._catalog.models if model.id == model_id), model_id)
+        return self._catalog.title(model_id)
 
     def slots(self, api_id: str, provider: str) -> Slots:
         """Which parameters of a provider's model take the seed and the references."""
@@ -70,15 +74,27 @@ class Models:
         for name in self._providers:
             kept = await self._store.read(kv.get, f"{_KV_PREFIX}{name}")
             self._lists[name] = kept if isinstance(kept, list) else ()
-        self._catalog = self._read(self._lists)
+        await self._read_lists()
 
     async def refresh(self, name: str) -> None:
         """Read one provider's list. Raises `ProviderError` if that fails; the old list stays."""
         raw = list(await self._providers[name].models())
         if raw:
             self._lists[name] = raw
-            self._catalog = self._read(self._lists)
-            await self._store.write(kv.put, f"{_KV_PREFIX}{name}", raw, self._clock())
+            await self._read_lists()
+            await self._store.write(kv.put, f"{_KV_PREFIX}{name}", self._lists[name], self._clock())
+
+    async def _read_lists(self) -> None:
+        """Read the current lists, long ones in a thread. What is left out is removed, so that the next start does not read it again."""
+        async with self._reading.turn("models"):
+            lists = dict(self._lists)
+            quick = is_quick(raw for models in lists.values() for raw in models)
+            self._catalog = catalog = self._read(lists) if quick else await self._reading.call(self._read, lists)
+            for provider, left_out in catalog.left_out.items():
+                for model in left_out:
+                    log.warning("model left out", provider=provider, model=model.id, reason=model.reason)
+                if left_out and self._lists[provider] is lists[provider]:  # else it was refreshed meanwhile, and waits to be read
+                    self._lists[provider] = _without(lists[provider], {model.id for model in left_out})
 
     async def run(self) -> None:
         """Refresh each provider's list periodically, until cancelled."""
@@ -95,3 +111,7 @@ class Models:
                 log.warning("models not refreshed", provider=name, reason=error.sentence)
                 pause_s = self._retry_s
             await asyncio.sleep(pause_s)
+
+
+def _without(models: Raw, ids: Container[str]) -> Raw:
+    return [raw for raw in models if not (isinstance(raw, Mapping) and id_of(raw) in ids)]

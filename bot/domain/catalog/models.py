@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.core.errors import InvalidRequest
@@ -21,6 +22,7 @@ from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.domain.catalog.options import or_list, show
+from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # for schemas without a range
 _MAX_SEED: Final = 2**53 - 1  # the largest integer that every JSON parser reads exactly
-_MAX_MODELS: Final = 1000  # of one provider
 _MAX_NAME: Final = 100  # characters, Discord's limit for the value of a choice
+_NEAR: Final = 20  # characters by which similar names may differ in length
+_COMPARED: Final = 100  # names; comparing takes long
 _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
 
 
@@ -145,7 +148,9 @@ class ModelInfo:
 class Catalog:
     """Every available model, sorted by title. Immutable."""
 
-    def __init__(self, models: Iterable[ModelInfo]) -> None:
+    def __init__(self, models: Iterable[ModelInfo], left_out: Mapping[str, Sequence[LeftOut]] | None = None) -> None:
+        """`left_out`: models that could not be read within their budget, by provider."""
+        self.left_out = left_out or {}
         self.models = tuple(sorted(models, key=lambda model: (model.title.casefold(), model.id)))
         self._by_id = {model.id: model for model in self.models}
         self._by_origin = {(model.provider, model.api_id): model for model in self.models}
@@ -162,19 +167,20 @@ class Catalog:
         """Build from the raw models of each image API, by `Provider.name`. Of two equal names, the later one gets a suffix.
 
         `credit_usd` is one credit in US dollars; `model_prices` (credits by id or id@provider) overrides the image APIs' prices. Models
-        that make no images or cannot be read are left out. Keep the order of providers stable and pass an unavailable provider's last
-        list: the names of models depend on both.
+        that make no images are left out, and so are those in `left_out`. Takes seconds for hostile lists: call it in a thread. Keep the
+        order of providers stable and pass an unavailable provider's last list: the names of models depend on both.
         """
         taken: set[str] = set()
         models: list[ModelInfo] = []
+        left_out: dict[str, Sequence[LeftOut]] = {}
         for provider, raw in lists.items():
-            kept = {model["id"]: model for model in list(raw)[:_MAX_MODELS] if isinstance(model, Mapping) and _is_offered(model)}
-            read = [_read_model(each, provider, credit_usd=credit_usd) for each in kept.values()]
+            kept = {model["id"]: model for model in list(raw)[:MODELS_MAX] if isinstance(model, Mapping) and _is_offered(model)}
+            read, left_out[provider] = read_all(kept.values(), partial(_read_model, provider=provider, credit_usd=credit_usd))
             usable = [model for model in read if set(model.schema["required"]) <= set(model.options) | {"prompt", "model"}]
             named = [_with_unique_names(model, taken) for model in usable]
             taken |= {name.casefold() for model in named for name in (model.id, model.title)}
             models += named
-        return cls(_priced(model, model_prices) for model in models if len(model.id) <= _MAX_NAME)
+        return cls((_priced(model, model_prices) for model in models if len(model.id) <= _MAX_NAME), left_out)
 
     def __len__(self) -> int:
         return len(self.models)
@@ -198,6 +204,10 @@ class Catalog:
         found.sort(key=lambda model: not model.title.casefold().startswith(wanted))
         return found[:most]
 
+    def title(self, model_id: str) -> str:
+        """A model's title, or its id if it is not offered."""
+        return self._by_id[model_id].title if model_id in self._by_id else model_id
+
     def slots(self, api_id: str, provider: str = "oxen") -> Slots:
         """The slots of a model, by its image API's id; the defaults for an unknown model."""
         model = self._by_origin.get((provider, api_id))
@@ -206,7 +216,8 @@ class Catalog:
     def _unknown(self, wanted: str) -> str:
         if not self.models:
             return _("The list of models has not arrived yet; please try again in a moment.")
-        near = difflib.get_close_matches(wanted.casefold(), self._by_name, n=3, cutoff=0.5)
+        names = islice((name for name in self._by_name if abs(len(name) - len(wanted)) <= _NEAR), _COMPARED)
+        near = difflib.get_close_matches(wanted.casefold(), names, n=3, cutoff=0.5)
         titles = list(dict.fromkeys(self._by_name[name].title for name in near))
         near_ones = _("There is no model {name}; did you mean {titles}?")
         sentence = near_ones if titles else _("There is no model {name}; /models lists those there are.")
@@ -244,8 +255,8 @@ def _priced(model: ModelInfo, prices: Mapping[str, float]) -> ModelInfo:
     return replace(model, price_microcredits=default_price_microcredits(model))
 
 
-def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> ModelInfo:
-    schema = read_schema(find_schema(raw))
+def _read_model(raw: Mapping[str, Any], budget: PartsBudget, *, provider: str, credit_usd: float) -> ModelInfo:
+    schema = read_schema(find_schema(raw), budget)
     capabilities = raw.get("capabilities")
     inputs = capabilities.get("input") if isinstance(capabilities, Mapping) else None
     developer = raw.get("developer")

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from bot.domain.catalog.reading import PartsBudget
+
 if TYPE_CHECKING:
     import jsonschema_rs
 
@@ -23,6 +25,7 @@ MAX_PROPERTIES: Final = 100
 MAX_NODES: Final = 2000  # subschemas and enum values of one property, counted again for each reference to them
 MAX_DEPTH: Final = 8
 _TEXT_LIMIT: Final = 500
+_PATTERN_NODES: Final = 50  # compiling a pattern takes as long as reading so many subschemas
 _PATTERN_BYTES: Final = 256 * 1024  # of a pattern and its automaton
 
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -61,15 +64,16 @@ def find_schema(model: Mapping[str, Any]) -> object:
     return model.get("request_schema") or model.get("json_request_schema")
 
 
-def read_schema(raw: object) -> Schema:
-    """The usable part of a schema: `{"type", "properties", "required"}`, without references. Never raises."""
+def read_schema(raw: object, budget: PartsBudget | None = None) -> Schema:
+    """The usable part of a schema: `{"type", "properties", "required"}`, without references. Raises only `ModelTooLargeError`."""
+    budget = budget or PartsBudget()
     root = raw if isinstance(raw, Mapping) else {}
     found = root.get("properties")
     properties = {}
     for name, node in list(found.items() if isinstance(found, Mapping) else ())[:MAX_PROPERTIES]:
         with contextlib.suppress(UnusableSchemaError):
             if isinstance(name, str) and 0 < len(name) <= 64:
-                properties[name] = _property(root, node)
+                properties[name] = _property(root, node, budget)
     wanted = root.get("required")
     required = [name for name in wanted if isinstance(name, str)][:MAX_PROPERTIES] if isinstance(wanted, list) else []
     return {"type": "object", "properties": dict(sorted(properties.items(), key=_order)), "required": required}
@@ -98,8 +102,8 @@ def _order(item: tuple[str, Schema]) -> float:
     return order if isinstance(order, int) else math.inf
 
 
-def _property(root: Mapping[str, Any], node: object) -> Schema:
-    cleaned = _Cleaner(root).clean(node, MAX_DEPTH)
+def _property(root: Mapping[str, Any], node: object, budget: PartsBudget) -> Schema:
+    cleaned = _Cleaner(root, budget).clean(node, MAX_DEPTH)
     try:
         if b'"pattern"' in json.dumps(cleaned, ensure_ascii=False).encode():
             validator(cleaned)
@@ -111,14 +115,15 @@ def _property(root: Mapping[str, Any], node: object) -> Schema:
 class _Cleaner:
     """Copies the known, well-formed keywords of a subschema, up to `MAX_NODES`."""
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Mapping[str, Any], budget: PartsBudget) -> None:
         self._root = root
+        self._budget = budget
         self._left = MAX_NODES
 
     def clean(self, node: object, depth: int) -> Schema:
         if not isinstance(node, Mapping):
             raise UnusableSchemaError("a subschema is not an object")
-        self._spend(1, depth)
+        self._spend(_PATTERN_NODES if "pattern" in node else 1, depth)
         if "$ref" in node:
             siblings = {key: value for key, value in node.items() if key != "$ref"}
             return {**self.clean(self._follow(node["$ref"]), depth - 1), **self.clean(siblings, depth - 1)}
@@ -150,6 +155,7 @@ class _Cleaner:
         return node
 
     def _spend(self, nodes: int, depth: int) -> None:
+        self._budget.spend(min(nodes, max(self._left, 0)))
         self._left -= nodes
         if self._left < 0 or depth < 0:
             raise UnusableSchemaError("a schema is too large or too deep")

@@ -5,19 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from bot.app import App
+from bot.core.endpoints import OxenSettings
+from bot.providers.factory import BuildContext, ImageApi
+from bot.providers.oxen import Oxen
+from bot.providers.provider import Provider
+from bot.store import kv
 from sandbox.person import Person
-from tests.env.app import has_image
+from tests.env.app import Env, has_image, person_in
 from tests.env.guild_rules import change_rules
 from tests.env.images import tiny_webp
 from tests.journeys.manager_steps import guild_of
 
 SLOW = tuple(f"(a?){{200}}a{{200}}b{n}|a" for n in range(8))  # each match costs as much as a whole search
+HUGE: dict[str, Any] = {  # three kilobytes that become 200,000 parts
+    "$defs": {"0": {"enum": list(range(90))}, "1": {"anyOf": [{"$ref": "#/$defs/0"}] * 20}},
+    "properties": {f"p{n}": {"$ref": "#/$defs/1"} for n in range(100)},
+}
+HUGE_MODELS = [{"id": f"huge-{n}", "endpoint": "/images/generations", "request_schema": HUGE} for n in range(100)]
 MEGABYTE = 1024 * 1024
 
 
@@ -72,3 +82,27 @@ async def test_a_settings_file_full_of_errors(app: App, mo: Person, ben: Person,
         await mo.until(lambda: len([m for m in mo.messages() if "more than settings can" in m.text]) == 4 or None, timeout_s=30)
 
     await acknowledged_during(attack(), ben)
+
+
+class Hostile(Oxen):
+    """An image API whose list has models of a size that cannot be read, before those that can."""
+
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        return [*HUGE_MODELS, *await super().models()]
+
+
+async def test_a_list_of_models_that_grow_when_they_are_read(env: Env, capsys: pytest.CaptureFixture[str]) -> None:
+    def build(_settings: OxenSettings, context: BuildContext) -> Provider:
+        return Hostile(session=context.session, base_url=env.images.url, api_key=env.images.key)
+
+    assert len(json.dumps(HUGE_MODELS)) < MEGABYTE // 2
+    (oxen,) = env.settings().providers
+    async with env.app(more_apis=[ImageApi(settings=oxen, build=build)]) as app, person_in(env, "Ben") as ben:
+        await acknowledged_during(app.models.refresh("oxen"), ben)
+        assert sorted(model.id for model in app.models.offered)[:2] == [
+            "black-forest-labs-flux-2-klein-4b",
+            "black-forest-labs-flux-2-klein-9b",
+        ]
+        assert "huge-99" in capsys.readouterr().out
+        kept = await app.store.read(kv.get, "models:oxen")
+        assert [model["id"] for model in kept or [] if model["id"].startswith("huge")] == []
