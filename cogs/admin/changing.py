@@ -9,9 +9,11 @@ from typing import Any, Literal
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.guild.document import Policy, changed
+from bot.domain.guild.ids import NamedId, named_ids
 from bot.domain.request import Request
-from cogs.kit import interactions, texts
-from cogs.kit.request import Interaction, request_of, services_of
+from cogs.admin import panel_texts
+from cogs.kit import channels, interactions, texts
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 
 Patch = Mapping[str, Any]  # a JSON merge patch of the settings
 TextOf = Callable[[Policy], str]
@@ -20,16 +22,30 @@ ALL: Literal["all"] = "all"
 
 
 async def change(request: Request, interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Request:
-    """Change the settings; returns the request with the new ones. A function makes the patch from the settings inside the transaction."""
+    """Change the settings; returns the request with the new ones. A function makes the patch from the settings inside the transaction.
+
+    Raises `InvalidRequest` if the patch names a channel or role of another guild.
+    """
 
     def patched(policy: Policy) -> Policy:
         return changed(policy, patch(policy) if callable(patch) else patch)
 
+    if unknown := await new_foreign_ids(request, interaction, patched(request.policy)):
+        raise InvalidRequest(_("⚠️ Not of this server: {ids}").format(ids=", ".join(panel_texts.named(unknown))))
     guilds = services_of(interaction).guilds
     settings = await guilds.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
     now = replace(request, settings=settings)
     await after_change(now, interaction, before=request.policy)
     return now
+
+
+async def new_foreign_ids(request: Request, interaction: Interaction, wanted: Policy) -> list[NamedId]:
+    """The channels and roles that these settings would add and that are not of this guild.
+
+    Those that are in the settings already may be deleted by now. They are checked again when they are used.
+    """
+    added = named_ids(wanted) - named_ids(request.policy)
+    return await channels.foreign(client_of(interaction), request.required_guild_id, added)
 
 
 async def after_change(now: Request, interaction: Interaction, *, before: Policy) -> None:

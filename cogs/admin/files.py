@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +15,13 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import _, pgettext
 from bot.domain.guild.differences import Difference, differences
 from bot.domain.guild.document import DOCUMENT_MAX, Policy, document, read, read_file, write_file
+from bot.domain.guild.ids import NamedId, without
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
 from bot.services.guilds import fingerprint
 from bot.store import kv
 from cogs.admin import panel_texts
-from cogs.admin.changing import after_change
+from cogs.admin.changing import after_change, new_foreign_ids
 from cogs.kit import answers, panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -50,9 +52,11 @@ class Files(commands.Cog):
         await answers.defer(interaction)
         services, content = services_of(interaction), await file.read()
         wanted = await services.managing.run(request.guild_id, read_file, content)
+        unknown = await new_foreign_ids(request, interaction, wanted)
+        wanted = without(wanted, unknown)
         kept = {"user_id": request.actor.user_id, "policy": document(wanted)}
         await services.orders.keep(f"form:{interaction.id}", kept)
-        await panels.show(interaction, await _preview(request, interaction, interaction.id, wanted))
+        await panels.show(interaction, await _preview(request, interaction, interaction.id, wanted, unknown=unknown))
 
 
 async def send(request: Request, interaction: Interaction) -> None:
@@ -68,6 +72,7 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     """Apply the file, if the settings still have the fingerprint that the preview was made from; else show a new preview."""
     check(request, Action.MANAGE)
     wanted, now = await _stored_policy(request, interaction, kept), request.policy
+    wanted = without(wanted, await new_foreign_ids(request, interaction, wanted))  # the server may have lost some since the preview
     found, current = await _compared(request, interaction, wanted)
     if not current.startswith(seen):
         note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
@@ -101,20 +106,14 @@ async def _compared(request: Request, interaction: Interaction, wanted: Policy) 
     return await services_of(interaction).managing.run(request.guild_id, compare)
 
 
-async def _preview(request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+async def _preview(
+    request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "", unknown: Sequence[NamedId] = ()
+) -> discord.ui.LayoutView:
     found, current = await _compared(request, interaction, wanted)
-    shown = text(note, panel_texts.file(found, _unknown_ids(interaction, wanted)))
+    shown = text(note, panel_texts.file(found, panel_texts.named(unknown)))
     if not found:
         return panel(shown)
     seen = current[:16]
     apply_button = button(pgettext("button", "Apply"), _APPLY(kept=form_id, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
     leave_button = button(pgettext("button", "Leave it"), _LEAVE(kept=form_id, seen=seen))
     return panel(shown, row(apply_button, leave_button))
-
-
-def _unknown_ids(interaction: Interaction, policy: Policy) -> list[str]:
-    guild = interaction.guild
-    if guild is None:
-        return []
-    channels = [each.id for each in (*guild.channels, *guild.threads)]
-    return panel_texts.unknown_ids(policy, roles=[role.id for role in guild.roles], channels=channels)

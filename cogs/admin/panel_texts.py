@@ -9,6 +9,8 @@ from typing import Any
 from bot.core.i18n import _, ngettext
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
+from bot.domain.guild.fields import IdKind
+from bot.domain.guild.ids import NamedId
 from bot.domain.money import quota
 from bot.domain.money.ledger import Statement
 from bot.domain.prompts.automod import ImportResult
@@ -148,12 +150,12 @@ def _value(change: Mapping[str, Any], value: Any) -> str:
 
 
 def file(found: Sequence[Difference], unknown: Sequence[str]) -> str:
-    """The preview of a settings file. `unknown` names its roles and channels that this guild does not have."""
-    if not found:
-        return "\n".join([_("## Settings file"), _("This file says what holds already; there is nothing to change.")])
-    count = ngettext("It would change {count} setting:", "It would change {count} settings:", len(found)).format(count=len(found))
+    """The preview of a settings file. `unknown` names its roles and channels that are not of this guild, which are left out."""
     ids = cut(", ".join(unknown[:_LINES]), _UNKNOWN_MAX)
-    warning = [_("⚠️ Not of this server: {ids}").format(ids=ids)] if unknown else []
+    warning = [_("⚠️ Not of this server: {ids}").format(ids=ids), _("They are left out.")] if unknown else []
+    if not found:
+        return "\n".join([_("## Settings file"), *warning, _("This file says what holds already; there is nothing to change.")])
+    count = ngettext("It would change {count} setting:", "It would change {count} settings:", len(found)).format(count=len(found))
     return cut("\n".join([_("## Settings file"), *warning, count, changes(found)]), PANEL_MAX - 200)
 
 
@@ -163,13 +165,10 @@ def applied(found: Sequence[Difference]) -> str:
     return cut("\n".join([_("## Settings file"), done, changes(found)]), PANEL_MAX)
 
 
-def unknown_ids(policy: Policy, *, roles: Iterable[int], channels: Iterable[int]) -> list[str]:
-    """Roles and channels in the settings that this guild does not have, in words."""
-    named_roles = {*policy.roles, *policy.flags.role_ids, *policy.moderator_role_ids}
-    posts = (policy.gallery.channel_id, policy.log_channel_id, policy.cases_channel_id)
-    named_channels = {*policy.channels.allowed, *policy.channels.denied, *(each for each in posts if each is not None)}
-    missing_roles = [_("role {id}").format(id=each) for each in sorted(named_roles - set(roles))]
-    return [*missing_roles, *(_("channel {id}").format(id=each) for each in sorted(named_channels - set(channels)))]
+def named(ids: Iterable[NamedId]) -> list[str]:
+    """Roles and channels in words. Not as mentions, which show nothing for those of another server."""
+    words = {IdKind.ROLE: _("role {id}"), IdKind.CHANNEL: _("channel {id}")}
+    return [words[each.kind].format(id=each.id) for each in ids]
 
 
 # --- rules for prompts -----------------------------------------------------------------------------------------------

@@ -1,18 +1,23 @@
-"""The channel of a request, with its parents, as the rules need it."""
+"""The channel of a request with its parents, and whether channels and roles are of a guild."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import discord
 import structlog
 
+from bot.domain.guild.fields import IdKind
+from bot.domain.guild.ids import NamedId
 from bot.domain.request import Channel
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
 log = structlog.get_logger(__name__)
+
+_FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
 def channel_from(channel: Any, *, guild_id: int | None, channel_id: int) -> Channel:
@@ -48,3 +53,47 @@ def _thread_in(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
     """A thread whose parent is not cached."""
     channel = channel_from(parent, guild_id=guild_id, channel_id=thread.parent_id)
     return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=channel.ids, age_restricted=channel.age_restricted)
+
+
+# --- ids of a guild ----------------------------------------------------------------------------------------------------
+
+
+async def find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
+    """A channel or thread of this guild, from the cache or from Discord; None if it has none with this id.
+
+    Ids come from settings files and commands, and the bot can write in many guilds: without this check it would write in any of them.
+    """
+    guild = client.get_guild(guild_id)
+    cached = guild.get_channel_or_thread(channel_id) if guild else None
+    if cached is not None:
+        return cached
+    try:
+        channel = await client.fetch_channel(channel_id)
+    except (discord.NotFound, discord.Forbidden, discord.InvalidData):
+        return None
+    owner = getattr(channel, "guild", None)  # missing on direct messages and groups
+    return channel if owner is not None and owner.id == guild_id else None
+
+
+async def writable(client: Easel, guild_id: int, channel_id: int | None) -> discord.PartialMessageable | None:
+    """A channel that the guild's settings name, to write in; None if none is named, or if it is not of this guild (any more)."""
+    if channel_id is None:
+        return None
+    if await find_channel(client, guild_id, channel_id) is None:
+        log.warning("not written to: the channel is not of this server", guild=guild_id, channel=channel_id)
+        return None
+    return client.get_partial_messageable(channel_id, guild_id=guild_id)
+
+
+async def foreign(client: Easel, guild_id: int, named: Iterable[NamedId]) -> list[NamedId]:
+    """Those of these ids that are not of this guild: roles first, then channels."""
+    guild, found, fetched = client.get_guild(guild_id), [], 0
+    for each in sorted(named, key=lambda each: (each.kind is IdKind.CHANNEL, each.id)):
+        if each.kind is IdKind.ROLE:
+            is_theirs = guild is not None and guild.get_role(each.id) is not None
+        else:
+            is_cached = guild is not None and guild.get_channel_or_thread(each.id) is not None
+            fetched += not is_cached
+            is_theirs = is_cached or (fetched <= _FETCHED_MAX and await find_channel(client, guild_id, each.id) is not None)
+        found += [] if is_theirs else [each]
+    return found

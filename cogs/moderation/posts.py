@@ -17,6 +17,7 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import ImageError, RouteClosed
 from bot.core.loops import KeyedLocks
+from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobMessage, JobState
 from bot.domain.moderation.cases import Case, CaseState, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
@@ -25,6 +26,7 @@ from bot.services.services import Services
 from bot.store import documents, gallery, jobs, messages
 from bot.store.moderation import cases
 from cogs.kit import spoilers
+from cogs.kit.channels import writable
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.kit.request import services_of
 from cogs.moderation import case_texts, views
@@ -82,21 +84,21 @@ class CasePosts:
 
     async def _post_case(self, item: OutboxItem, about: Case) -> Draft | None:
         """Post the case with a copy of the image, if a channel is set. Returns the draft without images, or None."""
-        channel_id = (await self._services.guilds.settings(about.guild_id)).policy.cases_channel_id
-        if channel_id is None:
+        channel = await writable(self._client, about.guild_id, (await self._policy(about.guild_id)).cases_channel_id)
+        if channel is None:
             return None
         draft = await views.case_draft(self._client, about)
         job = await self._job(about.job_id)
         async with self._images(job, about.guild_id) as images:
             message = await self._poster.once(
-                self._channel(channel_id),
+                channel,
                 replace(draft, images=images, spoiler=True),
                 nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
                 was_tried=bool(item.attempts),
                 is_same=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=item.data.get("reply_to"),
             )
-        if not await self._services.posts.case_posted(about, channel_id=channel_id, message_id=message.id):
+        if not await self._services.posts.case_posted(about, channel_id=channel.id, message_id=message.id):
             await message.delete()
         return draft
 
@@ -119,18 +121,20 @@ class CasePosts:
         """Post to the log channel, if one is set. Returns the post and its draft, or None for both."""
         job = await self._job(job_id)
         guild_id = None if job is None else views.guild_of(job)
-        channel_id = (await self._services.guilds.settings(guild_id)).policy.log_channel_id
-        if job is None or channel_id is None:
+        if job is None or guild_id is None:
+            return None, None
+        channel = await writable(self._client, guild_id, (await self._policy(guild_id)).log_channel_id)
+        if channel is None:
             return None, None
         draft = await views.log_draft(self._client, job, guild_id)
         message = await self._poster.once(
-            self._channel(channel_id),
+            channel,
             draft,
             nonce=f"log-{job_id}",
             was_tried=bool(item.attempts),
             is_same=lambda m: views.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
-        post = await self._services.posts.log_posted(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
+        post = await self._services.posts.log_posted(job_id, guild_id=guild_id, channel_id=channel.id, message_id=message.id)
         if post is None:
             await message.delete()
         return post, draft
@@ -141,8 +145,8 @@ class CasePosts:
         shown = await self._services.reader.read(gallery.get, int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
-        channel_id = (await self._services.guilds.settings(shown.guild_id)).policy.gallery.channel_id
-        if channel_id is None:
+        channel = await writable(self._client, shown.guild_id, (await self._policy(shown.guild_id)).gallery.channel_id)
+        if channel is None:
             return
         async with self._images(job, shown.guild_id) as images:
             if not images:
@@ -150,13 +154,13 @@ class CasePosts:
             with views.guild_language(self._client, shown.guild_id):
                 draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images)
             message = await self._poster.once(
-                self._channel(channel_id),
+                channel,
                 draft,
                 nonce=f"gallery-{job.id}",
                 was_tried=bool(item.attempts),
                 is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
-        await self._services.posts.gallery_posted(shown, channel_id=channel_id, message_id=message.id)
+        await self._services.posts.gallery_posted(shown, channel_id=channel.id, message_id=message.id)
         now = await self._job(job.id)
         if now is None or now.state is JobState.DELETED:
             await message.delete()
@@ -211,6 +215,9 @@ class CasePosts:
 
     async def _job(self, job_id: str | None) -> Job | None:
         return None if job_id is None else await self._services.reader.read(jobs.get, job_id)
+
+    async def _policy(self, guild_id: int) -> Policy:
+        return (await self._services.guilds.settings(guild_id)).policy
 
     @property
     def _services(self) -> Services:

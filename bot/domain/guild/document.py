@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
-from bot.domain.guild.fields import Credits, Id, Section, Usd
+from bot.domain.guild.fields import ChannelId, Credits, RoleId, Section, Usd
 from bot.domain.guild.sections import (
     AgeRestricted,
     BucketSetting,
@@ -23,7 +23,6 @@ from bot.domain.guild.sections import (
     Flags,
     GalleryRules,
     Gifts,
-    Ids,
     KnownBad,
     ModelName,
     Newcomers,
@@ -49,7 +48,7 @@ class Policy(Section):
     pause: Pause = Pause()
     channels: Channels = Channels()
     everyone: Everyone = Everyone()
-    roles: Annotated[Mapping[Id, RoleRule], Field(max_length=100)] = {}  # by role id
+    roles: Annotated[Mapping[RoleId, RoleRule], Field(max_length=100)] = {}  # by role id
     pool: BucketSetting | None = None  # shared by members without a role that has a rule; None: each has their own bucket
     usd_per_month: Usd | None = None  # hard limit; None: as much as the operator allows
     prices: Annotated[Mapping[ModelName, Credits], Field(max_length=200)] = {}  # credits per image by model, replacing the list price
@@ -64,9 +63,9 @@ class Policy(Section):
     strikes: Strikes = Strikes()
     flags: Flags = Flags()
     gallery: GalleryRules = GalleryRules()
-    log_channel_id: Id | None = None
-    cases_channel_id: Id | None = None  # the moderators' channel
-    moderator_role_ids: Ids = ()
+    log_channel_id: ChannelId | None = None
+    cases_channel_id: ChannelId | None = None  # the moderators' channel
+    moderator_role_ids: tuple[RoleId, ...] = ()
     leaderboard: bool = False  # each member can opt out
 
     def price_microcredits(self, model: str) -> int | None:

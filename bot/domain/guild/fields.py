@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -29,8 +30,17 @@ def _digits(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20 else value
 
 
-Id = Annotated[int, BeforeValidator(_digits), Field(strict=True, ge=1, lt=2**63), PlainSerializer(str, return_type=str, when_used="json")]
-"""A Discord id."""
+class IdKind(StrEnum):
+    """What a Discord id in the settings names. `bot.domain.guild.ids` finds such ids by these marks."""
+
+    CHANNEL = "channel"  # also a thread or a category
+    ROLE = "role"
+
+
+_Id = Annotated[int, BeforeValidator(_digits), Field(strict=True, ge=1, lt=2**63), PlainSerializer(str, return_type=str, when_used="json")]
+
+ChannelId = Annotated[_Id, IdKind.CHANNEL]
+RoleId = Annotated[_Id, IdKind.ROLE]
 
 Credits = Annotated[Decimal, Field(ge=0, le=CREDITS_MAX, decimal_places=6), PlainSerializer(_number, when_used="json")]
 """Credits, with up to six decimals."""

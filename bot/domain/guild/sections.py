@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.core.i18n import _
-from bot.domain.guild.fields import DAY_MS, HOUR_MS, Credits, Id, Section, Share
+from bot.domain.guild.fields import DAY_MS, HOUR_MS, ChannelId, Credits, RoleId, Section, Share
 from bot.domain.money import quota
 
 COUNT_MAX: Final = 4  # images in one request; Discord shows up to four in one message well
@@ -29,7 +29,6 @@ Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$"), AfterVali
 Megapixels = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 Jobs = Annotated[int, Field(ge=1, le=100)]
-Ids = Annotated[tuple[Id, ...], Field(max_length=1000)]  # Discord allows fewer channels and roles
 
 
 class Pause(Section):
@@ -45,8 +44,8 @@ class Channels(Section):
     Where none is listed, images may be ordered unless `allowed` has entries.
     """
 
-    allowed: Ids = ()
-    denied: Ids = ()
+    allowed: tuple[ChannelId, ...] = ()
+    denied: tuple[ChannelId, ...] = ()
 
     @model_validator(mode="after")
     def _not_both(self) -> Self:
@@ -239,13 +238,13 @@ class Flags(Section):
     on: bool = True
     quorum: Annotated[int, Field(ge=1, le=100)] = 3
     after_days: Annotated[int, Field(ge=0, le=3650)] = 7  # days of membership before a member's flags count
-    role_ids: Ids = ()  # roles whose flags count immediately
+    role_ids: tuple[RoleId, ...] = ()  # roles whose flags count immediately
     locked: bool = False  # flags are stored but have no effect, against coordinated misuse
 
 
 class GalleryRules(Section):
     """Images with enough stars from other members are posted once to the gallery channel."""
 
-    channel_id: Id | None = None  # None: no gallery
+    channel_id: ChannelId | None = None  # None: no gallery
     stars: Annotated[int, Field(ge=1, le=1000)] = 5
     reward: Credits = Field(default=0, validate_default=True)  # credits for the image's maker

@@ -16,7 +16,7 @@ from cogs.kit import texts
 from sandbox.person import Message, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import admin, audit_lines, private_reply, rules_of, updated
+from tests.journeys.manager_steps import admin, audit_lines, change_rules, private_reply, rules_of, updated
 from tests.services.conftest import eventually
 
 
@@ -74,7 +74,7 @@ async def test_two_managers_who_press_pause_at_once_pause_once(env: Env, app: Ap
     assert len(await audit_lines(app, mo)) == 1
 
 
-async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(mo: Person) -> None:
+async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(app: App, mo: Person) -> None:
     ids = [str(10**18 + number) for number in range(100)]
     steps = [{"points": 3 * step, "hours": 800 * step} for step in range(1, 11)]
     wanted = {
@@ -92,6 +92,7 @@ async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(mo: P
     preview = await imported(mo, wanted, "It would change")
     await mo.click(preview, "Apply")
     await updated(mo, preview, "settings were changed")
+    await change_rules(app, **wanted)  # also with the ids, which are not of this server
     panel = await admin(mo, "panel", "Easel on")
     assert len(panel.text) <= texts.PANEL_MAX
     assert len(panel.components) <= 40

@@ -1,0 +1,71 @@
+"""A server ends at its border: ids of another server are refused when they are set, and not used if they are set nevertheless."""
+
+from __future__ import annotations
+
+import json
+from itertools import cycle
+from typing import Any
+
+import pytest
+
+from bot.app import App
+from bot.domain.guild.fields import IdKind
+from bot.domain.guild.ids import named_ids
+from sandbox.person import Person
+from tests.env.guild_ids import every_id
+from tests.journeys.admin.test_imageadmin_panel import imported
+from tests.journeys.conftest import Ask, written_down
+from tests.journeys.manager_steps import rules_of, updated
+from tests.journeys.moderator_steps import change_rules
+from tests.services.conftest import eventually
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+async def test_no_id_of_another_server_enters_by_a_settings_file(app: App, ada: Person, mo: Person) -> None:
+    """Ada's direct messages and the server Elsewhere stand for another server's channels: the bot can write in the first."""
+    channels = iter([int(ada.channel("dm")), int(ada.channel("elsewhere")), *range(10**17, 10**17 + 50)])
+    wanted, ids = every_id(lambda _kind: next(channels))
+    preview = await imported(mo, {**wanted, "usd_per_month": 20}, "Not of this server")
+    assert all(f"{each.kind} {each.id}" in preview.text for each in ids)
+    await mo.click(preview, "Apply")
+    await updated(mo, preview, "was changed")
+    assert named_ids(await rules_of(app, mo)) == frozenset()
+
+
+async def test_ids_of_this_server_are_imported(app: App, mo: Person) -> None:
+    own = {IdKind.CHANNEL: cycle(map(mo.channel, ("studio", "gallery", "quiet"))), IdKind.ROLE: cycle(mo.roles.values())}
+    wanted, ids = every_id(lambda kind: int(next(own[kind])))
+    preview = await imported(mo, wanted, "It would change")
+    await mo.click(preview, "Apply")
+    await updated(mo, preview, "changed")
+    assert named_ids(await rules_of(app, mo)) == ids
+
+
+POSTS: dict[str, dict[str, Any]] = {
+    "log": {"log_channel_id": "CHANNEL"},
+    "cases": {"cases_channel_id": "CHANNEL", "prompts": {"flag": {"words": ["fox"]}}},
+    "gallery": {"gallery": {"channel_id": "CHANNEL", "stars": 1}},
+}
+
+
+@pytest.mark.parametrize("post", POSTS)
+async def test_a_channel_that_is_not_of_this_server_is_not_written_to(app: App, ada: Person, mo: Person, asked: Ask, post: str) -> None:
+    """Such a setting may come from an earlier version, or its channel may have moved away."""
+    before = len(mo.messages("dm"))
+    await change_rules(app, mo, **_with_channel(POSTS[post], mo.channel("dm")))
+    message = await asked()
+    await written_down(app, message)
+    await mo.react(await mo.message(lambda m: m.id == message.id), "⭐")
+    await mo.message(lambda m: m.id == message.id and "✅" in m.reactions)
+
+    async def is_done() -> bool:
+        return not await app.store.read(lambda conn: conn.exec_driver_sql("SELECT id FROM outbox").all())
+
+    await eventually(is_done)
+    assert len(mo.messages("dm")) == before
+
+
+def _with_channel(patch: dict[str, Any], channel: str) -> dict[str, Any]:
+    filled: dict[str, Any] = json.loads(json.dumps(patch).replace("CHANNEL", channel))
+    return filled
