@@ -40,7 +40,8 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
     ) -> None:
         request = await request_of(interaction)
         until = None if hours is None else system() + hours * HOUR_MS
-        row = await services_of(interaction).cases.block(request, member.id, until=until, reason=reason)
+        is_member = isinstance(member, discord.Member)
+        row = await services_of(interaction).cases.block(request, member.id, is_member=is_member, until=until, reason=reason)
         await interactions.say(interaction, audit_texts.blocked(row))
 
     @app_commands.command(description="A member can ask for pictures again")

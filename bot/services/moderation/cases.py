@@ -230,9 +230,15 @@ class Cases:
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 
-    async def block(self, request: Request, user_id: int, *, until: int | None, reason: str) -> BlockRow:
-        """Block a member in this guild until `until` (Unix ms; None: until it is lifted). They are notified by direct message."""
+    async def block(self, request: Request, user_id: int, *, is_member: bool, until: int | None, reason: str) -> BlockRow:
+        """Block a member in this guild until `until` (Unix ms; None: until it is lifted).
+
+        Those who have used Easel here are notified by direct message, at most once a day. Raises `NotFound` for those who have not, and
+        who are not members of the guild (`is_member`) either.
+        """
         guild_id = permissions.check_in_guild(request, Action.BLOCK, Target(guild_id=request.guild_id, owner_id=user_id))
+        if not is_member and not await self.store.read(conduct.has_used, guild_id, user_id):
+            raise NotFound(_("{member} has not used Easel on this server.").format(member=f"<@{user_id}>"))
         by_id, now = request.actor.user_id, self.clock()
         return await self.store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by_id, now=now)
 
@@ -288,10 +294,12 @@ class Cases:
 
 
 def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, reason: str, by_id: int, now: int) -> BlockRow:
-    """Write the block, and the outbox item that notifies the member."""
+    """Write the block, and the outbox item that notifies the member, if they may be told."""
+    tells = conduct.may_be_told(conn, guild_id, user_id, now)
     row = conduct.block(conn, guild_id, user_id, until=until, reason=reason, by_id=by_id, now=now)
-    data = {"guild_id": guild_id, "until": until, "reason": reason}
-    outbox.add(conn, OutboxItem(kind=ItemKind.TELL_BLOCK, due_at=now, user_id=user_id, data=data))
+    if tells:
+        data = {"guild_id": guild_id, "until": until, "reason": reason}
+        outbox.add(conn, OutboxItem(kind=ItemKind.TELL_BLOCK, due_at=now, user_id=user_id, data=data))
     return row
 
 

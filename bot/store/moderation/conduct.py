@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, update
 
 from bot.core.i18n import N_
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.moderation.strikes import Strike, lock_out_ms, points
+from bot.domain.money.quota import DAY_MS
 from bot.store.moderation import audit_log
-from bot.store.tables import blocks, strikes
+from bot.store.tables import blocks, generations, jobs, strikes
 
 BY_STRIKES = N_("too many strikes")  # the reason of an automatic block
 
 
 _IN_FORCE = and_(blocks.c.lifted_at.is_(None), or_(blocks.c.until.is_(None), blocks.c.until > bindparam("now")))
-_BLOCK = select(blocks).where(blocks.c.user_id == bindparam("user"), _IN_FORCE).order_by(blocks.c.id.desc()).limit(1)
-_BLOCK_IN = {True: _BLOCK.where(blocks.c.guild_id == bindparam("guild")), False: _BLOCK}
+_THEIRS = and_(blocks.c.guild_id == bindparam("guild"), blocks.c.user_id == bindparam("user"))
+_BLOCK = select(blocks).where(_THEIRS, _IN_FORCE).order_by(blocks.c.id.desc()).limit(1)
 
 
 def block(
@@ -67,12 +68,27 @@ def unblock(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: i
 
 
 def blocked(conn: Connection, guild_id: int | None, user_id: int, now: int) -> BlockRow | None:
-    """The block in force at `now`. Leaving the guild and rejoining does not end it.
+    """The block in force at `now` in this guild. Leaving the guild and rejoining does not end it.
 
-    In direct messages (`guild_id` None) a block in any guild counts, so that they cannot be used to evade it.
+    Nobody is blocked in direct messages (`guild_id` None): a guild decides about itself only.
     """
-    row = conn.execute(_BLOCK_IN[guild_id is not None], {"guild": guild_id, "user": user_id, "now": now}).mappings().one_or_none()
+    if guild_id is None:
+        return None
+    row = conn.execute(_BLOCK, {"guild": guild_id, "user": user_id, "now": now}).mappings().one_or_none()
     return None if row is None else BlockRow(**row)
+
+
+def has_used(conn: Connection, guild_id: int, user_id: int) -> bool:
+    """Whether a member has asked for images in this guild, also for such that its rules refused with a strike."""
+    ordered = exists().where(jobs.c.user_id == user_id, generations.c.job_id == jobs.c.id, generations.c.guild_id == guild_id)
+    offended = exists().where(strikes.c.user_id == user_id, strikes.c.guild_id == guild_id)
+    return bool(conn.scalar(select(or_(ordered, offended))))
+
+
+def may_be_told(conn: Connection, guild_id: int, user_id: int, now: int) -> bool:
+    """Whether a member may be told of a new block by direct message: only if they have used the guild, and once a day for all guilds."""
+    lately = exists().where(blocks.c.user_id == user_id, blocks.c.by_id.is_not(None), blocks.c.at > now - DAY_MS)
+    return has_used(conn, guild_id, user_id) and not conn.scalar(select(lately))
 
 
 def blocked_now(conn: Connection, guild_id: int, now: int, *, limit: int = 50) -> list[BlockRow]:

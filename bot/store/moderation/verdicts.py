@@ -96,7 +96,9 @@ def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
         return None if there is None else Judgement(case=there, is_new=False)
     _carry_out(conn, decided, ruling)
     was_appealed = before is not None and before.state is CaseState.APPEALED
-    if ruling.decision is not Decision.KEEP or was_appealed:
+    is_news = ruling.decision is not Decision.KEEP or was_appealed
+    # Whoever posted an image that Easel did not make may never have used Easel, and gets no messages from it then.
+    if is_news and (decided.job_id is not None or conduct.has_used(conn, decided.guild_id, decided.author_id)):
         notice = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=ruling.now, user_id=decided.author_id, data={"case_id": case_id})
         outbox.add(conn, notice)
     flagging.show(conn, decided, ruling.now)

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from bot.app import App
+from bot.core.clock import system
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import named_ids
+from bot.store import outbox
 from sandbox.person import Person
 from tests.env.guild_ids import every_id
 from tests.journeys.admin.test_imageadmin_panel import imported
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import rules_of, updated
+from tests.journeys.manager_steps import private_reply, rules_of, updated
 from tests.journeys.moderator_steps import change_rules
 from tests.services.conftest import eventually
 
@@ -69,3 +71,22 @@ async def test_a_channel_that_is_not_of_this_server_is_not_written_to(app: App, 
 def _with_channel(patch: dict[str, Any], channel: str) -> dict[str, Any]:
     filled: dict[str, Any] = json.loads(json.dumps(patch).replace("CHANNEL", channel))
     return filled
+
+
+# --- members ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_block_of_a_server_does_not_close_direct_messages(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await asked()
+    await mo.slash("imagemod block", member=ada.id, reason="spam")
+    await ada.message(lambda m: "spam" in m.text, "dm")
+    await ada.slash("generate", prompt="a red fox")
+    await private_reply(ada, "You cannot ask for pictures here")
+    await asked("dm")
+
+
+async def test_a_member_who_never_used_easel_is_blocked_without_a_message(app: App, ada: Person, mo: Person) -> None:
+    before = len(ada.messages("dm"))
+    await mo.slash("imagemod block", member=ada.id, reason="visit my shop")
+    await private_reply(mo, "until you lift it")
+    assert (await app.store.read(outbox.due, system()), len(ada.messages("dm"))) == ([], before)

@@ -21,7 +21,7 @@ from bot.store.moderation import conduct
 from tests.env.jobs import SUCCEEDED, request
 from tests.services.conftest import Pipeline
 
-HERE, CHANNEL, MESSAGE, ADA = 1, 5, 123_456_789, 7
+HERE, ELSEWHERE, CHANNEL, MESSAGE, ADA = 1, 2, 5, 123_456_789, 7
 MO = Actor(user_id=9, may_manage_messages=True)
 BEN = Actor(user_id=8, joined_at=0)
 DAY_MS = 86_400_000
@@ -131,10 +131,33 @@ async def test_a_purge_cancels_open_jobs(pipeline: Pipeline, cases: Cases, fox: 
     assert (await pipeline.orders.job(waiting.id)).cancel_requested_at is not None
 
 
-async def test_a_blocked_member_is_notified(pipeline: Pipeline, cases: Cases) -> None:
-    await cases.block(await request_of(cases, MO), ADA, until=None, reason="spam")
-    (item,) = await pipeline.store.read(outbox.due, pipeline.clock())
-    assert (item.kind, item.user_id, item.data["reason"]) == (ItemKind.TELL_BLOCK, ADA, "spam")
+async def told_of_blocks(pipeline: Pipeline) -> list[str]:
+    """The reasons in the notices about blocks."""
+    found = await pipeline.store.read(outbox.due, pipeline.clock())
+    return [item.data["reason"] for item in found if (item.kind, item.user_id) == (ItemKind.TELL_BLOCK, ADA)]
+
+
+async def test_a_blocked_member_is_notified_once_a_day(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
+    for reason, after_ms in (("spam", 0), ("more", 1), ("again", DAY_MS - 60_000), ("tomorrow", DAY_MS)):
+        pipeline.clock.advance(after_ms)
+        await cases.block(await request_of(cases, MO), ADA, is_member=True, until=None, reason=reason)
+        await cases.unblock(await request_of(cases, MO), ADA)
+    assert await told_of_blocks(pipeline) == ["spam", "tomorrow"]
+
+
+async def test_a_block_ends_at_the_border_of_its_server(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
+    """Whoever never used Easel on a server cannot be blocked by it, and its members are blocked there alone and without a message."""
+    elsewhere = await request_of(cases, MO, guild_id=ELSEWHERE)
+    with pytest.raises(NotFound):
+        await cases.block(elsewhere, ADA, is_member=False, until=None, reason="spite")
+    await cases.block(elsewhere, ADA, is_member=True, until=None, reason="spite")
+    assert await told_of_blocks(pipeline) == []
+    held = [await pipeline.store.read(conduct.blocked, guild_id, ADA, pipeline.clock()) is not None for guild_id in (ELSEWHERE, HERE, None)]
+    assert held == [True, False, False]
+
+
+async def test_a_block_is_lifted_once(pipeline: Pipeline, cases: Cases) -> None:
+    await cases.block(await request_of(cases, MO), ADA, is_member=True, until=None, reason="")
     await cases.unblock(await request_of(cases, MO), ADA)
     assert await pipeline.store.read(conduct.blocked, HERE, ADA, pipeline.clock()) is None
     with pytest.raises(NotFound):
