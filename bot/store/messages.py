@@ -112,6 +112,11 @@ def belongs_to(conn: Connection, job_id: str, guild_id: int) -> bool:
     return bool(conn.scalar(select(or_(there, _ordered_in(job_id, guild_id)))))
 
 
+def was_ordered_in(conn: Connection, job_id: str, guild_id: int) -> bool:
+    """Whether a job was ordered in this guild."""
+    return bool(conn.scalar(select(_ordered_in(job_id, guild_id))))
+
+
 def is_decided_by(conn: Connection, job_id: str, guild_id: int) -> bool:
     """Whether a guild decides about the job itself: it was ordered there, or no message elsewhere shows it."""
     elsewhere = exists().where(_not_removed(job_id, None, SHOWING), job_messages.c.guild_id.is_distinct_from(guild_id))

@@ -19,8 +19,10 @@ router = Router()
 
 @router.press(DESCRIBE, defers=False)
 async def describe(request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
-    """Open the form. Only the member who reacted may."""
+    """Open the form. Only the member who reacted may, and only in the channel of the note: the bot can read others that they cannot."""
     permissions.check(request, Action.ANSWER, Target(owner_id=user))
+    if channel != request.channel.channel_id:
+        raise NotFound(_("That message is gone."))
     partial_channel = client_of(interaction).get_partial_messageable(channel, guild_id=request.guild_id)
     try:
         found = await partial_channel.fetch_message(message)

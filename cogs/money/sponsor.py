@@ -7,7 +7,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.clock import system
-from bot.core.i18n import pgettext
+from bot.core.errors import NotFound
+from bot.core.i18n import _, pgettext
 from bot.domain.money import quota
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.domain.request import Request
@@ -57,9 +58,9 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
 
 
 @router.press(_REFRESH)
-async def refresh(_request: Request, interaction: Interaction, *, sponsorship: str) -> None:
+async def refresh(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
     """Anyone may refresh the public message."""
-    await panels.redraw(interaction, _public(await _money(interaction).sponsorship(sponsorship)))
+    await panels.redraw(interaction, _public(await _named(request, interaction, sponsorship)))
 
 
 @router.press(_STOP)
@@ -67,11 +68,19 @@ async def stop(request: Request, interaction: Interaction, *, sponsorship: str) 
     """End the sponsorship. Ending is idempotent."""
     found = await _money(interaction).sponsorship(sponsorship)
     if not _is_open(found):
-        await panels.redraw(interaction, _public(found))
+        await panels.redraw(interaction, _public(await _named(request, interaction, sponsorship)))
         return
     ended, returned = await _money(interaction).stop_sponsoring(request, found)
     await panels.redraw(interaction, _public(ended))
     await interactions.say(interaction, money_texts.stopped(ended, returned))
+
+
+async def _named(request: Request, interaction: Interaction, sponsorship_id: str) -> Sponsorship:
+    """The sponsorship of a button. Raises `NotFound` for one of another channel, which only a forged button names."""
+    found = await _money(interaction).sponsorship(sponsorship_id)
+    if found.channel_id != request.channel.channel_id:
+        raise NotFound(_("Nobody pays for others here."))
+    return found
 
 
 def _public(sponsorship: Sponsorship) -> discord.ui.LayoutView:

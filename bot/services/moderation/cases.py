@@ -133,6 +133,8 @@ class Cases:
             raise _no_case(case_id)
         if case.job_id is None and decision in (Decision.SPOILER, Decision.REFUND):
             raise InvalidRequest(_("This picture was not made here: it can be kept or deleted, and its author blocked."))
+        if case.job_id is not None:
+            await self._check_refund(case.guild_id, case.job_id, decision)
         return self._decided_case(await self.store.write(verdicts.decide, case_id, self._verdict(request, decision)))
 
     async def judge(self, request: Request, job_id: str, decision: Decision, *, reason: str = "") -> Case:
@@ -210,6 +212,7 @@ class Cases:
     async def refund(self, request: Request, wanted: str) -> int:
         """Refund an image without deleting it; returns the microcredits, 0 if it was refunded before."""
         guild_id, job = await self._found(request, wanted, Decision.REFUND)
+        await self._check_refund(guild_id, job.id, Decision.REFUND)
         back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=request.actor.user_id, now=self.clock())
         return back or 0
 
@@ -271,8 +274,14 @@ class Cases:
     async def _judge(self, request: Request, guild_id: int, job: Job, decision: Decision, *, reason: str = "") -> Case:
         if job.state is JobState.OPEN:
             raise InvalidRequest(_("This picture is still being made; decide when it is there."))
+        await self._check_refund(guild_id, job.id, decision)
         verdict = self._verdict(request, decision)
         return self._decided_case(await self.store.write(verdicts.decide_on_job, job.id, guild_id, verdict, reason=reason))
+
+    async def _check_refund(self, guild_id: int, job_id: str, decision: Decision) -> None:
+        """Raise `InvalidRequest` for a refund of a job that was ordered elsewhere, and so paid under other rules."""
+        if decision is Decision.REFUND and not await self.store.read(messages.was_ordered_in, job_id, guild_id):
+            raise InvalidRequest(_("This image was not paid for on this server, so its price cannot be given back here."))
 
     async def _delete_others(self, request: Request, guild_id: int, job: Job | None, message_id: int) -> None:
         if job is None:

@@ -156,9 +156,9 @@ def find(conn: Connection, guild_id: int, *, message_id: int | None = None, job_
 
 
 def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int) -> int | None:
-    """Refund a job and keep its images. Returns the microcredits, or None if this guild has no such job."""
+    """Refund a job and keep its images. Returns the microcredits, or None if no such job was ordered in this guild."""
     job = job_rows.get(conn, job_id)
-    if job is None or not messages.belongs_to(conn, job_id, guild_id):
+    if job is None or not messages.was_ordered_in(conn, job_id, guild_id):
         return None
     return _give_back(conn, job, guild_id=guild_id, by_id=by_id, now=now)
 
@@ -242,6 +242,9 @@ def _take_away(conn: Connection, case: Case, now: int) -> None:
 
 
 def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: int) -> int:
+    """Refund what was paid in this guild, once."""
+    if not messages.was_ordered_in(conn, job.id, guild_id):
+        return 0
     back = sum(g.price for g in job.succeeded if steps.refund(conn, job.id, g.n, now, by_id=by_id))
     if back:
         line = AuditLine(action=AuditAction.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id, job_id=job.id)

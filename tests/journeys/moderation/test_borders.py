@@ -13,12 +13,16 @@ from bot.core.clock import system
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import named_ids
 from bot.store import outbox
+from bot.store.moderation import cases
+from cogs.moderation import report
+from cogs.moderation.report import FORM
 from sandbox.person import Person
 from tests.env.guild_ids import every_id
 from tests.journeys.admin.test_imageadmin_panel import imported
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import private_reply, rules_of, updated
-from tests.journeys.moderator_steps import change_rules
+from tests.journeys.images.test_presses import posted
+from tests.journeys.manager_steps import guild_of, private_reply, rules_of, updated
+from tests.journeys.moderator_steps import change_rules, with_moderators
 from tests.services.conftest import eventually
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -90,3 +94,42 @@ async def test_a_member_who_never_used_easel_is_blocked_without_a_message(app: A
     await mo.slash("imagemod block", member=ada.id, reason="visit my shop")
     await private_reply(mo, "until you lift it")
     assert (await app.store.read(outbox.due, system()), len(ada.messages("dm"))) == ([], before)
+
+
+# --- forged ids ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_forged_note_reaches_no_other_channel(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    """The bot reads every channel; a member could otherwise edit, and so see, what they cannot read."""
+    message = await asked()
+    note = await posted(app, ada, f"v1:describe:{message.channel_id}:{message.id}:{ada.id}", where="dm")
+    await ada.click(note, "Press")
+    await private_reply(ada, "That message is gone", "dm")
+    assert ada.modals == []
+
+
+async def test_a_forged_report_names_nobody(app: App, ada: Person, mo: Person, ben: Person, asked: Ask) -> None:
+    """A form that was opened for one message cannot be sent for another, and says nothing of the author."""
+    await with_moderators(app, mo)
+    image, other = await asked(), await mo.say("hello")
+    seen = await mo.message(lambda m: m.id == image.id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "FORM", lambda **named: FORM(**{**named, "message": int(other), "author": int(ben.id), "job": None}))
+        await mo.menu("Report image", seen)
+        await mo.submit(await mo.modal(), reason="forged")
+    await private_reply(mo, "This form is too old")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "FORM", lambda **named: FORM(**{**named, "author": int(ben.id), "job": None}))
+        await mo.menu("Report image", seen)
+        await mo.submit(await mo.modal(), reason="true")
+    await private_reply(mo, "Thank you")
+    (case,) = await app.store.read(cases.waiting, guild_of(mo))
+    assert (case.author_id, case.message_id, case.reason) == (int(ada.id), int(image.id), "true")
+
+
+async def test_a_forged_button_shows_no_sponsorship_of_another_channel(app: App, ada: Person, mo: Person) -> None:
+    await ada.slash("sponsor start", credits=5)
+    line = await ada.message(lambda m: "How much is left?" in m.buttons)
+    forged = await posted(app, mo, line.buttons["How much is left?"]["custom_id"], where="dm", panel=True)
+    await mo.click(forged, "Press")
+    await private_reply(mo, "Nobody pays for others here", "dm")

@@ -124,12 +124,12 @@ async def test_moderators_cannot_cancel_jobs_of_another_server(stage: Stage) -> 
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 
-async def test_a_forged_report_about_an_image_of_another_server_is_refused(stage: Stage) -> None:
+async def test_a_forged_report_is_about_the_image_that_its_form_was_opened_for(stage: Stage) -> None:
     (job, _), (_, message) = await stage.image(AUTHOR, "elsewhere"), await stage.still()
     form = report.FORM(message=int(message.id), author=int(stage.author.id), job=job.id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "FORM", lambda **_fields: form)
         await stage.people[MODERATOR].click(await stage.seen_by(MODERATOR, message), "Report")
         await stage.people[MODERATOR].submit(await stage.people[MODERATOR].modal(), reason="forged")
-    await stage.people[MODERATOR].message(lambda m: "here there are none" in m.text)
+    await stage.people[MODERATOR].message(lambda m: "Thank you. The moderators" in m.text)
     assert await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)) is None

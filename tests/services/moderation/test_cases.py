@@ -15,7 +15,7 @@ from bot.domain.outbox import ItemKind
 from bot.domain.request import Request
 from bot.services.guilds import Guilds
 from bot.services.moderation.cases import Cases, Decided
-from bot.store import delivery, outbox
+from bot.store import delivery, history, outbox
 from bot.store.moderation import cases as case_queries
 from bot.store.moderation import conduct
 from tests.env.jobs import SUCCEEDED, request
@@ -143,6 +143,25 @@ async def test_a_blocked_member_is_notified_once_a_day(pipeline: Pipeline, cases
         await cases.block(await request_of(cases, MO), ADA, is_member=True, until=None, reason=reason)
         await cases.unblock(await request_of(cases, MO), ADA)
     assert await told_of_blocks(pipeline) == ["spam", "tomorrow"]
+
+
+async def test_only_the_server_where_an_image_was_paid_for_can_refund_it(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
+    place = replace(fox.place, guild_id=ELSEWHERE, channel_id=CHANNEL + 1)
+    assert await pipeline.store.write(history.record_repost, fox.id, place, MESSAGE + 1, pipeline.clock())
+    there, here = await request_of(cases, MO, guild_id=ELSEWHERE), await request_of(cases, MO)
+    for attempt in (cases.refund(there, fox.id), cases.judge(there, fox.id, Decision.REFUND)):
+        with pytest.raises(InvalidRequest):
+            await attempt
+    assert [await cases.refund(here, fox.id), await cases.refund(here, fox.id)] == [fox.spent, 0]
+
+
+async def test_a_server_deletes_its_own_messages_only(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
+    place = replace(fox.place, guild_id=ELSEWHERE, channel_id=CHANNEL + 1)
+    assert await pipeline.store.write(history.record_repost, fox.id, place, MESSAGE + 1, pipeline.clock())
+    await cases.purge(await request_of(cases, MO, guild_id=ELSEWHERE), ADA)
+    removed = [item.data["message_id"] for item in await pipeline.store.read(outbox.due, pipeline.clock()) if item.kind is ItemKind.REMOVE]
+    assert removed == [MESSAGE + 1]
+    assert (await pipeline.orders.job(fox.id)).state is JobState.DELIVERED
 
 
 async def test_a_block_ends_at_the_border_of_its_server(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
