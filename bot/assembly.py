@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,7 +74,7 @@ class Resources:
     store: Store
     session: aiohttp.ClientSession
     reference_fetcher: Fetcher
-    result_fetcher: Fetcher
+    result_fetchers: Mapping[str, Fetcher]  # by the image API's name
     decoding: DecodingPool  # of results
     references: DecodingPool  # apart, so that members cannot hold up the delivery
     judging: BoundedExecutor
@@ -92,13 +92,15 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         open_store(settings.database) as store,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
-        Fetcher(rules=result_rules(apis, allowed_hosts=settings.result_hosts)) as result_fetcher,
         DecodingPool() as decoding,
         DecodingPool("references") as references,
         BoundedExecutor("judging", per_key=_JUDGED_PER_GUILD, total=5 * _JUDGED_PER_GUILD) as judging,
         BoundedExecutor("managing", per_key=_MANAGED_PER_GUILD, total=10 * _MANAGED_PER_GUILD) as managing,
         BoundedExecutor("reading", per_key=_READ_AT_ONCE, total=_READ_AT_ONCE) as reading,
+        AsyncExitStack() as stack,
     ):
+        rules = result_rules(apis, more_hosts=settings.result_hosts)
+        result_fetchers = {name: await stack.enter_async_context(Fetcher(rules=each)) for name, each in rules.items()}
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         await store.write(jobs.forget_answers, clock())
@@ -110,7 +112,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             store=store,
             session=session,
             reference_fetcher=reference_fetcher,
-            result_fetcher=result_fetcher,
+            result_fetchers=result_fetchers,
             decoding=decoding,
             references=references,
             judging=judging,
@@ -160,7 +162,7 @@ async def connect_image_apis(apis: Sequence[ImageApi], resources: Resources) -> 
     providers = providers_of(
         apis,
         session=resources.session,
-        fetch=partial(resources.result_fetcher.fetch_bytes, max_bytes=max_bytes),
+        fetch={name: partial(each.fetch_bytes, max_bytes=max_bytes) for name, each in resources.result_fetchers.items()},
         max_result_bytes=max_bytes,
         slots=lambda api_id, provider: models.slots(api_id, provider),
     )
@@ -234,7 +236,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
     return Results(
         store=resources.store,
         providers=image_apis.providers,
-        fetcher=resources.result_fetcher,
+        fetchers=resources.result_fetchers,
         attachments=resources.reference_fetcher,
         decoding=resources.decoding,
         shown=post,

@@ -28,7 +28,7 @@ from pydantic_core import PydanticCustomError
 from bot.core.endpoints import BaseUrl, Credits, Endpoint, Endpoints, OptionalUrl, OxenMode, OxenSettings, OxloSettings
 from bot.core.errors import StartError
 
-_HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
+_HOST = re.compile(r"^((\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
 
 
 class ReferenceMode(StrEnum):
@@ -202,7 +202,10 @@ class Settings(BaseModel):
         " It must not cost more than the other.",
     )
     result_hosts: Hosts = Field(
-        (), description="Hosts that results may be fetched from; empty: the image APIs' own hosts and any public https address they return."
+        (),
+        description="More hosts that results may be fetched from (name, name:port, or *.name for all names below it). Each image API's own"
+        " hosts are always allowed, for Oxen.ai also the large object stores that its links point to. A result on another host waits, and"
+        " the log and `python -m bot doctor` name its host.",
     )
 
     moderations_url: OptionalUrl = Field(

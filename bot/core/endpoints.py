@@ -8,10 +8,26 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 RESERVED_NAMES: Final = frozenset({"oxen", "oxlo"})  # these have their own settings
+_API_LABELS: Final = frozenset({"api", "hub", "www"})  # in front of a domain; the rest of such a name belongs to the same operator
+# Where presigned links to objects in the large public stores point. Not whole domains such as amazonaws.com, where anybody can have a host.
+# Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html, https://cloud.google.com/storage/docs/request-endpoints,
+# https://developers.cloudflare.com/r2/api/s3/presigned-urls/, https://learn.microsoft.com/azure/storage/common/storage-account-overview
+_OBJECT_STORES: Final = (
+    "*.s3.amazonaws.com",
+    "s3.*.amazonaws.com",
+    "*.s3.*.amazonaws.com",
+    "*.s3-accelerate.amazonaws.com",
+    "*.cloudfront.net",
+    "storage.googleapis.com",
+    "*.storage.googleapis.com",
+    "*.r2.cloudflarestorage.com",
+    "*.blob.core.windows.net",
+)
 _SIZE: Final = re.compile(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}")
 
 
@@ -110,6 +126,15 @@ class ProviderSettings(BaseModel):
         """The name of the setting that contains the address, for messages to the operator."""
         return f"base_url of {self.name}"
 
+    @property
+    def result_hosts(self) -> tuple[str, ...]:
+        """Hosts that results may be fetched from besides the address itself: those of the same domain. RESULT_HOSTS adds others."""
+        host = (urlsplit(self.base_url).hostname or "").lower()
+        first, _, rest = host.partition(".")
+        domain = rest if first in _API_LABELS and "." in rest else host
+        is_name = "." in domain and ":" not in domain and not domain.rpartition(".")[2].isdigit()
+        return (domain, f"*.{domain}") if is_name else ()
+
 
 class OxenSettings(ProviderSettings):
     kind: ClassVar[str] = "oxen"
@@ -122,6 +147,11 @@ class OxenSettings(ProviderSettings):
     key_setting: ClassVar[str] = "OXEN_API_KEY"
     address_setting: ClassVar[str] = "OXEN_BASE_URL"
     first_model: ClassVar[str] = "black-forest-labs-flux-2-klein-4b"
+
+    @property
+    def result_hosts(self) -> tuple[str, ...]:
+        """Its links are presigned and may point to the object store that holds the result."""
+        return (*super().result_hosts, *_OBJECT_STORES)
 
 
 class Endpoint(ProviderSettings):

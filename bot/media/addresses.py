@@ -1,7 +1,7 @@
 """Protection against server-side request forgery: which addresses may be fetched, also after name resolution.
 
-A host is *named* if a setting lists it. Other hosts must have public addresses and use https. Named hosts may have private addresses,
-and only for private ones is plain http allowed.
+Only listed hosts may be fetched from. A host is *named* if it is listed itself, and not by a pattern such as `*.example.org`. Named hosts
+may have private addresses, and only for private ones is plain http allowed. The others must have public addresses and use https.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -32,19 +33,23 @@ class NotPublicError(OSError):
     """A name resolved to an address that may not be fetched from."""
 
 
+class HostNotListed(ImageError):
+    """The link is that of a public host that no setting lists. Another setting could allow it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AddressRules:
     """Hosts are `name` (default port of the scheme) or `name:port`, in lower case; validated by the settings.
 
-    `allowed_hosts`: only these hosts; empty: every public https address. `trusted_hosts` are allowed in addition, such as the image
-    API's own host.
+    `allowed_hosts` may also be patterns: in `*.example.org` the `*` stands for one or more labels of a name, in `s3.*.example.org` for
+    one. `trusted_hosts` are allowed in addition, such as the image API's own host.
     """
 
     allowed_hosts: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
 
     def check(self, url: str) -> URL:
-        """Parse a URL. Raises `ImageError` if it may not be fetched."""
+        """Parse a URL. Raises `ImageError` if it may not be fetched, `HostNotListed` if that is only because nothing lists its host."""
         try:
             address = URL(url)
             host, port = (address.raw_host or "").lower(), address.port
@@ -53,7 +58,8 @@ class AddressRules:
         if not host or port is None or address.scheme not in _PORTS or address.user is not None or address.password is not None:
             raise ImageError(_("A picture's link must be a plain https address."))
         if not self.allows(scheme=address.scheme, host=host, port=port):
-            raise ImageError(_("Pictures may not be fetched from {host}.").format(host=shown(address)))
+            refusal = HostNotListed if _could_be_listed(address.scheme, host) else ImageError
+            raise refusal(_("Pictures may not be fetched from {host}.").format(host=shown(address)))
         return address
 
     def allows(self, *, scheme: str, host: str, port: int) -> bool:
@@ -63,7 +69,7 @@ class AddressRules:
             return False
         if self.names(host=host, port=port):
             return literal is None or scheme == "https" or not is_public(literal)
-        return scheme == "https" and not self.allowed_hosts and (literal is None or is_public(literal))
+        return (scheme, port, literal) == ("https", 443, None) and any(_pattern(each).fullmatch(host) for each in self.allowed_hosts)
 
     def names(self, *, host: str, port: int) -> bool:
         """Whether a setting names this host and port."""
@@ -122,6 +128,17 @@ def host_of(url: str) -> str:
 def shown(address: URL) -> str:
     """The host for messages, without path and query, which may contain secrets."""
     return (address.raw_host or "an unnamed host")[:100]
+
+
+def _could_be_listed(scheme: str, host: str) -> bool:
+    literal = _literal(host)
+    return scheme == "https" and (not _ENDS_IN_NUMBER.search(host) if literal is None else is_public(literal))
+
+
+@cache
+def _pattern(entry: str) -> re.Pattern[str]:
+    first, *rest = (r"[a-z0-9_-]+" if label == "*" else re.escape(label) for label in entry.split("."))
+    return re.compile(r"\.".join((rf"{first}(?:\.{first})*" if entry.startswith("*.") else first, *rest)))
 
 
 def _literal(host: str) -> Address | None:

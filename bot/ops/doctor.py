@@ -15,14 +15,15 @@ from yarl import URL
 
 from bot.core import private_files
 from bot.core.config import Settings
-from bot.core.errors import DatabaseInUse, EaselError, ProviderAccount, ProviderError
+from bot.core.errors import DatabaseInUse, EaselError, ImageError, ProviderAccount, ProviderError, StartError
 from bot.core.log import Redactor
-from bot.media.addresses import is_public
+from bot.media.addresses import AddressRules, HostNotListed, is_public
 from bot.ops import doctor_images
 from bot.ops.findings import Finding, Severity, bad, ok, some, warn
 from bot.ops.portal import PERMISSIONS, GuildReport, Portal
+from bot.providers.factory import UNKNOWN_API, image_apis_of, result_rules
 from bot.providers.moderations import moderations_of
-from bot.store import kv
+from bot.store import delivery, kv
 from bot.store.engine.opening import open_store, read_once
 from bot.store.money import audit
 
@@ -176,13 +177,38 @@ async def _moderations(settings: Settings, session: aiohttp.ClientSession) -> It
 
 async def _hosts(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
     own = ", ".join(dict.fromkeys(urlsplit(address).netloc for _, address in doctor_images.addresses(settings)))
-    results = f"only {', '.join(settings.result_hosts)}" if settings.result_hosts else "any public https address that an image API names"
+    results = ", and from ".join(filter(None, ("each image API's own hosts", ", ".join(settings.result_hosts))))
     findings = [ok(f"results are fetched from {results}, and from {own}; references from {', '.join(settings.discord_cdn_hosts)}.")]
+    findings += [
+        bad(f"results of {api} wait at {host}, which is none of its hosts; if it is right, add it to RESULT_HOSTS.")
+        for api, host in await _refused_hosts(settings)
+    ]
     for setting, hosts in (("DISCORD_CDN_HOSTS", settings.discord_cdn_hosts), ("RESULT_HOSTS", settings.result_hosts)):
-        unknown = [host for host in hosts if not await _resolve(urlsplit(f"//{host}").hostname or host)]
+        unknown = [host for host in hosts if "*" not in host and not await _resolve(urlsplit(f"//{host}").hostname or host)]
         if unknown:
             findings.append(bad(f"{setting} names {', '.join(unknown)}, which this machine cannot find; check the spelling and the DNS."))
     return findings
+
+
+async def _refused_hosts(settings: Settings) -> list[tuple[str, str]]:
+    """The image APIs and hosts of results that wait because no setting lists their hosts; none if the database cannot be read now."""
+    rules = result_rules(image_apis_of(settings), more_hosts=settings.result_hosts)
+    try:
+        links = await read_once(settings.database, delivery.waiting_links)
+    except StartError:  # the check of the database says why
+        return []
+    refused = [(api, url) for api, url in links if _is_unlisted(rules.get(api, rules[UNKNOWN_API]), url)]
+    return sorted({(api, URL(url).host or "") for api, url in refused})
+
+
+def _is_unlisted(rules: AddressRules, url: str) -> bool:
+    try:
+        rules.check(url)
+    except HostNotListed:
+        return True
+    except ImageError:
+        return False
+    return False
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

@@ -33,6 +33,8 @@ class BuildContext:
     slots: Callable[[str], Slots]  # by the image API's id of a model
 
 
+UNKNOWN_API: Final = ""  # no image API has this name
+
 Build = Callable[[Any, BuildContext], Provider]  # the first argument is the settings class of its kind
 
 
@@ -84,15 +86,16 @@ def providers_of(
     apis: Iterable[ImageApi],
     *,
     session: aiohttp.ClientSession,
-    fetch: Fetch,
+    fetch: Mapping[str, Fetch],
     max_result_bytes: int,
     slots: Callable[[str, str], Slots],
 ) -> dict[str, Provider]:
-    """The clients by name. `slots` takes the image API's id of a model, and the image API's name."""
+    """The clients by name. `fetch` is by name too; `slots` takes the image API's id of a model, and the image API's name."""
 
     def build(api: ImageApi) -> Provider:
         own_slots = partial(_slots_at, slots, api.settings.name)
-        return api.build(api.settings, BuildContext(session=session, fetch=fetch, max_result_bytes=max_result_bytes, slots=own_slots))
+        own_fetch = fetch[api.settings.name]
+        return api.build(api.settings, BuildContext(session=session, fetch=own_fetch, max_result_bytes=max_result_bytes, slots=own_slots))
 
     return {api.settings.name: build(api) for api in apis}
 
@@ -120,9 +123,18 @@ def reader_of(settings: Settings) -> Callable[[Mapping[str, Sequence[Mapping[str
     return lambda lists: Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
 
 
-def result_rules(apis: Iterable[ImageApi], *, allowed_hosts: Iterable[str]) -> AddressRules:
-    """The address rules for results: every image API's own host is trusted."""
-    return AddressRules(allowed_hosts=tuple(allowed_hosts), trusted_hosts=tuple(host_of(api.settings.base_url) for api in apis))
+def result_rules(apis: Iterable[ImageApi], *, more_hosts: Sequence[str]) -> dict[str, AddressRules]:
+    """The address rules for the results of each image API, by its name: its own hosts, and `more_hosts`.
+
+    Under `UNKNOWN_API` those for the results of one that is not used any more: `more_hosts` only.
+    """
+    known = {
+        api.settings.name: AddressRules(
+            allowed_hosts=(*api.settings.result_hosts, *more_hosts), trusted_hosts=(host_of(api.settings.base_url),)
+        )
+        for api in apis
+    }
+    return {UNKNOWN_API: AddressRules(allowed_hosts=tuple(more_hosts)), **known}
 
 
 def _slots_at(slots: Callable[[str, str], Slots], provider: str, api_id: str) -> Slots:

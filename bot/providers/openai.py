@@ -82,7 +82,7 @@ class OpenAi(Provider):
         body = await self._edit(submission) if submission.references else self._values(submission)
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
         answer = await self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True)
-        return CompletedImage(content=await self._image(answer))
+        return await self._image(answer)
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:  # noqa: ARG002  the protocol's
         return ()
@@ -118,12 +118,12 @@ class OpenAi(Provider):
         texts = [image.data_uri if self._encoding is EditEncoding.JSON_DATA_URI else image.base64 for image in images]
         return {**values, "image": texts if len(texts) > 1 else texts[0]}
 
-    async def _image(self, answer: Mapping[str, Any]) -> bytes:
+    async def _image(self, answer: Mapping[str, Any]) -> CompletedImage:
         rows = answer.get("data")
         first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
         content, url = first.get("b64_json"), first.get("url")
         if isinstance(content, str) and content:
-            return await decode(content, max_bytes=self._max_result_bytes)
+            return CompletedImage(content=await decode(content, max_bytes=self._max_result_bytes))
         if isinstance(url, str) and url:
             return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
         if error_text(answer):

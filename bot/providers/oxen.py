@@ -90,11 +90,7 @@ class Oxen(Provider):
         if self.queues:
             return (await self.enqueue(submission))[0]
         made = await self.make(submission)
-        return (
-            made
-            if isinstance(made, CompletedImage)
-            else CompletedImage(content=await follow(made.url, self._fetch, max_bytes=self._max_result_bytes))
-        )
+        return made if isinstance(made, CompletedImage) else await follow(made.url, self._fetch, max_bytes=self._max_result_bytes)
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
         # Active ones first: one that ends between two calls is then found among the ended ones. Rows without a time are kept.

@@ -38,9 +38,10 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class CompletedImage:
-    """The image API responded with the image."""
+    """The image API responded with the image, or with a link to it that could not be followed yet."""
 
-    content: bytes = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)  # if there is no content
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,9 @@ import stamina
 
 from bot.core.errors import AnswerLost, ImageError, ProviderBusy, ProviderRefused
 from bot.core.i18n import _
+from bot.media.addresses import HostNotListed
 from bot.media.fetch import LinkExpired
+from bot.providers.provider import CompletedImage
 
 Fetch = Callable[[str], Awaitable[bytes]]  # `Fetcher.fetch_bytes`, which limits sizes and addresses
 
@@ -28,18 +30,23 @@ async def decode(text: str, *, max_bytes: int) -> bytes:
     return await asyncio.to_thread(_decoded, text, max_bytes)
 
 
-async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> bytes:
-    """Download an image. Raises `ProviderRefused` if the link is not allowed, `AnswerLost` if the download fails."""
+async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedImage:
+    """Download an image. It stays a link if a setting must allow its host first.
+
+    Raises `ProviderRefused` if the link may never be fetched, `AnswerLost` if the download fails.
+    """
     if url.startswith("data:"):
-        return await decode(url, max_bytes=max_bytes)
+        return CompletedImage(content=await decode(url, max_bytes=max_bytes))
     if fetch is None:
         raise ProviderRefused(_("The image service answered with a link where a picture was wanted."))
     try:
         async for attempt in stamina.retry_context(on=ProviderBusy, attempts=_ATTEMPTS, timeout=60.0, wait_initial=0.2, wait_jitter=0.2):
             with attempt:
-                return _checked(await fetch(url), max_bytes)
+                return CompletedImage(content=_checked(await fetch(url), max_bytes))
     except (ProviderBusy, LinkExpired) as error:
         raise AnswerLost(_("The image service made a picture and did not hand it out.")) from error
+    except HostNotListed:
+        return CompletedImage(url=url)
     except ImageError as error:
         raise ProviderRefused(error.sentence) from error
     raise AssertionError("the retries ended without an outcome")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, null, or_, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, null, or_, select, update
 
 from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
 from bot.domain.outbox import OutboxItem
 from bot.store import messages, outbox
 from bot.store.engine.statements import Prepared
 from bot.store.sweeps import Expired
-from bot.store.tables import images, jobs, references, thumbnails
+from bot.store.tables import generations, images, jobs, references, thumbnails
 
 _DELIVERED = Prepared(
     update(jobs)
@@ -94,3 +94,11 @@ def _of_old_jobs(kept: Table, before: int) -> ColumnElement[bool]:
     # Not `job_id IN (old jobs)`: few rows are kept, but the old jobs are all of history.
     undelivered = and_(jobs.c.delivered_at.is_(None), jobs.c.state == JobState.DELETED, jobs.c.created_at < before)
     return exists().where(jobs.c.id == kept.c.job_id, or_(jobs.c.delivered_at < before, undelivered))
+
+
+def waiting_links(conn: Connection, *, limit: int = 1000) -> list[tuple[str, str]]:
+    """The image API and the link of each image that was made and not shown yet."""
+    links = select(generations.c.provider, generations.c.result_url).join(jobs, jobs.c.id == generations.c.job_id)
+    waits = and_(or_(jobs.c.state == JobState.DELIVERABLE, jobs.c.state == JobState.STRANDED), generations.c.error.is_(None))
+    rows = conn.execute(links.where(waits, generations.c.result_url.is_not(None)).limit(limit))
+    return [(row.provider, row.result_url) for row in rows]

@@ -172,8 +172,8 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 
 
 def test_lists_and_prices_are_read_from_one_line() -> None:
-    settings = load(RESULT_HOSTS="Files.Example.org, [::1]:8080 ,", MODEL_PRICES="one=1.5, two=0")
-    assert settings.result_hosts == ("files.example.org", "[::1]:8080")
+    settings = load(RESULT_HOSTS="Files.Example.org, [::1]:8080 , *.example.net", MODEL_PRICES="one=1.5, two=0")
+    assert settings.result_hosts == ("files.example.org", "[::1]:8080", "*.example.net")
     assert settings.model_prices == {"one": 1.5, "two": 0}
 
 
@@ -184,6 +184,23 @@ def test_settings_cannot_be_changed() -> None:
 
 
 # --- image APIs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base_url", "hosts"),
+    [
+        ("https://hub.oxen.ai", ("oxen.ai", "*.oxen.ai")),
+        ("https://api.example.org/v1", ("example.org", "*.example.org")),
+        ("https://images.example.co.uk/v1", ("images.example.co.uk", "*.images.example.co.uk")),
+        ("https://api.org/v1", ("api.org", "*.api.org")),
+        ("http://localhost:8080/v1", ()),
+        ("http://127.0.0.1:8080/v1", ()),
+        ("http://[::1]:8080/v1", ()),
+    ],
+)
+def test_results_come_from_the_domain_of_their_image_api(base_url: str, hosts: tuple[str, ...]) -> None:
+    assert Endpoint(name="local", base_url=base_url).result_hosts == hosts
+
 
 LOCAL = {"name": "local", "base_url": "http://localhost:8080/v1/", "key": "the-local-key", "models": [{"id": "sd", "sizes": ["512X512"]}]}
 TOKEN = {"DISCORD_TOKEN": "the-token-itself"}

@@ -7,10 +7,11 @@ import ipaddress
 import pytest
 
 from bot.core.errors import ImageError
-from bot.media.addresses import AddressRules, host_of, is_public
+from bot.media.addresses import AddressRules, HostNotListed, host_of, is_public
 
-ANY_PUBLIC = AddressRules()
+NOTHING = AddressRules()
 CDN = AddressRules(allowed_hosts=("cdn.discordapp.com", "media.test:8443"))
+STORES = AddressRules(allowed_hosts=("*.oxen.test", "s3.*.amazonaws.com", "*.s3.*.amazonaws.com"))
 HOME = AddressRules(allowed_hosts=("127.0.0.1:9000", "[::1]:9000", "minio.internal"), trusted_hosts=("10.0.0.5:80",))
 
 INSIDE = (
@@ -58,17 +59,54 @@ NOT_PLAIN = (
 
 
 @pytest.mark.parametrize("url", [*INSIDE, *ODD_NUMBERS, *NOT_PLAIN])
-@pytest.mark.parametrize("rules", [ANY_PUBLIC, CDN], ids=["any public", "listed"])
+@pytest.mark.parametrize("rules", [NOTHING, CDN, STORES], ids=["nothing", "listed", "patterns"])
 def test_private_and_malformed_addresses_are_refused(rules: AddressRules, url: str) -> None:
     with pytest.raises(ImageError):
         rules.check(url)
 
 
+@pytest.mark.parametrize("url", ["https://pictures.test/a.png?sig=1", "https://93.184.215.14/a.png", "https://[2606:4700::1111]:8443/"])
+def test_a_public_host_that_nothing_lists_could_be_listed(url: str) -> None:
+    with pytest.raises(HostNotListed):
+        NOTHING.check(url)
+
+
+@pytest.mark.parametrize("url", [*INSIDE, *ODD_NUMBERS, *NOT_PLAIN])
+def test_a_private_or_malformed_address_could_not(url: str) -> None:
+    with pytest.raises(ImageError) as refused:
+        NOTHING.check(url)
+    assert not isinstance(refused.value, HostNotListed)
+
+
 @pytest.mark.parametrize(
-    "url", ["https://pictures.test/a.png?sig=1", "https://93.184.215.14/a.png", "https://[2606:4700::1111]:8443/", "https://a1.b2/"]
+    ("host", "expected"),
+    [
+        ("fox.s3.eu-central-1.amazonaws.com", True),
+        ("a.fox.s3.eu-central-1.amazonaws.com", True),
+        ("s3.eu-central-1.amazonaws.com", True),
+        ("files.oxen.test", True),
+        ("oxen.test", False),
+        ("evil-oxen.test", False),
+        ("oxen.test.evil.test", False),
+        ("s3.evil.test.amazonaws.com", False),
+        ("ec2-1-2-3-4.compute-1.amazonaws.com", False),
+        ("fox.s3.eu.evil.amazonaws.com", False),
+        ("files.oxen.test:8443", False),
+    ],
 )
-def test_an_empty_list_allows_any_public_https(url: str) -> None:
-    assert str(ANY_PUBLIC.check(url)) == url
+def test_a_pattern_allows_the_names_below_it(host: str, expected: bool) -> None:
+    url = f"https://{host}/fox.png"
+    if expected:
+        assert str(STORES.check(url)) == url
+    else:
+        with pytest.raises(HostNotListed):
+            STORES.check(url)
+
+
+def test_a_pattern_names_no_private_address() -> None:
+    assert not STORES.names(host="files.oxen.test", port=443)
+    with pytest.raises(ImageError):
+        STORES.check("http://files.oxen.test/fox.png")
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bot.domain.job import GenerationState, Outcome
 from bot.ops import doctor
 from bot.ops.doctor import CHECKS
 from bot.ops.findings import Finding, Severity
+from bot.store import steps
 from bot.store.engine.opening import migrate, open_store
 from tests.env.app import Env
+from tests.env.job_steps import order
+from tests.env.jobs import new_job
 
 Examine = Callable[..., Awaitable[list[Finding]]]
 
@@ -62,7 +66,7 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"DEFAULT_MODEL": "no-such-model"}, "image APIs", "DEFAULT_MODEL no-such-model is not offered"),
         ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits an image, more than a full bucket holds; raise QUOTA_CREDITS"),
         ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "image hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
-        ({"RESULT_HOSTS": "127.0.0.1"}, "image hosts", "results are fetched from only 127.0.0.1"),
+        ({"RESULT_HOSTS": "127.0.0.1"}, "image hosts", "results are fetched from each image API's own hosts, and from 127.0.0.1, and from"),
         ({}, "moderations", "ok    moderations: it answers, with 13 categories"),
         ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
         ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
@@ -135,3 +139,14 @@ async def test_a_file_that_is_no_database_is_bad(examine: Examine, env: Env) -> 
 async def test_a_check_writes_no_file(examine: Examine, env: Env) -> None:
     await examine()
     assert list(env.folder.iterdir()) == []
+
+
+async def test_a_host_that_results_wait_at_is_named(examine: Examine, env: Env) -> None:
+    async with open_store(env.settings().database) as store:
+        made = Outcome(state=GenerationState.SUCCEEDED, result_url="https://elsewhere.invalid/fox.png")
+        job = await order(store, new_job())
+        await store.write(steps.start, job.id, 0, 2000)
+        await store.write(steps.settle, job.id, 0, made, 2000)
+    told = "results of oxen wait at elsewhere.invalid, which is none of its hosts; if it is right, add it to RESULT_HOSTS."
+    assert told in about(await examine(), "image hosts")
+    assert told not in about(await examine(RESULT_HOSTS="*.invalid"), "image hosts")

@@ -118,7 +118,7 @@ async def test_every_client_accepts_a_reference_as_a_data_uri(provider: Provider
 async def test_a_completed_image_is_an_image(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(ox)
     if isinstance(answer, CompletedImage):
-        assert inspect(answer.content, max_pixels=10_000_000, verify=True).width > 0
+        assert inspect(answer.content or b"", max_pixels=10_000_000, verify=True).width > 0
 
 
 @queuing

@@ -26,6 +26,7 @@ from bot.core.errors import (
     ProviderRefused,
 )
 from bot.domain.catalog.models import Slots
+from bot.media.addresses import HostNotListed
 from bot.media.fetch import LinkExpired
 from bot.providers.openai import OpenAi
 from bot.providers.provider import CompletedImage, Submission
@@ -170,6 +171,16 @@ async def test_an_image_is_read_in_every_form(make: Make, wire: Scripted, row: d
     wire.says({"data": [row]})
     assert await make(fetch=fetch).submit(OX) == CompletedImage(content=CONTENT)
     assert asked == [url for url in row.values() if url == LINK]
+
+
+async def test_a_link_whose_host_nothing_lists_is_kept(make: Make, wire: Scripted) -> None:
+    """The image was paid for: it can be fetched once the operator allows the host."""
+
+    async def fetch(_url: str) -> bytes:
+        raise HostNotListed("Pictures may not be fetched from x.test.")
+
+    wire.says({"data": [{"url": LINK}]})
+    assert await make(fetch=fetch).submit(OX) == CompletedImage(url=LINK)
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,9 @@ class Dispatch:
         else:
             self._failures.pop(_key(generation), None)
             if not isinstance(answer, Accepted):
-                await self._orders.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
+                await self._orders.settle(
+                    generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content, result_url=answer.url)
+                )
             elif not await self._record_id(generation, answer.provider_id):
                 await self._handle_lost(generation)  # an identical one has claimed this id during its lookup; ours has another id
 

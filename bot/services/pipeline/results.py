@@ -14,13 +14,15 @@ import structlog
 
 from bot.core import private_files
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, ImageError, ProviderError
+from bot.core.errors import DeliveryError, ImageError, ProviderBusy, ProviderError
 from bot.core.i18n import _
 from bot.core.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState, new_job_id
 from bot.media import codec
+from bot.media.addresses import HostNotListed
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher, LinkExpired
+from bot.providers.factory import UNKNOWN_API
 from bot.providers.provider import Provider
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
@@ -67,7 +69,7 @@ class Results:
 
     store: Store
     providers: Mapping[str, Provider]
-    fetcher: Fetcher  # for the image APIs' links
+    fetchers: Mapping[str, Fetcher]  # for the image APIs' links, by the image API's name
     attachments: Fetcher  # for Discord's
     decoding: DecodingPool
     shown: ShownResults
@@ -141,9 +143,15 @@ class Results:
         return None
 
     async def _original(self, job: Job, generation: Generation, folder: Path) -> Path:
-        """The original from the image API. After a day of failures it counts as unusable (`ImageError`)."""
+        """The original from the image API. After a day of failures it counts as unusable (`ImageError`).
+
+        If no setting lists the host of its link, it waits for the operator: the image was paid for.
+        """
         try:
             return await self._content(job, generation, folder)
+        except HostNotListed as error:
+            log.warning("result held back: add its host to RESULT_HOSTS", job=job.id, provider=generation.provider, reason=error.sentence)
+            raise ProviderBusy(error.sentence) from error
         except ProviderError as error:
             if self.clock() - (generation.ended_at or job.created_at) < _FETCH_MS:
                 raise
@@ -155,12 +163,13 @@ class Results:
         kept = None if url else await self.store.read(jobs.image_of, generation.job_id, generation.n)
         if kept is not None:
             return await asyncio.to_thread(_written, folder / f"inline-{generation.n}", kept)
+        fetcher = self.fetchers.get(generation.provider) or self.fetchers[UNKNOWN_API]
         for _attempt in range(_FRESH_LINKS):
             try:
-                return await self.fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
+                return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
             except LinkExpired:
                 url = await self._fresh_link(generation)
-        return await self.fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
+        return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _fresh_link(self, generation: Generation) -> str:
         provider = self.providers.get(generation.provider)

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
-from bot.store import steps
+from bot.store import delivery, steps
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
 from tests.env.images import LARGE, MADE
@@ -70,6 +70,25 @@ async def test_an_image_that_cannot_be_fetched_for_a_day_is_refunded(pipeline: P
 
 async def was_tried(pipeline: Pipeline, job: Job) -> bool:
     return await pipeline.attempts(job.id) > 0
+
+
+# --- results on other hosts ------------------------------------------------------------------------------------------
+
+
+async def test_a_result_on_a_host_that_nothing_lists_is_not_fetched_and_not_lost(pipeline: Pipeline) -> None:
+    elsewhere = Outcome(state=GenerationState.SUCCEEDED, result_url="https://elsewhere.invalid/fox.png")
+    job = await pipeline.ended_job(elsewhere)
+    async with pipeline.running():
+        await eventually(lambda: was_tried(pipeline, job))
+        pipeline.clock.advance(2 * 86_400_000)
+        await eventually(lambda: was_tried_again(pipeline, job))
+    assert (await pipeline.orders.job(job.id)).state is JobState.DELIVERABLE
+    assert await pipeline.spent() == PRICE
+    assert await pipeline.store.read(delivery.waiting_links) == [("oxen", elsewhere.result_url)]
+
+
+async def was_tried_again(pipeline: Pipeline, job: Job) -> bool:
+    return await pipeline.attempts(job.id) > 1
 
 
 # --- unusable results ------------------------------------------------------------------------------------------------
