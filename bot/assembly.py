@@ -47,6 +47,7 @@ from bot.services.pipeline.results import Results
 from bot.services.pipeline.routes import ResultPost
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
+from bot.services.reposts import Reposts
 from bot.services.services import Services
 from bot.services.thumbnails import ThumbnailCache
 from bot.store import claims, jobs
@@ -203,6 +204,14 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         pricing=pricing,
         privacy=Privacy(store=store, members=members, retention=resources.retention, clock=clock),
         reactions=Reactions(store=store, orders=orders, clock=clock),
+        reposts=Reposts(
+            store=store,
+            models=image_apis.models,
+            admissions=admissions,
+            classifier=resources.classifier,
+            results=results,
+            clock=clock,
+        ),
         results=results,
         thumbnails=ThumbnailCache(
             store=store,

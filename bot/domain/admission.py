@@ -142,6 +142,12 @@ def check(facts: Facts) -> None:
         each(facts)
 
 
+def check_showing(facts: Facts) -> None:
+    """Raise the `Refusal` of the first of `SHOWING_CHECKS`: a finished image is to be shown in another place. Fast."""
+    for each in SHOWING_CHECKS:
+        each(facts)
+
+
 def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
     """Raise `PromptBlocked` if the prompt is on the block list. Slow: call it in a thread, after `check`.
 
@@ -356,3 +362,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     _waiting,
     _money,
 )
+
+# A finished image that is shown once more costs nothing and does not wait.
+SHOWING_CHECKS: Final[tuple[Check, ...]] = tuple(each for each in CHECKS if each not in (_priced, _waiting, _money))

@@ -21,7 +21,7 @@ class ItemKind(StrEnum):
     MARK = "mark"  # replace the ⏳ on a message that was reacted to (channel_id, message_id, made; None: the reaction was removed)
     COVER = "cover"  # set or remove the spoilers of a message, as its job says (channel_id, message_id)
     CASE = "case"  # post or update a case for the moderators (case_id; reply_to: an earlier post)
-    LOG = "log"  # post or update a job in the log channel (job_id)
+    LOG = "log"  # post or update a job in the log channel (job_id; guild_id: whose, if not where it was ordered)
     GALLERY = "gallery"  # post an image in the gallery (message_id)
     TELL_AUTHOR = "tell_author"  # send the decision about a case to its author, with the appeal button (case_id)
     TELL_BLOCK = "tell_block"  # send a member the notice that they are blocked (guild_id, until, reason)

@@ -74,6 +74,12 @@ class Admissions:
         admission.check_consent(facts.request, facts.owners)
         return admission.admitted(facts, verdict)
 
+    async def admit_showing(self, facts: Facts) -> PromptVerdict:
+        """As `admit`, for a finished image that is shown in another place. Returns what the prompt rules there say."""
+        facts = await self.store.read(with_stored_facts, facts, owner_ids=())
+        admission.check_showing(facts)
+        return await self._judge_prompt(facts)
+
     async def test(self, request: Request, prompt: str) -> tuple[PromptVerdict, list[CompiledRule]]:
         """What the guild's rules say of a prompt, and every entry that matches. Raises `RulesTooSlow` and `Overloaded`."""
         judge = await self._judge(request.guild_id, request.policy.prompts)

@@ -1,17 +1,16 @@
-"""A member's own jobs: read, post again, delete."""
+"""A member's own jobs: read and delete. `bot.services.reposts` posts them again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.core.clock import Clock
 from bot.core.errors import NotFound
 from bot.core.i18n import _
 from bot.domain.job import Job, JobState
-from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
-from bot.store import history, jobs, outbox
+from bot.store import history, jobs
 from bot.store.engine.base import Store
 
 
@@ -29,14 +28,6 @@ class History:
             raise NotFound(_("That one is not in your history any more."))
         check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
         return job
-
-    async def reposted(self, job: Job, *, guild_id: int | None, channel_id: int, message_id: int) -> None:
-        """Record that the job was posted again, in public: this becomes the job's message."""
-        place = replace(job.place, guild_id=guild_id, channel_id=channel_id)
-        if not await self.store.write(history.record_repost, job.id, place, message_id, self.clock()):
-            # The job was deleted while it was being posted: remove the message again.
-            data = {"channel_id": channel_id, "message_id": message_id}
-            await self.store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), data=data))
 
     async def take_away(self, job: Job) -> None:
         """Delete the job, its images and its messages. Raises `NotFound` if it is deleted, or still in progress."""

@@ -20,6 +20,7 @@ from bot.services.orders import Orders
 from bot.services.pipeline.results import Results
 from bot.services.privacy import Privacy
 from bot.services.reactions import Reactions
+from bot.services.reposts import Reposts
 from bot.services.thumbnails import ThumbnailCache
 from bot.store.engine.base import Reader
 
@@ -44,5 +45,6 @@ class Services:
     pricing: Pricing
     privacy: Privacy
     reactions: Reactions
+    reposts: Reposts
     results: Results
     thumbnails: ThumbnailCache

@@ -41,8 +41,11 @@ def keep_thumbnails(conn: Connection, small: Thumbnails) -> None:
         conn.execute(upsert(conn.dialect, thumbnails).values(rows).on_conflict_do_nothing())
 
 
-def record_repost(conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int) -> bool:
-    """Record that a job was posted again in `place`, which becomes its own place. False if the job was deleted in the meantime."""
+def record_repost(conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int, *, spoiler: bool = False) -> bool:
+    """Record that a job was posted again in `place`, which becomes its own place. False if the job was deleted in the meantime.
+
+    `spoiler`: it was posted behind spoilers.
+    """
     delivery.mark_delivered(conn, job_id, channel_id=None, message_id=None, now=now)  # no effect if it was delivered before
     before = conn.execute(select(jobs.c.state, jobs.c.private).where(jobs.c.id == job_id).with_for_update()).one_or_none()
     if before is None or before.state != JobState.DELIVERED:
@@ -50,7 +53,13 @@ def record_repost(conn: Connection, job_id: str, place: ReplyTarget, message_id:
     here = update(jobs).where(jobs.c.id == job_id).values(channel_id=place.channel_id, guild_id=place.guild_id, private=False)
     conn.execute(here)
     own = JobMessage(
-        message_id=message_id, channel_id=place.channel_id, guild_id=place.guild_id, role=MessageRole.RESULT, at=now, job_id=job_id
+        message_id=message_id,
+        channel_id=place.channel_id,
+        guild_id=place.guild_id,
+        role=MessageRole.RESULT,
+        at=now,
+        job_id=job_id,
+        spoiler=spoiler,
     )
     return messages.repost(conn, own, was_private=before.private)
 

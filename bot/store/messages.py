@@ -40,7 +40,7 @@ def _unless_known(dialect: Dialect) -> Prepared:
 
 
 def record(conn: Connection, message: JobMessage) -> bool:
-    """Record a message that was posted, with its job's current spoiler flag. A message that is known already is not changed.
+    """Record a message that was posted, with a spoiler if it or its job has one. A message that is known already is not changed.
 
     False if its job was erased: the caller must delete the message.
     """
@@ -49,7 +49,7 @@ def record(conn: Connection, message: JobMessage) -> bool:
         job = _SPOILER_OF.one_or_none(conn, {"of_job": message.job_id})
         if job is None:
             return False
-        row = {**row, "spoiler": job["spoiler"]}
+        row = {**row, "spoiler": job["spoiler"] or message.spoiler}
     _unless_known(conn.dialect).run(conn, row)
     return True
 
@@ -89,9 +89,9 @@ def get(conn: Connection, message_id: int) -> JobMessage | None:
     return None if row is None else _message(dict(row))
 
 
-def log_post(conn: Connection, job_id: str) -> JobMessage | None:
-    """The job's post in the guild's log, or None."""
-    return next(iter(of_job(conn, job_id, roles=(MessageRole.LOG,))), None)
+def log_post(conn: Connection, job_id: str, guild_id: int) -> JobMessage | None:
+    """The job's post in this guild's log, or None."""
+    return next(iter(of_job(conn, job_id, guild_id=guild_id, roles=(MessageRole.LOG,))), None)
 
 
 def is_hidden(conn: Connection, job: Job, message_id: int) -> bool:
@@ -190,9 +190,9 @@ def promote_latest(conn: Connection, job_id: str) -> None:
 
 
 def log_changed(conn: Connection, job_id: str | None, now: int) -> None:
-    """Add the outbox item that updates the job's log post, if it has one."""
-    if job_id is not None and of_job(conn, job_id, roles=(MessageRole.LOG,)):
-        outbox.add(conn, OutboxItem(kind=ItemKind.LOG, due_at=now, data={"job_id": job_id}))
+    """Add the outbox items that update the job's posts in the guilds' logs."""
+    for post in of_job(conn, job_id, roles=(MessageRole.LOG,)) if job_id is not None else ():
+        outbox.add(conn, OutboxItem(kind=ItemKind.LOG, due_at=now, data={"job_id": job_id, "guild_id": post.guild_id}))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

@@ -79,19 +79,21 @@ async def pick(request: Request, interaction: Interaction, values: Sequence[str]
 
 @router.press(_REPOST)
 async def repost(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
-    """Post the full images as a public finished message. Errors stay private."""
+    """Post the full images as a public finished message, if the rules of this place allow it. Errors stay private."""
     own = await _history(interaction).own(request, job)
     await answers.defer(interaction)
-    async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as images:
-        uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in images]
+    reposts = services_of(interaction).reposts
+    async with reposts.open(request, own) as found:
+        uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
+        shown = ResultMessage(job=found.job, images=found.images, notes=())
         message = await interaction.followup.send(
-            job_texts.finished(ResultMessage(job=own, images=images, notes=()), services_of(interaction).orders.models.title),
-            view=ended_view(own, images=len(images)),
+            job_texts.finished(shown, services_of(interaction).orders.models.title),
+            view=ended_view(own, images=len(found.images)),
             files=uploads,
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,
         )
-        await _history(interaction).reposted(own, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
+        await reposts.posted(request, found, channel_id=message.channel.id, message_id=message.id)
 
 
 @router.press(_EDIT, defers=False)

@@ -26,7 +26,7 @@ from bot.services.services import Services
 from bot.store import documents, gallery, jobs, messages
 from bot.store.moderation import cases
 from cogs.kit import spoilers
-from cogs.kit.channels import writable
+from cogs.kit.channels import fetch_channel, writable
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.kit.request import services_of
 from cogs.moderation import case_texts, views
@@ -106,25 +106,25 @@ class CasePosts:
 
     async def _log(self, item: OutboxItem, _job: Job | None) -> None:
         job_id = str(item.data["job_id"])
-        async with self._locks.of(("log", job_id)):
-            post, shown = await self._services.reader.read(messages.log_post, job_id), None
+        job = await self._job(job_id)
+        guild_id = item.data.get("guild_id") or (None if job is None else views.guild_of(job))
+        if guild_id is None:
+            return
+        async with self._locks.of(("log", guild_id, job_id)):
+            post, shown = await self._services.reader.read(messages.log_post, job_id, guild_id), None
             if post is None:
-                post, shown = await self._post_log(item, job_id)
+                post, shown = await self._post_log(item, job_id, guild_id)
             job = await self._job(job_id)
             if post is None or job is None:
                 return
-            draft = await views.log_draft(self._client, job, views.guild_of(job))
+            draft = await views.log_draft(self._client, job, guild_id)
             if draft != shown:
                 await self._edit(post.channel_id, post.message_id, draft)
 
-    async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Draft | None]:
-        """Post to the log channel, if one is set. Returns the post and its draft, or None for both."""
-        job = await self._job(job_id)
-        guild_id = None if job is None else views.guild_of(job)
-        if job is None or guild_id is None:
-            return None, None
-        channel = await writable(self._client, guild_id, (await self._policy(guild_id)).log_channel_id)
-        if channel is None:
+    async def _post_log(self, item: OutboxItem, job_id: str, guild_id: int) -> tuple[JobMessage | None, Draft | None]:
+        """Post to the guild's log channel, if one is set. Returns the post and its draft, or None for both."""
+        job, channel = await self._job(job_id), await writable(self._client, guild_id, (await self._policy(guild_id)).log_channel_id)
+        if job is None or channel is None:
             return None, None
         draft = await views.log_draft(self._client, job, guild_id)
         message = await self._poster.once(
@@ -146,7 +146,11 @@ class CasePosts:
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
         channel = await writable(self._client, shown.guild_id, (await self._policy(shown.guild_id)).gallery.channel_id)
-        if channel is None:
+        if channel is None or await self._services.reader.read(messages.is_hidden, job, shown.message_id):
+            return
+        place = await fetch_channel(self._client, guild_id=shown.guild_id, channel_id=channel.id)
+        if job.age_restricted and not place.age_restricted:
+            log.info("not in the gallery: the image is from an age-restricted channel", job=job.id)
             return
         async with self._images(job, shown.guild_id) as images:
             if not images:

@@ -273,6 +273,12 @@ def _read_model(raw: Mapping[str, Any], budget: PartsBudget, *, provider: str, c
     )
 
 
+def retired(model_id: str, *, api_id: str, provider: str) -> ModelInfo:
+    """A model that is not offered any more: without a price and without options."""
+    raw = {"id": model_id}
+    return replace(_read_model(raw, PartsBudget(), provider=provider, credit_usd=1), api_id=api_id, price_microcredits=None)
+
+
 def _takes_references(schema: Schema, inputs: object) -> bool:
     """From the schema, or without one from the capabilities."""
     if schema["properties"]:

@@ -112,7 +112,7 @@ class Screening:
         spoiler = flagged is not None and not _may_show_flagged(job, policy)
         if flagged is not None:
             await self.store.write(screening.flag, job.id, flagged, spoiler=spoiler)
-        visible = tuple(map(_with_spoiler, shown)) if spoiler else tuple(shown)
+        visible = tuple(map(behind_spoiler, shown)) if spoiler else tuple(shown)
         return Screened(images=visible, flagged=flagged is not None)
 
     async def _withhold(self, job: Job, policy: Policy, n: int, finding: Classification) -> None:
@@ -141,5 +141,6 @@ def _may_show_flagged(job: Job, policy: Policy) -> bool:
     return job.age_restricted and policy.age_restricted.unspoilered
 
 
-def _with_spoiler(image: ResultImage) -> ResultImage:
+def behind_spoiler(image: ResultImage) -> ResultImage:
+    """The image under a name that Discord shows behind a spoiler."""
     return image if image.filename.startswith("SPOILER_") else replace(image, filename=f"SPOILER_{image.filename}")

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, select, update
 
 from bot.domain.guild.sections import Offence, Strikes
-from bot.domain.job import Failure, GenerationState, Job, Outcome
+from bot.domain.job import Failure, GenerationState, Job, Outcome, ReplyTarget
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import delivery, steps
+from bot.store import delivery, history, steps
 from bot.store.engine.base import Topic, announce
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.cases import open_case
+from bot.store.moderation.cases import latest_about, open_case
 from bot.store.outbox import add
 from bot.store.tables import generations
 from bot.store.tables import jobs as jobs_table
@@ -62,7 +62,7 @@ def refuse(conn: Connection, job: Job, verdict: ScreeningVerdict, *, failure: Fa
     refused = [steps.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
     conn.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(needs_check=False))
     if any(refused):
-        _log_and_strike(conn, job, verdict, Offence.PROMPT_BLOCKED, now, of="prompt")
+        _log_and_strike(conn, job, verdict, Offence.PROMPT_BLOCKED, now, guild_id=job.generations[0].guild_id, of="prompt")
 
 
 def _failed(verdict: ScreeningVerdict, failure: Failure) -> Outcome:
@@ -85,8 +85,39 @@ def withhold(conn: Connection, job: Job, n: int, verdict: ScreeningVerdict, now:
     flag(conn, job.id, verdict.reason, spoiler=False)  # first, for the lock order of `bot.store.steps`
     given_back = steps.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
     if given_back:
-        _log_and_strike(conn, job, verdict, Offence.RESULT_BLOCKED, now, of="result", n=n)
+        _log_and_strike(conn, job, verdict, Offence.RESULT_BLOCKED, now, guild_id=job.generations[0].guild_id, of="result", n=n)
     return given_back
+
+
+# --- reposts ---------------------------------------------------------------------------------------------------------
+
+
+def refuse_repost(conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, *, guild_id: int | None) -> None:
+    """A guild's checks did not allow a finished image in it. Its author may get a strike there."""
+    of = "prompt" if offence is Offence.PROMPT_BLOCKED else "result"
+    _log_and_strike(conn, job, verdict, offence, now, guild_id=guild_id, of=of)
+
+
+def record_repost(
+    conn: Connection,
+    job_id: str,
+    place: ReplyTarget,
+    message_id: int,
+    now: int,
+    *,
+    spoiler: bool,
+    question: Question | None,
+    reason: str,
+    is_logged: bool,
+) -> bool:
+    """As `history.record_repost`, with the guild's log post, and with a case if there is a `question` and the guild had none about it."""
+    if not history.record_repost(conn, job_id, place, message_id, now, spoiler=spoiler):
+        return False
+    if question is not None and latest_about(conn, job_id, question.guild_id) is None:
+        _open_case(conn, question, author_id=place.user_id, job_id=job_id, reason=reason, now=now)
+    if is_logged and place.guild_id is not None:
+        add(conn, OutboxItem(kind=ItemKind.LOG, due_at=now, data={"job_id": job_id, "guild_id": place.guild_id}))
+    return True
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
@@ -98,15 +129,21 @@ def mark_delivered(conn: Connection, /, job_id: str, *, question: Question | Non
         return False
     if question is not None:
         row = conn.execute(select(jobs_table.c.user_id, jobs_table.c.flagged).where(jobs_table.c.id == job_id)).one()
-        case = open_case(conn, **vars(question), author_id=row.user_id, job_id=job_id, reason=row.flagged or "", now=now)
-        if case is not None:
-            add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, job_id=job_id, data={"case_id": case.id}))
+        _open_case(conn, question, author_id=row.user_id, job_id=job_id, reason=row.flagged or "", now=now)
     return True
 
 
-def _log_and_strike(conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, **details: Any) -> None:
-    """Write the audit log, and give a strike if the verdict says so."""
-    guild_id, user_id = job.generations[0].guild_id, job.place.user_id
+def _open_case(conn: Connection, question: Question, *, author_id: int, job_id: str, reason: str, now: int) -> None:
+    case = open_case(conn, **vars(question), author_id=author_id, job_id=job_id, reason=reason, now=now)
+    if case is not None:
+        add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, job_id=job_id, data={"case_id": case.id}))
+
+
+def _log_and_strike(
+    conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, *, guild_id: int | None, **details: Any
+) -> None:
+    """Write the guild's audit log, and give a strike there if the verdict says so."""
+    user_id = job.place.user_id
     details |= {"reason": verdict.reason, "score": round(verdict.score, 3)}
     line = AuditLine(action=AuditAction.WITHHELD, at=now, guild_id=guild_id, target_id=user_id, job_id=job.id, details=details)
     audit_log.note(conn, line)

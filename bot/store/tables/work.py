@@ -91,9 +91,9 @@ job_messages = Table(
     Column("removed_at", BigInteger),  # when its deletion was decided
     Index("ix_job_messages_job", "job_id"),
     known("ix_job_messages_case", "case_id"),
-    # A job has one own message, and at most one post each in the gallery and in the log.
+    # A job has one own message, and in each guild at most one post in the gallery and in the log.
     partial("uq_job_messages_own", "job_id", where=_OWN, unique=True),
-    partial("uq_job_messages_once", "job_id", "role", where=_ONCE, unique=True),
+    partial("uq_job_messages_once", "job_id", "role", "guild_id", where=_ONCE, unique=True),
 )
 
 generations = Table(

@@ -28,6 +28,15 @@ async def refused(person: Person, channel: str = "studio") -> Message:
     return await person.message(lambda m: m.ephemeral and m.content.startswith("🚫"), channel)
 
 
+async def chosen_in_history(ada: Person) -> Message:
+    """The panel of the newest request."""
+    await ada.slash("history")
+    panel = await ada.message(lambda m: "Your history" in m.text)
+    (choice,) = [c for c in panel.components if c["type"] == 3]
+    await ada.select(panel, choice["custom_id"], choice["options"][0]["value"])
+    return await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons)
+
+
 # --- the routes ------------------------------------------------------------------------------------------------------
 
 
@@ -60,12 +69,13 @@ async def menu(ada: Person, first: Message) -> Message:
 
 
 async def history(ada: Person, _first: Message) -> Message:
-    await ada.slash("history")
-    panel = await ada.message(lambda m: "Your history" in m.text)
-    (choice,) = [c for c in panel.components if c["type"] == 3]
-    await ada.select(panel, choice["custom_id"], choice["options"][0]["value"])
-    await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
+    await ada.click(await chosen_in_history(ada), "Edit")
     await ada.submit(await ada.modal(), prompt="at night")
+    return await refused(ada)
+
+
+async def post_here(ada: Person, _first: Message) -> Message:
+    await ada.click(await chosen_in_history(ada), "Post here")
     return await refused(ada)
 
 
@@ -86,7 +96,7 @@ async def once_more(ada: Person, first: Message) -> Message:
     return await direct_message(ada, "")
 
 
-ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil, preset, once_more)
+ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, post_here, pencil, preset, once_more)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)

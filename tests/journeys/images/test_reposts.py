@@ -1,0 +1,139 @@
+"""/history, Post here: an image that was made elsewhere is shown under the rules of the place where it is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.app import App
+from bot.core.clock import system
+from bot.media import likeness
+from bot.store.moderation import cases, conduct
+from sandbox.person import Message, Person
+from tests.env.app import has_image, statement_of
+from tests.env.guild_rules import CHECKED
+from tests.journeys.conftest import Ask, written_down
+from tests.journeys.manager_steps import audit_lines, change_rules, guild_of, private_reply
+from tests.journeys.moderation.test_every_route import DEV, UNSAFE, chosen_in_history
+from tests.journeys.moderator_steps import GALLERY, case_post, with_moderators
+from tests.services.conftest import eventually
+
+
+def public_images(person: Person, channel: str = "studio") -> list[Message]:
+    return [m for m in person.messages(channel) if has_image(m) and not m.ephemeral]
+
+
+async def post_here(person: Person) -> None:
+    await person.click(await chosen_in_history(person), "Post here")
+
+
+async def posted(person: Person) -> Message:
+    await post_here(person)
+    return await person.message(lambda m: has_image(m) and not m.ephemeral)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "pause": ({"pause": {"on": True}}, "Pictures are paused"),
+    "channel": ({"channels": {"denied": ["STUDIO"]}}, "not made in this channel"),
+    "model": ({"everyone": {"models": [DEV]}}, "do not open the model"),
+    "count": ({"everyone": {"max_count": 1}}, "1 picture at a time"),
+    "blocked words": ({"prompts": {"block": {"words": ["kill"]}}}, "rules do not allow this prompt"),
+    "checked prompts": ({"checks": {"prompts": True}}, "checks do not allow this image here"),
+    "known bad": ({"known_bad": {"hashes": ["FINGERPRINT"]}}, "checks do not allow this image here"),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+async def test_a_rule_of_the_server_refuses_an_image_from_elsewhere(app: App, ada: Person, asked: Ask, rule: str) -> None:
+    """Made in direct messages, where no server's rules hold."""
+    made = await asked("dm", prompt="a fox that will kill", count=2)
+    await written_down(app, made)
+    paid = await statement_of(app, int(ada.id))
+    fingerprint = f"{likeness.fingerprint(await ada.fetch(made.attachments[0]['url'])):016x}"
+    named = {"STUDIO": ada.channel("studio"), "FINGERPRINT": fingerprint}
+    patch, words = REFUSED[rule]
+    await change_rules(app, **_filled(patch, named))
+    await post_here(ada)
+    await private_reply(ada, words)
+    assert public_images(ada) == []
+    assert (await statement_of(app, int(ada.id))).lines == paid.lines
+
+
+def _filled(value: Any, named: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(each, named) for key, each in value.items()}
+    return [named.get(each, each) for each in value] if isinstance(value, list) else value
+
+
+async def test_a_refused_repost_is_a_strike_of_this_server(app: App, ada: Person, asked: Ask) -> None:
+    await written_down(app, await asked("dm", prompt="a fox that will kill"))
+    await change_rules(app, **CHECKED)
+    await post_here(ada)
+    await private_reply(ada, "checks do not allow this image here")
+    assert [line.action for line in await audit_lines(app, ada) if line.action == "withheld"] == ["withheld"]
+    assert len(await app.store.read(conduct.strikes_of, guild_of(ada), int(ada.id))) == 1
+
+
+@pytest.mark.faults("moderation-down")
+async def test_nothing_is_posted_while_the_check_does_not_answer(app: App, ada: Person, asked: Ask) -> None:
+    await written_down(app, await asked("dm"))
+    await change_rules(app, **CHECKED)
+    await post_here(ada)
+    await private_reply(ada, "gives no answer at the moment")
+    assert public_images(ada) == []
+
+
+async def test_a_blocked_member_posts_nothing(app: App, ada: Person, asked: Ask) -> None:
+    await written_down(app, await asked("dm"))
+    await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
+    await post_here(ada)
+    await private_reply(ada, "You cannot ask for pictures here")
+    assert public_images(ada) == []
+
+
+async def test_an_unchecked_image_is_posted_in_age_restricted_channels_only(app: App, ada: Person, asked: Ask) -> None:
+    await change_rules(app, age_restricted={"unchecked": True})
+    await written_down(app, await asked("after-dark", model=DEV, more=UNSAFE))
+    await post_here(ada)
+    await private_reply(ada, "age-restricted channels only")
+    assert public_images(ada) == []
+
+
+async def test_a_flagged_image_is_posted_behind_a_spoiler_and_reviewed(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await written_down(app, await asked("dm"))
+    await with_moderators(app, mo, prompts={"flag": {"words": ["fox"]}})
+    again = await posted(ada)
+    assert (again.attachments[0]["filename"].startswith("SPOILER_"), "||" in again.content) == (True, True)
+    assert "fox" in (await case_post(mo)).content
+    (case,) = await app.store.read(cases.waiting, guild_of(mo))
+    assert (case.message_id, case.author_id) == (int(again.id), int(ada.id))
+    await mo.click(await case_post(mo), "Delete")
+    await ada.until(lambda: public_images(ada) == [] or None)
+    assert [m for m in ada.messages("dm") if has_image(m)] != []
+
+
+async def test_an_image_from_elsewhere_is_logged(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await written_down(app, await asked("dm"))
+    await change_rules(app, log_channel_id=mo.channel(GALLERY))
+    again = await posted(ada)
+    await mo.message(lambda m: "a red fox" in m.content and f"/{again.id}" in m.content, GALLERY)
+
+
+async def star(app: App, person: Person, message: Message, channel: str) -> None:
+    await written_down(app, message)
+    await person.react(await person.message(lambda m: m.id == message.id, channel), "⭐")
+    await person.message(lambda m: m.id == message.id and "✅" in m.reactions, channel)
+
+
+async def test_the_gallery_shows_no_image_of_an_age_restricted_channel(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await change_rules(app, gallery={"channel_id": mo.channel(GALLERY), "stars": 1})
+    for channel in ("after-dark", "studio"):
+        await star(app, mo, await asked(channel), channel)
+    shown = await mo.message(has_image, GALLERY)
+
+    async def is_done() -> bool:
+        return not await app.store.read(lambda conn: conn.exec_driver_sql("SELECT id FROM outbox").all())
+
+    await eventually(is_done)
+    assert [m.id for m in mo.messages(GALLERY) if has_image(m)] == [shown.id]
