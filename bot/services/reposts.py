@@ -15,7 +15,7 @@ from bot.core.i18n import _
 from bot.domain.catalog.models import ModelInfo, retired
 from bot.domain.guild.sections import Offence
 from bot.domain.job import Job
-from bot.domain.moderation.cases import Cause
+from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.moderation.scores import Classification
 from bot.domain.prompts.judge import Level
 from bot.domain.request import Request
@@ -26,8 +26,10 @@ from bot.services.pipeline.results import ResultImage, Results
 from bot.services.pipeline.screening import behind_spoiler
 from bot.store import messages
 from bot.store.engine.base import Store
-from bot.store.moderation import screening
+from bot.store.moderation import cases, screening
 from bot.store.moderation.screening import Question, ScreeningVerdict
+
+_AWAY = frozenset({Decision.DELETE, Decision.BLOCK, Decision.REFUND})
 
 log = structlog.get_logger(__name__)
 
@@ -59,11 +61,12 @@ class Reposts:
 
         Raises the `Refusal` of the first rule that does not allow it, `TryLater` if a check does not answer, `ImageError` without images.
         """
+        is_reviewed = await self._check_decision(request, job)
         by_prompt = await self._check_prompt(request, job)  # before anything is fetched
         async with self.results.open(job, limit_bytes=request.reply_to.upload_limit_bytes) as images:
             by_image = [await self._check_image(request, job, image) for image in images]
             flagged = next(filter(None, (*by_image, by_prompt)), None)
-            hides = job.spoiler or (self._is_strict(request) and (flagged or job.flagged) is not None)
+            hides = job.spoiler or is_reviewed or (self._is_strict(request) and (flagged or job.flagged) is not None)
             yield Repost(
                 job=replace(job, spoiler=hides),
                 images=tuple(map(behind_spoiler, images)) if hides else images,
@@ -90,6 +93,13 @@ class Reposts:
         )
         if not recorded:  # the job was deleted while it was being posted
             await self.store.write(messages.ask_to_remove, channel_id, message_id, now)
+
+    async def _check_decision(self, request: Request, job: Job) -> bool:
+        """Whether the guild's moderators hid it, or have not decided yet. Raises `NotAllowed` if they took it away."""
+        latest = None if request.guild_id is None else await self.store.read(cases.latest_about, job.id, request.guild_id)
+        if latest is not None and latest.decision in _AWAY:
+            raise NotAllowed(_("The moderators of this server have deleted this image here."))
+        return latest is not None and latest.decision is not Decision.KEEP
 
     async def _check_prompt(self, request: Request, job: Job) -> str | None:
         """Why the prompt is flagged here, if it is."""

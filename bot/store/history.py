@@ -67,7 +67,7 @@ def record_repost(conn: Connection, job_id: str, place: ReplyTarget, message_id:
 def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, except_id: int | None = None) -> bool:
     """Delete a job, and by the outbox its messages, except one that is deleted already. False if there is nothing to delete.
 
-    With `guild_id` only this guild's messages are deleted; the job too, unless it was ordered elsewhere and is still shown elsewhere.
+    With `guild_id` only this guild's messages are deleted; the job too, unless it is still shown elsewhere.
     """
     state = conn.scalar(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update())
     if state is None or state == JobState.OPEN:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, and_, bindparam, delete, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Dialect, Exists, and_, bindparam, delete, exists, or_, select, true, update
 
 from bot.domain.job import OWN_MESSAGE, SHOWING, Job, JobMessage, MessageRole
 from bot.domain.outbox import ItemKind, OutboxItem
@@ -118,14 +118,18 @@ def was_ordered_in(conn: Connection, job_id: str, guild_id: int) -> bool:
 
 
 def is_decided_by(conn: Connection, job_id: str, guild_id: int) -> bool:
-    """Whether a guild decides about the job itself: it was ordered there, or no message elsewhere shows it."""
-    elsewhere = exists().where(_not_removed(job_id, None, SHOWING), job_messages.c.guild_id.is_distinct_from(guild_id))
-    return bool(conn.scalar(select(or_(_ordered_in(job_id, guild_id), ~elsewhere))))
+    """Whether a guild decides about the job itself: no message elsewhere shows it."""
+    return not conn.scalar(select(_shown_elsewhere(job_id, guild_id)))
 
 
 def shown_in(guild_id: int) -> ColumnElement[bool]:
     """A condition on `jobs`: a message in this guild shows the job."""
     return exists().where(_not_removed(jobs.c.id, guild_id, SHOWING)).correlate(jobs)
+
+
+def shown_elsewhere(guild_id: int) -> ColumnElement[bool]:
+    """A condition on `jobs`: a message in another guild, or in direct messages, shows the job."""
+    return _shown_elsewhere(jobs.c.id, guild_id).correlate(jobs)
 
 
 # --- spoilers, deletion, log -----------------------------------------------------------------------------------------
@@ -201,6 +205,10 @@ def log_changed(conn: Connection, job_id: str | None, now: int) -> None:
 def _not_removed(job_id: str | ColumnElement[str], guild_id: int | None, roles: Collection[MessageRole]) -> ColumnElement[bool]:
     here = true() if guild_id is None else job_messages.c.guild_id == guild_id
     return and_(job_messages.c.job_id == job_id, job_messages.c.removed_at.is_(None), job_messages.c.role.in_(roles), here)
+
+
+def _shown_elsewhere(job_id: str | ColumnElement[str], guild_id: int) -> Exists:
+    return exists().where(_not_removed(job_id, None, SHOWING), job_messages.c.guild_id.is_distinct_from(guild_id))
 
 
 def _ordered_in(job_id: str, guild_id: int) -> ColumnElement[bool]:

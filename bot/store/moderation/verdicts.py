@@ -168,7 +168,9 @@ def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int
     here = exists().where(generations.c.job_id == jobs.c.id, generations.c.guild_id == guild_id)
     is_shown = messages.shown_in(guild_id)
     theirs = and_(jobs.c.user_id == user_id, or_(here, is_shown))
-    ended = and_(theirs, jobs.c.state != JobState.OPEN, or_(jobs.c.state != JobState.DELETED, is_shown))
+    # Only jobs that this changes: the next batch must not find the same ones.
+    is_kept = and_(here, jobs.c.state != JobState.DELETED, ~messages.shown_elsewhere(guild_id))
+    ended = and_(jobs.c.user_id == user_id, jobs.c.state != JobState.OPEN, or_(is_shown, is_kept))
     gone = sum(history.take_away(conn, job.id, now, guild_id=guild_id) for job in read_jobs(conn, ended, limit=_PURGED_AT_A_TIME))
     open_jobs = tuple(conn.scalars(select(jobs.c.id).where(theirs, jobs.c.state == JobState.OPEN)))
     if gone:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from bot.core.errors import InvalidRequest, NotFound
+from bot.core.errors import InvalidRequest, NotAllowed, NotFound
 from bot.domain.actor import Actor
 from bot.domain.job import Job, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, Decision, Report
@@ -17,7 +18,8 @@ from bot.services.guilds import Guilds
 from bot.services.moderation.cases import Cases, Decided
 from bot.store import delivery, history, outbox
 from bot.store.moderation import cases as case_queries
-from bot.store.moderation import conduct
+from bot.store.moderation import conduct, verdicts
+from tests.env.guild_rules import reddish
 from tests.env.jobs import SUCCEEDED, request
 from tests.services.conftest import Pipeline
 
@@ -155,13 +157,44 @@ async def test_only_the_server_where_an_image_was_paid_for_can_refund_it(pipelin
     assert [await cases.refund(here, fox.id), await cases.refund(here, fox.id)] == [fox.spent, 0]
 
 
-async def test_a_server_deletes_its_own_messages_only(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
+@pytest.mark.parametrize("guild_id", [HERE, ELSEWHERE])
+async def test_a_server_deletes_its_own_messages_only(pipeline: Pipeline, cases: Cases, fox: Job, guild_id: int) -> None:
+    """Also the one where the image was asked for. The others still show it, and whoever asked for it keeps it."""
+    own = {HERE: MESSAGE, ELSEWHERE: MESSAGE + 1}
     place = replace(fox.place, guild_id=ELSEWHERE, channel_id=CHANNEL + 1)
     assert await pipeline.store.write(history.record_repost, fox.id, place, MESSAGE + 1, pipeline.clock())
-    await cases.purge(await request_of(cases, MO, guild_id=ELSEWHERE), ADA)
+    assert await cases.purge(await request_of(cases, MO, guild_id=guild_id), ADA) == 1
     removed = [item.data["message_id"] for item in await pipeline.store.read(outbox.due, pipeline.clock()) if item.kind is ItemKind.REMOVE]
-    assert removed == [MESSAGE + 1]
+    assert removed == [own[guild_id]]
     assert (await pipeline.orders.job(fox.id)).state is JobState.DELIVERED
+
+
+async def test_a_purge_goes_on_after_images_that_are_shown_elsewhere(
+    pipeline: Pipeline, cases: Cases, fox: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "_PURGED_AT_A_TIME", 1)
+    place = replace(fox.place, guild_id=ELSEWHERE, channel_id=CHANNEL + 1)
+    assert await pipeline.store.write(history.record_repost, fox.id, place, MESSAGE + 1, pipeline.clock())
+    others = [await pipeline.ended_job(SUCCEEDED) for _ in range(2)]
+    assert await cases.purge(await request_of(cases, MO), ADA) == 3
+    assert [(await pipeline.orders.job(job.id)).state for job in others] == [JobState.DELETED] * 2
+
+
+@pytest.mark.parametrize(("decision", "refused"), [(Decision.DELETE, True), (Decision.SPOILER, False)])
+async def test_a_decision_holds_for_an_image_that_is_posted_again(
+    pipeline: Pipeline, cases: Cases, decision: Decision, refused: bool
+) -> None:
+    job = await pipeline.ended_job(reddish(0))
+    await pipeline.store.write(delivery.mark_delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=pipeline.clock())
+    place = replace(job.place, guild_id=ELSEWHERE, channel_id=CHANNEL + 1)
+    assert await pipeline.store.write(history.record_repost, job.id, place, MESSAGE + 1, pipeline.clock())
+    await cases.judge(await request_of(cases, MO), job.id, decision)
+    reposts, ada = pipeline.app.services.reposts, Actor(user_id=ADA)
+    with pytest.raises(NotAllowed) if refused else nullcontext():
+        async with reposts.open(await request_of(cases, ada), await pipeline.orders.job(job.id)) as found:
+            assert found.job.spoiler
+    async with reposts.open(await request_of(cases, ada, guild_id=ELSEWHERE + 1), await pipeline.orders.job(job.id)) as found:
+        assert not found.job.spoiler
 
 
 async def test_a_block_ends_at_the_border_of_its_server(pipeline: Pipeline, cases: Cases, fox: Job) -> None:
