@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import ColumnElement, Connection, and_, false, func, select
 
 from bot.domain.job import Job, JobState
 from bot.domain.lineage import Relatives
+from bot.store import messages
 from bot.store.rows import has_image, read_jobs
 from bot.store.tables import jobs
 
@@ -22,6 +25,11 @@ def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
         children=tuple(read_jobs(conn, down, newest=True, limit=limit)),
         count=sum(conn.scalar(select(func.count()).select_from(jobs).where(where)) or 0 for where in (up, beside, down)),
     )
+
+
+def around(conn: Connection, job: Job, guild_id: int | None) -> tuple[Job, Relatives]:
+    """A job, with a spoiler if it needs one in this guild, and its relatives."""
+    return replace(job, spoiler=messages.is_hidden_in(conn, job, guild_id)), relatives(conn, job)
 
 
 def _shown() -> ColumnElement[bool]:

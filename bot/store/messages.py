@@ -100,6 +100,11 @@ def is_hidden(conn: Connection, job: Job, message_id: int) -> bool:
     return job.spoiler if message is None else message.spoiler
 
 
+def is_hidden_in(conn: Connection, job: Job, guild_id: int | None) -> bool:
+    """Whether the job's images need spoilers in this guild: the job has one, or the guild put one on its own messages of it."""
+    return job.spoiler or (guild_id is not None and any(message.spoiler for message in of_job(conn, job.id, guild_id=guild_id)))
+
+
 def job_of(conn: Connection, message_id: int, *, roles: Collection[MessageRole] = tuple(MessageRole)) -> Job | None:
     """The job that a message shows or is about."""
     job_id = select(job_messages.c.job_id).where(job_messages.c.message_id == message_id, job_messages.c.role.in_(roles))

@@ -70,7 +70,8 @@ async def _panel(
     request: Request, interaction: Interaction, job: Job, *, start: str, redraws: bool
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
-    found = visible(job, await reader.read(lineage.relatives, job), partial(_may_see, request, interaction))
+    job, relatives = await reader.read(lineage.around, job, request.guild_id)
+    found = visible(job, relatives, partial(_may_see, request, interaction))
     style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
     small = await thumbnails.of_jobs(interaction, [job], redraws=redraws)
     parts = [*thumbnails.gallery(job, small), panels.text(detail_texts.details(job, title_of, style=style))]

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.core.errors import ImageError, ProviderBusy
-from bot.media.addresses import AddressRules, host_of
+from bot.media.addresses import AddressRules, HostNotListed, host_of
 from bot.media.fetch import Fetcher, LinkExpired
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, ReportState, Submission
@@ -128,6 +128,11 @@ async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, env: str, tm
 async def test_a_large_image_is_refused_by_announced_and_actual_size(fetcher: Fetcher, env: str, path: str) -> None:
     with pytest.raises(ImageError, match=r"larger than the 0\.001 MB"):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=1000)
+
+
+async def test_a_redirect_to_a_host_that_nothing_lists_is_not_followed(fetcher: Fetcher, env: str) -> None:
+    with pytest.raises(HostNotListed):
+        await fetcher.fetch_bytes(f"{env}/to/https://elsewhere.invalid/fox.png", max_bytes=10)
 
 
 async def test_three_redirects_are_followed_and_no_more(fetcher: Fetcher, env: str) -> None:

@@ -35,7 +35,7 @@ from bot.services.catalog import Models
 from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.classifier import Classifier
-from bot.store import jobs, tray
+from bot.store import jobs, messages, tray
 from bot.store.engine.base import Store
 
 Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that is ready to be written
@@ -88,18 +88,17 @@ class Intake:
             prompt=old.prompt,
             kind=old.kind,
             count=count,
-            spoiler=old.spoiler,
             parent_id=old.id,
             reaction=reaction,
         )
         params = repeat(old.params, model)
         model = await self.estimates.complete(model, old.prompt, params)
         facts = self.admissions.facts(request, model, old.prompt, params, count=count)
-        facts, references = await self.store.read(_facts_of_repeat, facts, old)
+        facts, references, is_hidden = await self.store.read(_facts_of_repeat, facts, old)
         admission = await self.admissions.admit(facts)
         if old.kind is JobKind.EDIT and not references:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
-        job = self._new_job(order, admission, model, old.prompt, params, _seed(model, None, count))
+        job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return job, references, admission
 
@@ -234,14 +233,15 @@ def _facts_of_order(conn: Connection, facts: Facts, order: Order) -> tuple[Facts
     return with_stored_facts(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), tray_items
 
 
-def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...]]:
-    """The complete facts of a repeated job, and its references.
+def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...], bool]:
+    """The complete facts of a repeated job, its references, and whether it is behind a spoiler in this guild.
 
     Uploads belong to the first author, so the consent rule applies if another member repeats the job.
     """
     kept = jobs.references_of(conn, old.id)
     references = tuple(replace(each, owner_id=each.owner_id or old.place.user_id) for each in kept)
-    return with_stored_facts(conn, facts, owner_ids=[each.owner_id for each in references]), references
+    facts = with_stored_facts(conn, facts, owner_ids=[each.owner_id for each in references])
+    return facts, references, messages.is_hidden_in(conn, old, facts.request.guild_id)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

@@ -13,11 +13,13 @@ from bot.store.moderation import cases, conduct
 from sandbox.person import Message, Person
 from tests.env.app import has_image, statement_of
 from tests.env.guild_rules import CHECKED
-from tests.journeys.conftest import Ask, written_down
+from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.manager_steps import audit_lines, change_rules, guild_of, private_reply
 from tests.journeys.moderation.test_every_route import DEV, UNSAFE, chosen_in_history
 from tests.journeys.moderator_steps import GALLERY, case_post, with_moderators
 from tests.services.conftest import eventually
+
+MEDIA = 12  # component type: media gallery
 
 
 def public_images(person: Person, channel: str = "studio") -> list[Message]:
@@ -137,3 +139,25 @@ async def test_the_gallery_shows_no_image_of_an_age_restricted_channel(app: App,
 
     await eventually(is_done)
     assert [m.id for m in mo.messages(GALLERY) if has_image(m)] == [shown.id]
+
+
+async def test_a_spoiler_of_a_server_holds_for_everything_that_comes_of_its_message(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    """The image is also shown in direct messages, where it stays as it is."""
+    message = await asked()
+    await written_down(app, message)
+    await ada.click(await chosen_in_history(ada, "dm"), "Post here")
+    copy = await ada.message(lambda m: has_image(m) and not m.ephemeral, "dm")
+
+    async def is_recorded() -> bool:
+        return (await app.services.orders.job(job_id_of(copy))).place.message_id == int(copy.id)
+
+    await eventually(is_recorded)
+    await mo.slash("imagemod spoiler", picture=message.id)
+    hidden = await mo.message(lambda m: m.id == message.id and m.attachments[0]["filename"].startswith("SPOILER_"))
+    await mo.click(hidden, "Details")
+    panel = await mo.message(lambda m: m.ephemeral and any(c["type"] == MEDIA for c in m.components))
+    assert [item["spoiler"] for c in panel.components if c["type"] == MEDIA for item in c["items"]] == [True]
+    await mo.click(hidden, "Again")
+    again = await mo.message(lambda m: has_image(m) and not m.ephemeral and m.id != message.id)
+    assert again.attachments[0]["filename"].startswith("SPOILER_")
+    assert not (await ada.message(lambda m: m.id == copy.id, "dm")).attachments[0]["filename"].startswith("SPOILER_")

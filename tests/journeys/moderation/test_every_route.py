@@ -28,13 +28,13 @@ async def refused(person: Person, channel: str = "studio") -> Message:
     return await person.message(lambda m: m.ephemeral and m.content.startswith("🚫"), channel)
 
 
-async def chosen_in_history(ada: Person) -> Message:
+async def chosen_in_history(ada: Person, channel: str = "studio") -> Message:
     """The panel of the newest request."""
-    await ada.slash("history")
-    panel = await ada.message(lambda m: "Your history" in m.text)
+    await ada.slash("history", channel)
+    panel = await ada.message(lambda m: "Your history" in m.text, channel)
     (choice,) = [c for c in panel.components if c["type"] == 3]
     await ada.select(panel, choice["custom_id"], choice["options"][0]["value"])
-    return await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons)
+    return await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons, channel)
 
 
 # --- the routes ------------------------------------------------------------------------------------------------------
