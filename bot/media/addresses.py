@@ -1,7 +1,7 @@
 """Protection against server-side request forgery: which addresses may be fetched, also after name resolution.
 
-Only listed hosts may be fetched from. A host is *named* if it is listed itself, and not by a pattern such as `*.example.org`. Named hosts
-may have private addresses, and only for private ones is plain http allowed. The others must have public addresses and use https.
+Only listed hosts may be fetched from. A host is *named* if a setting lists it itself, and not by a pattern such as `*.example.org`. Named
+hosts may have private addresses, and only for private ones is plain http allowed. The others must have public addresses and use https.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ class AddressRules:
     """Hosts are `name` (default port of the scheme) or `name:port`, in lower case; validated by the settings.
 
     `allowed_hosts` may also be patterns: in `*.example.org` the `*` stands for one or more labels of a name, in `s3.*.example.org` for
-    one. `trusted_hosts` are allowed in addition, such as the image API's own host.
+    one. `trusted_hosts` are allowed in addition, such as the image API's own host. `public_hosts` are names and patterns that no setting
+    wrote: they are not named, so they have public addresses only.
     """
 
     allowed_hosts: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
+    public_hosts: tuple[str, ...] = ()
 
     def check(self, url: str) -> URL:
         """Parse a URL. Raises `ImageError` if it may not be fetched, `HostNotListed` if that is only because nothing lists its host."""
@@ -69,7 +71,8 @@ class AddressRules:
             return False
         if self.names(host=host, port=port):
             return literal is None or scheme == "https" or not is_public(literal)
-        return (scheme, port, literal) == ("https", 443, None) and any(_pattern(each).fullmatch(host) for each in self.allowed_hosts)
+        listed = (*self.allowed_hosts, *self.public_hosts)
+        return (scheme, port, literal) == ("https", 443, None) and any(_pattern(each).fullmatch(host) for each in listed)
 
     def names(self, *, host: str, port: int) -> bool:
         """Whether a setting names this host and port."""

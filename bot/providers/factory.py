@@ -130,7 +130,9 @@ def result_rules(apis: Iterable[ImageApi], *, more_hosts: Sequence[str]) -> dict
     """
     known = {
         api.settings.name: AddressRules(
-            allowed_hosts=(*api.settings.result_hosts, *more_hosts), trusted_hosts=(host_of(api.settings.base_url),)
+            allowed_hosts=tuple(more_hosts),
+            trusted_hosts=(host_of(api.settings.base_url),),
+            public_hosts=api.settings.result_hosts,
         )
         for api in apis
     }

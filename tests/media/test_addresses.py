@@ -103,6 +103,15 @@ def test_a_pattern_allows_the_names_below_it(host: str, expected: bool) -> None:
             STORES.check(url)
 
 
+@pytest.mark.parametrize("host", ["oxen.test", "files.oxen.test"])
+def test_a_host_that_no_setting_lists_itself_has_public_addresses_only(host: str) -> None:
+    rules = AddressRules(public_hosts=("oxen.test", "*.oxen.test"))
+    assert rules.check(f"https://{host}/fox.png")
+    assert not rules.names(host=host, port=443)
+    with pytest.raises(ImageError):
+        rules.check(f"http://{host}/fox.png")
+
+
 def test_a_pattern_names_no_private_address() -> None:
     assert not STORES.names(host="files.oxen.test", port=443)
     with pytest.raises(ImageError):
