@@ -33,8 +33,10 @@ from typing import Final, Protocol
 
 from bot.core.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.core.i18n import _, ngettext
+from bot.core.markdown import escaped
 from bot.domain import permissions
 from bot.domain.allowance import Allowance
+from bot.domain.catalog.options import quoted
 from bot.domain.job import Lane
 from bot.domain.money.payment import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
@@ -165,7 +167,9 @@ def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
     if verdict.level is not Level.BLOCK:
         return verdict
     if facts.is_moderator and verdict.rule is not None:
-        raise PromptBlocked(_("This server's rules do not allow this prompt: {rule} is on the block list.").format(rule=verdict.rule.text))
+        raise PromptBlocked(
+            _("This server's rules do not allow this prompt: {rule} is on the block list.").format(rule=quoted(verdict.rule.text))
+        )
     raise PromptBlocked(_("This server's rules do not allow this prompt; please put it in other words."))
 
 
@@ -228,7 +232,7 @@ def _pause(facts: Asked) -> None:
     if permissions.is_manager(facts.request.actor):
         raise NotAllowed(_("Pictures are paused on this server; /imageadmin resume goes on."))
     if pause.reason:
-        raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=pause.reason))
+        raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=escaped(pause.reason)))
     raise NotAllowed(_("Pictures are paused on this server; please come back later."))
 
 
@@ -236,7 +240,7 @@ def _blocked(facts: Asked) -> None:
     block = facts.blocked
     if block is None or not _is_in_force(block, facts.now):
         return
-    why = _(block.reason) if block.reason else _("no reason was given")
+    why = escaped(_(block.reason)) if block.reason else _("no reason was given")
     if block.until is None:
         sentence = _("You cannot ask for pictures here any more ({reason}).").format(reason=why)
     else:
@@ -261,7 +265,7 @@ def _role(facts: Facts) -> None:
     if allowance.models is not None and model not in allowance.models:
         if not allowance.models:
             raise NotAllowed(_("Your roles do not open any model to you here."))
-        title, others = facts.title_of(model), ", ".join(sorted(map(facts.title_of, allowance.models))[:_NAMED])
+        title, others = quoted(facts.title_of(model)), ", ".join(sorted(quoted(facts.title_of(each)) for each in allowance.models)[:_NAMED])
         raise NotAllowed(
             _("Your roles do not open the model {model} to you here; you may use {others}.").format(model=title, others=others)
         )
@@ -313,7 +317,9 @@ def _limits(facts: Facts) -> None:
     if facts.aspect_ratio is not None and allowance.aspect_ratios is not None and facts.aspect_ratio not in allowance.aspect_ratios:
         others = ", ".join(sorted(allowance.aspect_ratios)[:_NAMED])
         raise InvalidRequest(
-            _("The shape {ratio} is not open to you here; you may use {others}.").format(ratio=facts.aspect_ratio, others=others or "-")
+            _("The shape {ratio} is not open to you here; you may use {others}.").format(
+                ratio=quoted(facts.aspect_ratio), others=others or "-"
+            )
         )
     if facts.megapixels is not None and allowance.max_megapixels is not None and facts.megapixels > allowance.max_megapixels:
         raise InvalidRequest(
@@ -332,7 +338,9 @@ def _priced(facts: Facts) -> tuple[int, int]:
     """Price and cost of an image."""
     if facts.price is None or facts.cost is None:
         raise InvalidRequest(
-            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=facts.title_of(facts.model))
+            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(
+                model=quoted(facts.title_of(facts.model))
+            )
         )
     return facts.price, facts.cost
 

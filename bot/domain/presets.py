@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.catalog.models import Catalog, ModelInfo
+from bot.domain.catalog.options import quoted
 from bot.domain.catalog.params import build_params, check_prompt, pairs
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 
@@ -27,10 +28,10 @@ def checked(
     )
     info = model_of(wanted, catalog, default_model)
     if not info.takes_references:
-        raise InvalidRequest(_("{model} takes no reference pictures; a preset changes one.").format(model=info.title))
+        raise InvalidRequest(_("{model} takes no reference pictures; a preset changes one.").format(model=quoted(info.title)))
     if info.price_microcredits is None:
         raise InvalidRequest(
-            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=info.title)
+            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=quoted(info.title))
         )
     check_prompt(info, prompt, max_length=PRESET_PROMPT_MAX)
     build_params(info, {}, wanted.more)

@@ -12,6 +12,7 @@ from bot.core.clock import Clock
 from bot.core.config import ManagersMay
 from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
+from bot.core.markdown import escaped
 from bot.domain.gestures import is_reserved, normalized_emoji
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file
@@ -105,7 +106,7 @@ class Guilds:
         def without(settings: GuildSettings) -> GuildSettings:
             removed[:] = [preset for preset in settings.presets if _is_meant(preset, wanted)][:1]
             if not removed:
-                raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=wanted))
+                raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=escaped(wanted)))
             return settings.model_copy(update={"presets": tuple(preset for preset in settings.presets if preset != removed[0])})
 
         await self._change(request, without)

@@ -7,6 +7,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from bot.core.i18n import _, ngettext
+from bot.core.markdown import code
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind
@@ -130,7 +131,7 @@ def _path(path: str) -> str:
     if steps[0] == "roles" and len(steps) > 1 and steps[1].isdecimal():
         rest = f" `{'.'.join(steps[2:])}`" if steps[2:] else ""
         return f"`roles` <@&{steps[1]}>{rest}"
-    return f"`{path.replace('`', '')}`"
+    return code(path)
 
 
 def _value(change: Mapping[str, Any], value: Any) -> str:
@@ -183,13 +184,9 @@ def rule_list(policy: Policy) -> str:
 
 
 def _entries(entries: WordList) -> str:
-    words = [f"`{_in_code(word)}`" for word in entries.words] + [f'`"{_in_code(word)}"`' for word in entries.exact_words]
-    patterns = [f"`/{_in_code(pattern)}/`" for pattern in entries.patterns]
+    words = [code(word) for word in entries.words] + [code(f'"{word}"') for word in entries.exact_words]
+    patterns = [code(f"/{pattern}/") for pattern in entries.patterns]
     return " · ".join([*words, *patterns]) or _("none")
-
-
-def _in_code(text: str) -> str:
-    return text.replace("`", "ˋ")
 
 
 def listed(entry: str, name: ListName) -> str:
@@ -198,11 +195,11 @@ def listed(entry: str, name: ListName) -> str:
         ListName.FLAG: _("✅ `{entry}` is on the flag list now."),
         ListName.BLOCK: _("✅ `{entry}` is on the block list now."),
     }
-    return sentences[name].format(entry=_in_code(entry))
+    return sentences[name].format(entry=code(entry)[1:-1])
 
 
 def unlisted(entry: str) -> str:
-    return _("✅ `{entry}` is on no list any more.").format(entry=_in_code(entry))
+    return _("✅ `{entry}` is on no list any more.").format(entry=code(entry)[1:-1])
 
 
 def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
@@ -214,7 +211,7 @@ def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
         Level.BLOCK: _("⛔ It would be blocked: nothing would be made."),
     }
     kinds = {RuleKind.WORD: _("word"), RuleKind.PATTERN: _("pattern")}
-    lines = [f"- {hit.list}: `{_in_code(hit.text)}` ({kinds[hit.kind]})" for hit in hits[:_LINES]]
+    lines = [f"- {hit.list}: {code(hit.text)} ({kinds[hit.kind]})" for hit in hits[:_LINES]]
     return "\n".join([f"> {quoted(prompt)}", verdicts[level], *lines])
 
 

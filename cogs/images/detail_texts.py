@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from bot.core.i18n import _, ngettext, pgettext
+from bot.core.markdown import code
 from bot.domain.catalog.options import show
 from bot.domain.job import Job, message_url
 from bot.domain.lineage import Aspect, Change, Lineage, changes
@@ -24,8 +26,8 @@ def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
     """The details of a job. `style` is the name of the actor's style whose words are in the prompt."""
     rows = {
         _("Prompt"): quoted(job.prompt, limit=_PROMPT_SHOWN),
-        _("Model"): ", ".join(f"{title_of(model)} (`{model}`)" for model in dict.fromkeys(g.model for g in job.generations)),
-        _("Asked for"): title_of(job.model) if any(g.model != job.model for g in job.generations) else "",
+        _("Model"): ", ".join(f"{quoted(title_of(model))} ({code(model)})" for model in dict.fromkeys(g.model for g in job.generations)),
+        _("Asked for"): quoted(title_of(job.model)) if any(g.model != job.model for g in job.generations) else "",
         _("Style"): quoted(style) if style else "",
         _("Seeds"): ", ".join(f"`{g.seed}`" for g in job.generations if g.seed is not None),
         _("Options"): _options(job),
@@ -40,7 +42,7 @@ def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
 
 
 def _options(job: Job) -> str:
-    return ", ".join(f"`{name}={show(value)}`" for name, value in job.params.items()) or _("the model's own")
+    return ", ".join(code(f"{name}={show(value)}") for name, value in job.params.items()) or _("the model's own")
 
 
 def _times(job: Job) -> dict[str, str]:
@@ -62,7 +64,7 @@ def not_ours(owner_id: int, filenames: Sequence[str], link: str) -> str:
             "These pictures were not made by Easel, or are no longer known here. {member} posted them: {link}",
             len(filenames),
         ).format(member=f"<@{owner_id}>", link=link),
-        *(f"-# `{name.replace('`', '')}`" for name in filenames),
+        *(f"-# {code(name)}" for name in filenames),
     ]
     return "\n".join(lines)
 
@@ -116,17 +118,14 @@ def _change(change: Change, title_of: TitleOf) -> str:
     """One difference in a few words, without the prompts, which are shown anyway."""
     if change.aspect is Aspect.PROMPT:
         return _("other words")
-    what, name = {
-        Aspect.MODEL: (_("model"), title_of),
-        Aspect.OPTION: (f"`{change.name}`", _code),
-        Aspect.SEED: (_("seed"), _code),
-    }[change.aspect]
+    what = {Aspect.MODEL: _("model"), Aspect.OPTION: code(change.name), Aspect.SEED: _("seed")}[change.aspect]
+    name: Callable[[str], str] = partial(_quoted_title, title_of) if change.aspect is Aspect.MODEL else code
     before, after = ("–" if value is None else name(value) for value in (change.before, change.after))
     return f"{what} {before} → {after}"
 
 
-def _code(value: str) -> str:
-    return f"`{value.replace('`', '')}`"
+def _quoted_title(title_of: TitleOf, model: str) -> str:
+    return quoted(title_of(model))
 
 
 def relation(lineage: Lineage, other: Job) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import discord
 
 from bot.core.i18n import pgettext
+from bot.core.markdown import plain
 from bot.domain import permissions
 from bot.domain.job import Job
 from bot.domain.lineage import Lineage, visible
@@ -88,7 +89,7 @@ def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> di
     select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
     for other in found.all[:_MAX_OPTIONS]:
         arrow, relation = detail_texts.relation(found, other)
-        label = " ".join(other.prompt.split())[:_LABEL_MAX]
+        label = plain(other.prompt)[:_LABEL_MAX]
         select.add_option(label=label, value=other.id, description=f"{relation} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select
 

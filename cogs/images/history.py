@@ -14,6 +14,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import _, pgettext
+from bot.core.markdown import plain
 from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState
 from bot.domain.request import Request
 from bot.services.history import History
@@ -145,7 +146,7 @@ def _navigation(page: HistoryPage, place: _Place) -> list[Part]:
     """The menu to choose a job, and the buttons to other pages."""
     if not page.jobs:
         return []
-    labels = {job.id: f"{number}. {' '.join(job.prompt.split())}" for number, job in _numbered(page)}
+    labels = {job.id: f"{number}. {plain(job.prompt)}" for number, job in _numbered(page)}
     options = [discord.SelectOption(label=label[:_LABEL_MAX], value=job_id) for job_id, label in labels.items()]
     choose = discord.ui.Select[Any](
         custom_id=_PICK(page=place.page, words=place.words),

@@ -52,7 +52,7 @@ def deleted(job: Job, *, is_member: bool) -> str:
 
 
 def _lines(job: Job, title_of: Callable[[str], str], *, head: str, more: str) -> Sequence[str]:
-    facts = [title_of(job.model), _count(job), _cost(job), f"<t:{job.created_at // 1000}:R>", _link(job), more]
+    facts = [quoted(title_of(job.model)), _count(job), _cost(job), f"<t:{job.created_at // 1000}:R>", _link(job), more]
     state = _state(job)
     return [head, *([state] if state else []), f"-# {' · '.join(filter(None, facts))}"]
 

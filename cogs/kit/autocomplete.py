@@ -8,6 +8,7 @@ from typing import Any
 from discord import app_commands
 
 from bot.core.errors import EaselError
+from bot.core.markdown import plain
 from bot.domain.catalog.ideas import Idea
 from bot.domain.job import JobState
 from bot.store import jobs
@@ -41,7 +42,7 @@ async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished images."""
     request = await request_of(interaction)
     found = await services_of(interaction).reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN)
-    named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in found]
+    named = [(plain(job.prompt)[:_NAME_MAX], job.id) for job in found]
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
 

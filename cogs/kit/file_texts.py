@@ -13,7 +13,7 @@ _BOLD, _SPOILER = "**", "||"
 
 def original(job: Job, title_of: Callable[[str], str], link: str) -> str:
     """Prompt, models and seeds of a job. `title_of` returns a model's title by its id; `link` is the URL of the job's message."""
-    models = ", ".join(title_of(model) for model in dict.fromkeys(g.model for g in job.succeeded))
+    models = ", ".join(quoted(title_of(model)) for model in dict.fromkeys(g.model for g in job.succeeded))
     seeds = ", ".join(str(g.seed) for g in job.succeeded if g.seed is not None)
     rows = (
         f"{_BOLD}{quoted(job.prompt, limit=1200)}{_BOLD}",

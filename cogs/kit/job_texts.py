@@ -21,7 +21,7 @@ def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
     lines = [
         f"**{quoted(job.prompt)}**",
         " ".join(_status(receipt, steps)),
-        foot.format(model=receipt.model.title, count=images, price=price_of(job)),
+        foot.format(model=quoted(receipt.model.title), count=images, price=price_of(job)),
         *(f"-# {line}" for line in _payer(receipt)),
     ]
     return "\n".join(lines)
@@ -48,7 +48,8 @@ def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
         yield _("⏳ The check of prompts does not answer at the moment; your picture waits for it.")
     elif receipt.outage is not None:
         since = f"<t:{receipt.outage.since // 1000}:t>"
-        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=receipt.outage.title, time=since)
+        provider = quoted(receipt.outage.title)
+        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=provider, time=since)
     else:
         yield _("🎨 Being made.") if has_started else _("⏳ Waiting.")
     if job.ping_promised:
@@ -103,8 +104,8 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
 def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
     yield _author(job)
     models = dict.fromkeys(g.model for g in job.succeeded)
-    made = ", ".join(map(title_of, models))
-    yield _("{made} instead of {asked}").format(made=made, asked=title_of(job.model)) if set(models) - {job.model} else made
+    made = ", ".join(quoted(title_of(model)) for model in models)
+    yield _("{made} instead of {asked}").format(made=made, asked=quoted(title_of(job.model))) if set(models) - {job.model} else made
     seeds = [str(g.seed) for g in job.succeeded if g.seed is not None]
     if seeds:
         yield ngettext("seed {seeds}", "seeds {seeds}", len(seeds)).format(seeds=", ".join(seeds))

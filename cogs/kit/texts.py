@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from discord.utils import escape_markdown, escape_mentions
-
+from bot.core import markdown
 from bot.core.i18n import _, ngettext
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.money.quota import in_credits
@@ -16,15 +15,13 @@ _PROMPT_SHOWN = 280
 
 
 def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
-    """A prompt in one line, with Markdown and mentions escaped."""
-    line = " ".join(prompt.split())
-    line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-    return escape_mentions(escape_markdown(line))
+    """A prompt, or another text that is not ours, in one line of at most `limit` characters, in which nothing is alive."""
+    return markdown.escaped(prompt, limit)
 
 
 def alt(prompt: str) -> str:
     """An image's alternative text."""
-    return _("Picture made from the words: {words}").format(words=" ".join(prompt.split()))[:ALT_MAX]
+    return _("Picture made from the words: {words}").format(words=markdown.plain(prompt))[:ALT_MAX]
 
 
 def price(model: ModelInfo) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.core.i18n import _, ngettext
+from bot.core.markdown import code
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from cogs.kit.texts import PANEL_MAX, price, quoted
@@ -29,8 +30,8 @@ def model_line(model: ModelInfo, *, default: bool, provider: str) -> str:
     references = _("takes references") if model.takes_references else _("from words only")
     mark = " " + _("(default)") if default else ""
     summary = f"\n{quoted(model.summary, limit=160)}" if model.summary else ""
-    head = f"**{model.title}**{mark} · {provider} · {price(model)} · {references}"
-    return f"{head}{summary}\n-# `{model.id}` · {names}"
+    head = f"**{quoted(model.title)}**{mark} · {provider} · {price(model)} · {references}"
+    return f"{head}{summary}\n-# {code(model.id)} · {names}"
 
 
 # --- the tray --------------------------------------------------------------------------------------------------------

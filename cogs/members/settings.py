@@ -142,7 +142,8 @@ def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
         return ""
     if chosen.aspect_ratio in {offer.value for offer in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
         return ""
-    return "-# " + _("{model} does not make {shape}; models that do will.").format(model=model.title, shape=chosen.aspect_ratio)
+    title = texts.quoted(model.title)
+    return "-# " + _("{model} does not make {shape}; models that do will.").format(model=title, shape=chosen.aspect_ratio)
 
 
 def _switches(chosen: Preferences) -> list[Part]:

@@ -15,6 +15,7 @@ from bot.domain.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, P
 from cogs.kit import autocomplete, interactions, panels
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.texts import quoted
 from cogs.members import style_texts
 
 Name = app_commands.Range[str, 1, STYLE_NAME_MAX]
@@ -104,7 +105,7 @@ def _options(model: ModelInfo, text: str) -> dict[Idea, str]:
         if name not in known:
             sentence = _("options: a style of {model} takes {names}; {name} was given.")
             raise InvalidRequest(
-                sentence.format(model=model.title, names=comma_list([str(idea) for idea in own.values()]), name=show(name))
+                sentence.format(model=quoted(model.title), names=comma_list([str(idea) for idea in own.values()]), name=quoted(show(name)))
             )
         options[known[name]] = value
     build_params(model, options)
@@ -126,5 +127,5 @@ def _without(chosen: Preferences, name: str) -> Preferences:
 def _named(chosen: Preferences, name: str) -> Style:
     style = chosen.style(name)
     if style is None:
-        raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=show(name)))
+        raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=quoted(show(name))))
     return style

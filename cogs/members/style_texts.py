@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.core.i18n import _
+from bot.core.markdown import code
 from bot.domain.preferences import Style
 from cogs.kit.texts import PANEL_MAX, quoted
 
@@ -30,5 +31,5 @@ def around(style: Style, *, limit: int) -> str:
 
 def facts(style: Style, title_of: Callable[[str], str]) -> str:
     """Model and options."""
-    options = [f"`{name}={value}`" for name, value in style.options.items()]
-    return " · ".join([title_of(style.model) if style.model else _("any model"), *options])
+    options = [code(f"{name}={value}") for name, value in style.options.items()]
+    return " · ".join([quoted(title_of(style.model)) if style.model else _("any model"), *options])

@@ -32,7 +32,7 @@ def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: 
         yield f"**||{quoted(job.prompt)}||**"
     yield _why(about, flags)
     yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in flags[:_FLAGS_SHOWN] if each.reason)
-    facts = [title_of(job.model), amount_of(job.spent)] if job is not None else []
+    facts = [quoted(title_of(job.model)), amount_of(job.spent)] if job is not None else []
     exists = job is None or job.state is not JobState.DELETED
     if about.message_id is not None and exists:
         url = message_url(about.guild_id, about.channel_id, about.message_id)
@@ -99,7 +99,7 @@ def _log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> Iterator[str
         link = _("[to the message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))
     yield " · ".join(filter(None, (f"<@{place.user_id}>", where, link)))
     yield f"**||{prompt}||**" if job.spoiler or job.flagged else f"**{prompt}**"
-    yield f"-# {' · '.join(filter(None, (title_of(job.model), amount_of(job.spent), _outcome(job), f'`{job.id}`')))}"
+    yield f"-# {' · '.join(filter(None, (quoted(title_of(job.model)), amount_of(job.spent), _outcome(job), f'`{job.id}`')))}"
     if job.flagged:
         yield _("-# Its prompt was flagged: {reason}").format(reason=quoted(job.flagged, limit=_WORDS))
     if latest is not None and latest.decision is not None:
@@ -125,7 +125,7 @@ def gallery(job: Job, shown: GalleryEntry, title_of: TitleOf) -> str:
     """An image in the gallery, with its author, model, stars and a link to the original."""
     link = message_url(shown.guild_id, job.place.channel_id, job.place.message_id or shown.message_id)
     credit = _("by {member} · {model} · [where it was made]({link})")
-    foot = credit.format(member=f"<@{shown.author_id}>", model=title_of(job.model), link=link)
+    foot = credit.format(member=f"<@{shown.author_id}>", model=quoted(title_of(job.model)), link=link)
     return f"**{quoted(job.prompt)}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]
 
 

@@ -45,7 +45,7 @@ def _job(job: Job, title_of: Callable[[str], str]) -> str:
     prompt = quoted(job.prompt, limit=_PROMPT_SHOWN)
     place = job.place
     url = None if place.message_id is None else message_url(place.guild_id, place.channel_id, place.message_id)
-    parts = (f"<t:{job.created_at // 1000}:R>", f"||{prompt}||" if job.spoiler else prompt, title_of(job.model), url)
+    parts = (f"<t:{job.created_at // 1000}:R>", f"||{prompt}||" if job.spoiler else prompt, quoted(title_of(job.model)), url)
     return "- " + " · ".join(filter(None, parts))
 
 

@@ -11,7 +11,7 @@ from bot.domain.money.ledger import Entry, LedgerLine, Statement
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket, in_credits
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.services.money.accounts import AccountStatement, Balances
-from cogs.kit.texts import PANEL_MAX, amount_of, meter, price
+from cogs.kit.texts import PANEL_MAX, amount_of, meter, price, quoted
 
 _ENTRIES_SHOWN = 5
 _PRICES_SHOWN = 15
@@ -61,7 +61,7 @@ def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterato
         yield "### " + _("This server's budget for the month")
         yield _budget(balances.budget, renews_at=balances.renews_at)
     yield "### " + _("Prices")
-    yield from (f"{model.title}: {price(model)}" for model in models[:_PRICES_SHOWN])
+    yield from (f"{quoted(model.title)}: {price(model)}" for model in models[:_PRICES_SHOWN])
     if (more := len(models) - _PRICES_SHOWN) > 0:
         yield "-# " + _("{count} more in /models").format(count=more)
     yield "### " + _("Last entries")

@@ -11,7 +11,7 @@ from bot.domain.money.quota import in_credits, in_usd
 from bot.domain.money.usage import GroupBy, UsageRow
 from bot.media.chart import SERIES_MAX, Chart, Series
 from bot.services.money.accounts import AccountStatement, UsageReport
-from cogs.kit.texts import amount_of, meter
+from cogs.kit.texts import amount_of, meter, quoted
 
 _ROWS_SHOWN = 15
 _COLUMNS_MAX = 31  # days; a longer range is drawn in weeks
@@ -69,7 +69,7 @@ def _rows(report: UsageReport, title_of: Titles) -> Iterator[str]:
 def _name(each: UsageRow, title_of: Titles) -> str:
     if each.user_id is not None:
         return f"<@{each.user_id}>"
-    return title_of(each.model) if each.model is not None else f"{each.day:%Y-%m-%d}"
+    return quoted(title_of(each.model)) if each.model is not None else f"{each.day:%Y-%m-%d}"
 
 
 def _sums(each: UsageRow, report: UsageReport) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.core.i18n import _, ngettext
+from bot.core.markdown import code
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.settings import PRESETS_MAX, GuildSettings, Preset
 from cogs.kit.texts import PANEL_MAX, price, quoted
@@ -24,7 +25,7 @@ def presets(settings: GuildSettings, model_of: Callable[[Preset], ModelInfo | No
 
 def _with_words(preset: Preset, model: ModelInfo | None) -> str:
     """A preset with its prompt, used if all of them fit."""
-    options = f" · `{preset.more.replace('`', '')}`" if preset.options else ""
+    options = f" · {code(preset.more)}" if preset.options else ""
     return f"{_offer(preset, model)}\n-# {quoted(preset.prompt, limit=_PROMPT_SHOWN)}{options}"
 
 

@@ -83,7 +83,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
         sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
         await interactions.say(
             interaction,
-            sentence.format(emoji=preset.emoji, name=texts.quoted(preset.name), model=info.title, price=texts.price(info)),
+            sentence.format(emoji=preset.emoji, name=texts.quoted(preset.name), model=texts.quoted(info.title), price=texts.price(info)),
         )
 
     @app_commands.command(description="Take a preset away")

@@ -21,7 +21,7 @@ from bot.domain.catalog import ideas
 from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
-from bot.domain.catalog.options import or_list, show
+from bot.domain.catalog.options import or_list, quoted
 from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
 
@@ -221,7 +221,7 @@ class Catalog:
         titles = list(dict.fromkeys(self._by_name[name].title for name in near))
         near_ones = _("There is no model {name}; did you mean {titles}?")
         sentence = near_ones if titles else _("There is no model {name}; /models lists those there are.")
-        return sentence.format(name=show(wanted), titles=or_list(titles))
+        return sentence.format(name=quoted(wanted), titles=or_list([quoted(title) for title in titles]))
 
 
 def makes_images(raw: Mapping[str, Any]) -> bool:

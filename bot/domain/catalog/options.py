@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bot.core.i18n import N_, _, ngettext, pgettext
+from bot.core.markdown import escaped
 from bot.domain.catalog.schema import Option, Scalar
 
 _SHOWN_VALUES: Final = 12
@@ -25,6 +26,7 @@ _RANGES: Final[Mapping[tuple[str | None, str | None], str]] = {
     (None, "to"): N_("{number} of {most} or less"),
     (None, "below"): N_("{number} below {most}"),
 }
+_INSIDE_A_NAME: Final = re.compile(r"(?<=[A-Za-z0-9])\\_(?=[A-Za-z0-9])")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}(\.0{1,6})?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
@@ -37,6 +39,11 @@ def show(value: object) -> str:
         return str(int(value))
     text = "".join(sign if sign.isprintable() else " " for sign in str(value))
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def quoted(value: object) -> str:
+    """A value or a name in a sentence, escaped but for the underscores of names."""
+    return _INSIDE_A_NAME.sub("_", escaped(show(value)))
 
 
 def comma_list(words: Sequence[str]) -> str:
@@ -53,7 +60,7 @@ def or_list(words: Sequence[str]) -> str:
 
 def not_allowed(option: Option, name: str, given: object) -> str:
     """The sentence for a refused value: the option's name, what is allowed, what was given."""
-    shown = [show(value) for value in option.values[:_SHOWN_VALUES]] if option.closed else []
+    shown = [quoted(value) for value in option.values[:_SHOWN_VALUES]] if option.closed else []
     more = len(option.values) - len(shown) if option.closed else 0
     if more:
         sentence = ngettext(
@@ -61,9 +68,9 @@ def not_allowed(option: Option, name: str, given: object) -> str:
             "{name}: {values} and {count} more are allowed, {value} was given.",
             more,
         )
-        return sentence.format(name=name, values=comma_list(shown), count=more, value=show(given))
+        return sentence.format(name=name, values=comma_list(shown), count=more, value=quoted(given))
     allowed = or_list(shown) if option.closed else _kind(option)
-    return _("{name}: {allowed} is allowed, {value} was given.").format(name=name, allowed=allowed, value=show(given))
+    return _("{name}: {allowed} is allowed, {value} was given.").format(name=name, allowed=allowed, value=quoted(given))
 
 
 def span(option: Option) -> str:

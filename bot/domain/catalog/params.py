@@ -12,7 +12,7 @@ from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import coerce, comma_list, not_allowed, show
+from bot.domain.catalog.options import coerce, comma_list, not_allowed, quoted
 from bot.domain.catalog.schema import Option, Scalar
 
 MAX_MORE: Final = 1000  # characters
@@ -89,7 +89,7 @@ def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
     chosen = {name: _read(option, label, value) for name, (option, label, value) in choices.items()}
     nested = nested_counts([value for _option, _label, value in choices.values()])
     if nested:
-        raise InvalidRequest(_(_COUNT).format(name=show(nested[0])))
+        raise InvalidRequest(_(_COUNT).format(name=quoted(nested[0])))
     params: dict[str, Any] = {**_filled_in(model), **chosen}
     _check_schema(model, params, choices)
     return params
@@ -114,9 +114,9 @@ def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | N
         sentence = ngettext(
             "{model} takes no reference pictures, {count} was given.", "{model} takes no reference pictures, {count} were given.", count
         )
-        raise InvalidRequest(sentence.format(model=model.title, count=count))
+        raise InvalidRequest(sentence.format(model=quoted(model.title), count=count))
     if not count and model.references_required:
-        raise InvalidRequest(_("{model} needs a reference picture, none was given.").format(model=model.title))
+        raise InvalidRequest(_("{model} needs a reference picture, none was given.").format(model=quoted(model.title)))
     strength = model.option(Idea.STRENGTH)
     if not count and strength and strength.name in (params or {}):
         raise InvalidRequest(_("strength: it says how much a picture is changed, and no picture was given."))
@@ -126,18 +126,18 @@ def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | N
             "{model} takes at most {limit} reference pictures, {count} were given.",
             limit,
         )
-        raise InvalidRequest(sentence.format(model=model.title, limit=limit, count=count))
+        raise InvalidRequest(sentence.format(model=quoted(model.title), limit=limit, count=count))
 
 
 def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
     """Raise `InvalidRequest` if the model has no seed, or if `seed` to `seed + count - 1` exceed its range."""
     if model.seed_field is None:
         _idea_option(model, Idea.SEED)
-        raise InvalidRequest(_("{model} takes no number as a seed.").format(model=model.title))
+        raise InvalidRequest(_("{model} takes no number as a seed.").format(model=quoted(model.title)))
     least, most = model.seed_range
     if not least <= seed <= most - count + 1:
         sentence = _("seed: a whole number from {least} to {most} is allowed, {value} was given.")
-        raise InvalidRequest(sentence.format(least=least, most=most - count + 1, value=show(seed)))
+        raise InvalidRequest(sentence.format(least=least, most=most - count + 1, value=quoted(seed)))
 
 
 def settable(model: ModelInfo) -> list[str]:
@@ -158,8 +158,8 @@ def _add(choices: Choices, option: Option, label: str, value: object) -> None:
     first, other, _value = choices[option.name]
     if first != option:  # aspect ratio and resolution of a model that lists only sizes: both set the size
         sentence = _("{name} and {other} both choose the size here; one of them is enough.")
-        raise InvalidRequest(sentence.format(name=show(label), other=show(other)))
-    raise InvalidRequest(_("{name} was given twice; once is enough.").format(name=show(label)))
+        raise InvalidRequest(sentence.format(name=quoted(label), other=quoted(other)))
+    raise InvalidRequest(_("{name} was given twice; once is enough.").format(name=quoted(label)))
 
 
 def _idea_option(model: ModelInfo, idea: Idea) -> Option:
@@ -172,7 +172,7 @@ def _idea_option(model: ModelInfo, idea: Idea) -> Option:
 def _has_no(model: ModelInfo, name: str) -> str:
     names = settable(model)
     sentence = _("{model} has no option {name}; it has {options}.") if names else _("{model} has no option {name}; it has none.")
-    return sentence.format(model=model.title, name=show(name), options=comma_list(names))
+    return sentence.format(model=quoted(model.title), name=quoted(name), options=comma_list([quoted(each) for each in names]))
 
 
 def pairs(more: str) -> Iterator[tuple[str, str]]:
@@ -186,7 +186,7 @@ def pairs(more: str) -> Iterator[tuple[str, str]]:
         found = _PAIR.match(text, position)
         if found is None:
             sentence = _("more: name=value pairs are allowed, such as output_quality=high, {value} was given.")
-            raise InvalidRequest(sentence.format(value=show(text[position:].strip(" ,"))))
+            raise InvalidRequest(sentence.format(value=quoted(text[position:].strip(" ,"))))
         name, *values = found.groups()
         yield name, next(value for value in values if value is not None)
         position = found.end()
@@ -198,7 +198,7 @@ def _named_option(model: ModelInfo, name: str) -> Option:
         if name.casefold() == kept_back:
             raise InvalidRequest(_(sentence).format(name=kept_back))
     if names_a_count(name) and (name not in model.options or is_count(model.options[name])):
-        raise InvalidRequest(_(_COUNT).format(name=show(name)))
+        raise InvalidRequest(_(_COUNT).format(name=quoted(name)))
     ideas = {idea.value for idea in Idea}
     option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)
     if option is None:
@@ -232,8 +232,8 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) ->
         raise InvalidRequest(not_allowed(option, label, value))
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
         sentence = _("{model} needs {name}; give it in more, as {name}=value.")
-        raise InvalidRequest(sentence.format(model=model.title, name=show(error.kind.property)))
-    raise InvalidRequest(_("{model} does not take these options together.").format(model=model.title))
+        raise InvalidRequest(sentence.format(model=quoted(model.title), name=quoted(error.kind.property)))
+    raise InvalidRequest(_("{model} does not take these options together.").format(model=quoted(model.title)))
 
 
 def _filled_in(model: ModelInfo) -> dict[str, Scalar]:

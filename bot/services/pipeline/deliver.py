@@ -13,6 +13,7 @@ from bot.core.clock import Clock
 from bot.core.errors import RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.loops import KeyedLocks, Timing
+from bot.core.markdown import escaped
 from bot.domain.job import Failure, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
@@ -102,7 +103,7 @@ class Deliver:
                 job = recorded or job
             template = _("Picture {number} could not be used ({reason}). Its price was given back.")
             unusable = [g for g in job.succeeded if g.error is not None]
-            notes = tuple(template.format(number=g.n + 1, reason=(g.error or "").rstrip(".")) for g in unusable)
+            notes = tuple(template.format(number=g.n + 1, reason=escaped((g.error or "").rstrip("."))) for g in unusable)
             yield ResultMessage(job=job, images=screened.images, notes=notes), _review_cause(job, screened)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from bot.core.clock import Clock
 from bot.core.errors import BadReference, ImageError, InvalidRequest, NotFound, ProviderError
 from bot.core.i18n import _
+from bot.core.markdown import escaped
 from bot.domain import permissions
 from bot.domain.admission import Admission, Facts
 from bot.domain.catalog.ideas import Idea
@@ -119,7 +120,7 @@ class Intake:
         if order.style:
             style = chosen.style(order.style)
             if style is None:
-                raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=order.style))
+                raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=escaped(order.style)))
             given = {idea: value for idea, value in order.options.items() if value is not None}
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
@@ -153,7 +154,7 @@ class Intake:
         if size_bytes > limit:
             allowed = _("{name}: pictures of up to {limit} MB are taken; this one has {size} MB.")
             size = f"{size_bytes / 1e6:.1f}"
-            raise BadReference(allowed.format(name=name, limit=f"{limit / 1e6:g}", size=size))
+            raise BadReference(allowed.format(name=escaped(name), limit=f"{limit / 1e6:g}", size=size))
 
     async def _fetch(self, attachment: Attachment) -> ReadFile:
         if attachment.read is not None:
@@ -163,7 +164,7 @@ class Intake:
         try:
             content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
         except (ImageError, ProviderError) as error:
-            raise BadReference(f"{attachment.filename}: {error.sentence}") from error
+            raise BadReference(f"{escaped(attachment.filename)}: {error.sentence}") from error
         return attachment.filename, content
 
     async def _clean(self, attachment: Attachment, file: ReadFile) -> Reference:
@@ -171,7 +172,7 @@ class Intake:
         try:
             clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
         except ImageError as error:
-            raise BadReference(f"{name}: {error.sentence}") from error
+            raise BadReference(f"{escaped(name)}: {error.sentence}") from error
         return Reference(
             content=clean.content,
             content_type=clean.content_type,
