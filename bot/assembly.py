@@ -58,6 +58,7 @@ _RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few mega
 _THUMBNAILS_S = 4.0
 _JUDGED_PER_GUILD = 200  # prompts that wait for their guild's rules
 _MANAGED_PER_GUILD = 8  # documents, imports and charts
+_EXPORTS_PER_MEMBER = 2
 _READ_AT_ONCE = 100  # lists of models: one for each image API
 _MB = 1_000_000
 
@@ -81,6 +82,7 @@ class Resources:
     judging: BoundedExecutor
     managing: BoundedExecutor
     reading: BoundedExecutor
+    exporting: BoundedExecutor
     classifier: Classifier
     spool: Path
     retention: Retention
@@ -99,6 +101,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         BoundedExecutor("managing", per_key=_MANAGED_PER_GUILD, total=10 * _MANAGED_PER_GUILD) as managing,
         BoundedExecutor("reading", per_key=_READ_AT_ONCE, total=_READ_AT_ONCE) as reading,
         AsyncExitStack() as stack,
+        BoundedExecutor("exporting", per_key=_EXPORTS_PER_MEMBER, total=10 * _EXPORTS_PER_MEMBER) as exporting,
     ):
         rules = result_rules(apis, more_hosts=settings.result_hosts)
         result_fetchers = {name: await stack.enter_async_context(Fetcher(rules=each)) for name, each in rules.items()}
@@ -119,6 +122,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             judging=judging,
             managing=managing,
             reading=reading,
+            exporting=exporting,
             classifier=Classifier(endpoint=moderations_of(settings, session), decoding=decoding),
             spool=spool,
             retention=_retention(settings, apis),
@@ -202,7 +206,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         orders=orders,
         posts=Posts(store=store, clock=clock),
         pricing=pricing,
-        privacy=Privacy(store=store, members=members, retention=resources.retention, clock=clock),
+        privacy=Privacy(store=store, members=members, retention=resources.retention, exporting=resources.exporting, clock=clock),
         reactions=Reactions(store=store, orders=orders, clock=clock),
         reposts=Reposts(
             store=store,

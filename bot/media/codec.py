@@ -119,8 +119,10 @@ def decoded_pixels(source: Source, *, max_pixels: int) -> int:
     """How many pixels decoding allocates memory for, by the headers alone. Raises `ImageError` for more than `max_pixels`."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
+        if header.format is not Format.GIF:
+            return header.width * header.height  # not opened: the decoder of WebP would allocate at once
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
-            return max(header.width * header.height, image.width * image.height)
+            return image.width * image.height  # its first frame may be larger than the header says
 
 
 def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
@@ -243,14 +245,17 @@ def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image
     file.seek(0)
     with Image.open(file, formats=[header.format.value]) as image:
         _check_size(*image.size, max_pixels)  # a GIF's first frame may be larger than its header says
-        yield image
+        try:
+            yield image
+        finally:
+            image.close()  # frees the pixels now, and not when the next image is decoded already
 
 
 def _bare(image: Image.Image) -> Image.Image:
     """The first frame, upright, in sRGB, without metadata."""
     from PIL import ImageOps
 
-    upright = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(upright := image, in_place=True)  # without a copy
     profile = upright.info.get("icc_profile")
     transparency = upright.info.get("transparency")
     upright.info = {} if transparency is None else {"transparency": transparency}

@@ -23,7 +23,9 @@ from bot.core.retry_after import read_retry_after
 T = TypeVar("T")
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of a response without an image
-_OFF_LOOP: Final = 256 * 1024  # bytes of JSON above which it is parsed and written in a thread
+_WRITTEN_OFF_LOOP: Final = 256 * 1024  # bytes of JSON above which it is written in a thread
+_PARSED_OFF_LOOP: Final = 32 * 1024  # the same for parsing, which may take fifty times as long
+_VALUES_MAX: Final = 300_000  # of an answer: parsing holds the interpreter, and so the loop, also from a thread
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
 _PROBE_TIMEOUT_S: Final = 10.0
 _BAD_GATEWAY: Final = 502  # this status and higher ones are sent by a gateway that cannot reach the API (RFC 9110, section 15.6)
@@ -234,7 +236,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
 
 
 async def _dump(body: Mapping[str, Any]) -> bytes:
-    if _weight(body.values()) < _OFF_LOOP:
+    if _weight(body.values()) < _WRITTEN_OFF_LOOP:
         return json.dumps(body).encode()
     return await asyncio.to_thread(lambda: json.dumps(body).encode())
 
@@ -257,11 +259,13 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
         content += chunk
         if len(content) > limit:
             raise aiohttp.ClientPayloadError("the response is too large")
-    body = await asyncio.to_thread(_load, content) if len(content) > _OFF_LOOP else _load(content)
+    body = await asyncio.to_thread(_load, content) if len(content) > _PARSED_OFF_LOOP else _load(content)
     return ApiResponse(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
 
 
 def _load(content: bytearray) -> Any | None:
+    if sum(map(content.count, (b",", b"[", b"{"))) > _VALUES_MAX:
+        return None
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

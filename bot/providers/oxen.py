@@ -37,6 +37,8 @@ _USUAL_PROMPT_BYTES: Final = 256
 _PAGE_SIZE: Final = 64  # rows
 _PAGE_SPLIT: Final = 8
 _MAX_PAGES: Final = 2000
+_EVENT_BYTES: Final = 32 * 1024  # parsed on the event loop; an event that is dropped is replaced by a read
+_ROWS_ON_LOOP: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +180,8 @@ class Oxen(Provider):
         """Generations in the queue; active ones unless `status` is given. Filters: namespace, model, status, media_type, repo, folder."""
         query = {"namespace": self._namespace or None, **filters}
         body = await self._api.ask("/api/ai/queue", query={name: value for name, value in query.items() if value})
-        return [self._report(row) for row in oxen_wire.read_generations(body)]
+        rows = oxen_wire.rows_of(body)
+        return await asyncio.to_thread(self._reports, rows) if len(rows) > _ROWS_ON_LOOP else self._reports(rows)
 
     async def make(self, submission: Submission, *, response_format: str = "b64_json") -> CompletedImage | Linked:
         """Make one image synchronously; with references, an edit. `response_format`: `b64_json` or `url`."""
@@ -219,6 +222,9 @@ class Oxen(Provider):
             body["target_namespace"] = self._namespace
         return body
 
+    def _reports(self, rows: Sequence[object]) -> list[GenerationReport]:
+        return [self._report(row) for row in oxen_wire.read_rows(rows)]
+
     def _report(self, row: oxen_wire.WireGeneration) -> GenerationReport:
         model = row.model_name or row.model or ""
         return GenerationReport(
@@ -233,7 +239,7 @@ class Oxen(Provider):
         )
 
     async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
-        decoder = Decoder()
+        decoder = Decoder(max_event_bytes=_EVENT_BYTES)
         async for chunk in chunks:
             for event in decoder.feed(chunk):
                 completed = _completed(event.data) if event.type == _COMPLETED else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from bot.providers.provider import ReportState
+
+_ROWS_MAX: Final = 10_000
 
 GenerationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 
@@ -93,8 +96,18 @@ class CompletedEvent(_Wire):
 
 def read_generations(body: object) -> list[WireGeneration]:
     """The readable rows of `{"generations": [...]}`."""
+    return read_rows(rows_of(body))
+
+
+def rows_of(body: object) -> Sequence[object]:
+    """The rows of `{"generations": [...]}`, as they are; at most `_ROWS_MAX`."""
     rows = body.get("generations") if isinstance(body, dict) else None
-    return [row for raw in (rows if isinstance(rows, list) else ()) if (row := read_generation(raw)) is not None]
+    return rows[:_ROWS_MAX] if isinstance(rows, list) else ()
+
+
+def read_rows(rows: Sequence[object]) -> list[WireGeneration]:
+    """The readable ones of these rows."""
+    return [row for raw in rows if (row := read_generation(raw)) is not None]
 
 
 def read_generation(raw: object) -> WireGeneration | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
+from bot.core.executors import BoundedExecutor
 from bot.services.members import Members
 from bot.store.engine.base import Store
 from bot.store.privacy import erase as privacy_erase
@@ -50,15 +50,20 @@ class Privacy:
     store: Store
     members: Members
     retention: Retention
+    exporting: BoundedExecutor  # by member
     clock: Clock
 
     async def export(self, user_id: int) -> Export:
-        """All data about the member, as JSON; compressed (gzip) if it is large."""
+        """All data about the member, as JSON; compressed (gzip) if it is large. Raises `Overloaded`."""
+        async with self.exporting.turn(user_id):
+            return await self._export(user_id)
+
+    async def _export(self, user_id: int) -> Export:
         tables = await self.store.read(privacy_export.rows_by_table, user_id)
         links = await self.store.read(privacy_export.links, user_id)
         made_at = datetime.fromtimestamp(self.clock() / 1000, tz=UTC)
         document = {"about": _ABOUT, "member": str(user_id), "made_at": made_at.isoformat(), "messages": links, "tables": tables}
-        filename, content = await asyncio.to_thread(_packed, f"easel-{made_at:%Y-%m-%d}.json", document)
+        filename, content = await self.exporting.call(_packed, f"easel-{made_at:%Y-%m-%d}.json", document)
         return Export(filename=filename, content=content, counts={name: len(rows) for name, rows in tables.items()})
 
     async def erase(self, user_id: int) -> Mapping[str, int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +16,7 @@ from aiohttp import web
 
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
 from bot.core.retry_after import read_retry_after
+from bot.domain.catalog.reading import LIST_BYTES, MODELS_MAX
 from bot.providers.oxen import Oxen
 from bot.providers.oxen_wire import WireGeneration
 from bot.providers.provider import ReportState, Submission
@@ -172,3 +176,58 @@ def test_rows_are_read_tolerantly(row: dict[str, object], state: ReportState, en
 @pytest.mark.parametrize(("seed", "expected"), [(7, 7), ("7", 7), (7.0, 7), (None, None), (True, None), ("x", None), (float("inf"), None)])
 def test_an_echoed_seed_is_read_in_any_type(seed: object, expected: int | None) -> None:
     assert WireGeneration.model_validate({"generation_id": "x", "seed": seed}).echoed_int("seed") == expected
+
+
+# --- answers that take long to read ----------------------------------------------------------------------------------
+
+
+async def longest_hold_s(work: Awaitable[object]) -> float:
+    """The longest time for which the event loop does nothing else during `work`, whose failure does not matter."""
+    task, longest, last = asyncio.ensure_future(work), 0.0, time.perf_counter()
+    while not task.done():
+        await asyncio.sleep(0)
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    await asyncio.gather(task, return_exceptions=True)
+    return longest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"generations": [' + b"[]," * 5_000_000 + b"[]]}", json.dumps({"generations": [{"generation_id": "g"}] * 200_000}).encode()],
+    ids=["values", "rows"],
+)
+async def test_an_answer_with_very_many_values_does_not_hold_the_loop(body: bytes) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    async with answering(handler) as oxen:
+        assert await longest_hold_s(oxen.list_generations()) < 0.5
+
+
+async def test_a_list_of_models_beyond_its_limit_is_not_read() -> None:
+    async with answering_json(200, {"data": [{"id": "a", "description": "x" * LIST_BYTES}]}) as oxen:
+        with pytest.raises(ProviderBusy):
+            await oxen.models()
+
+
+async def test_only_so_many_models_are_asked_for_their_schemas() -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response({"data": [{"id": f"m{n}", "endpoint": "/images/x"} for n in range(5000)]} if len(asked) == 1 else {})
+
+    async with answering(handler) as oxen:
+        await oxen.models()
+    assert len(asked) == 1 + MODELS_MAX
+
+
+async def test_a_large_event_is_dropped() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        sizes = {"large": 200_000, "small": 10}
+        events = [json.dumps({"generation_id": name, "x": "x" * size}) for name, size in sizes.items()]
+        text = "".join(f"event: media_generation_completed\ndata: {each}\n\n" for each in events)
+        return web.Response(text=text, content_type="text/event-stream")
+
+    async with answering(handler) as oxen, oxen.listen() as events:
+        assert (await anext(events)).provider_id == "small"

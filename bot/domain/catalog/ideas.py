@@ -68,9 +68,9 @@ def choices(option: Option, typed: str) -> list[Choice]:
 
 def _listed(option: Option, typed: str) -> list[Choice]:
     wanted = typed.strip().casefold()
-    values = [value for value in option.values if wanted in show(value).casefold()]
-    values.sort(key=lambda value: not show(value).casefold().startswith(wanted))
-    found = [_choice(option, value) for value in values]
+    shown = {value: show(value).casefold() for value in option.values if len(str(value)) <= _MAX_NAME}
+    values = sorted((value for value in shown if wanted in shown[value]), key=lambda value: not shown[value].startswith(wanted))
+    found = [_choice(option, value) for value in values[:MAX_CHOICES]]
     return found if option.closed or found else _typed(option, typed)
 
 

@@ -89,6 +89,8 @@ def read_file(content: bytes) -> Policy:
     """
     if len(content) > DOCUMENT_MAX:
         raise InvalidRequest(_("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024))
+    if sum(map(content.count, (b",", b"[", b"{"))) > 5 * _VALUES_MAX:  # words hold commas, too
+        raise _too_much()
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -106,7 +108,11 @@ def _check_bounds(document: object) -> None:
         level = [inner for each in level for inner in _inner(each)] if count <= _VALUES_MAX else level
         count += len(level)
     if level or count > _VALUES_MAX:
-        raise InvalidRequest(_("This file holds more than settings can; at most {count} values are taken.").format(count=_VALUES_MAX))
+        raise _too_much()
+
+
+def _too_much() -> InvalidRequest:
+    return InvalidRequest(_("This file holds more than settings can; at most {count} values are taken.").format(count=_VALUES_MAX))
 
 
 def _inner(value: object) -> Iterable[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -31,9 +31,9 @@ HUGE_MODELS = [{"id": f"huge-{n}", "endpoint": "/images/generations", "request_s
 MEGABYTE = 1024 * 1024
 
 
-async def acknowledged_during(attack: Coroutine[Any, Any, object], person: Person) -> None:
+async def acknowledged_during(attack: Awaitable[object], person: Person) -> None:
     """Until the attack ends, every command in another server is answered within a second."""
-    attacking = asyncio.create_task(attack)
+    attacking = asyncio.ensure_future(attack)
     while not attacking.done():
         begun = time.monotonic()
         await person.slash("generate", "elsewhere", prompt="a red fox")
@@ -60,6 +60,24 @@ async def test_patterns_that_are_slow_over_their_matches(app: App, ada: Person, 
         await ada.until(lambda: len([m for m in ada.messages() if "take too long" in m.content]) == 3 or None, timeout_s=30)
 
     await acknowledged_during(attack(), ben)
+
+
+async def test_huge_references_for_the_tray(app: App, ada: Person, ben: Person) -> None:
+    async def attack() -> None:
+        for n in range(2):
+            files = tuple(ada.upload(f"{n}-{part}.webp", tiny_webp(8000, 5000)) for part in range(2))
+            await ada.say(f"image {n}", files=files)
+            await ada.menu("Use as reference", await ada.message(lambda m: f"image {n}" in m.content))  # noqa: B023  awaited in the loop
+        await ada.message(lambda m: "holds 4 pictures now" in m.content, timeout_s=60)
+        await ada.slash("tray show")
+        await ada.message(lambda m: len(m.attachments) == 4, timeout_s=60)
+
+    await acknowledged_during(attack(), ben)
+
+
+async def test_rules_that_are_slow_are_tested_without_holding_others(app: App, mo: Person, ben: Person) -> None:
+    await change_rules(app.services.guilds, guild_of(mo), prompts={"block": {"patterns": SLOW}, "allow": {"words": ["toy"]}})
+    await acknowledged_during(asyncio.gather(*(mo.slash("imageadmin rules test", prompt="a" * 2000) for _ in range(4))), ben)
 
 
 @pytest.mark.parametrize(
