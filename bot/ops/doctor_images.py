@@ -19,6 +19,7 @@ from bot.ops.findings import Finding, bad, ok, some, warn
 from bot.providers.http import Api
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
+from bot.services.catalog import with_estimates
 
 _LIMIT_S: Final = 20.0  # for one image API: less than the doctor's own limit, so that a silent one does not hide the others
 
@@ -104,7 +105,7 @@ async def _report(
 async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
     oxen = oxen_of(settings, session)
     await oxen.list_generations()
-    return ok("it takes the key."), await oxen.models()
+    return ok("it takes the key."), await with_estimates(oxen, await oxen.models())
 
 
 def oxen_of(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:

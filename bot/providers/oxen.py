@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from bot.core.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import _
-from bot.domain.catalog.costs import LISTED_ESTIMATE, PER_IMAGE
 from bot.domain.catalog.models import Slots, makes_images
 from bot.domain.catalog.reading import LIST_BYTES, MODEL_BYTES, MODELS_MAX
 from bot.domain.catalog.schema import find_schema
@@ -33,7 +32,6 @@ _COMPLETED: Final = "media_generation_completed"
 _DETAILS_AT_ONCE: Final = 4
 _ESTIMATE_TIMEOUT_S: Final = 5.0
 _FILLER: Final = "🜂"  # rare, so that it has at least as many tokens as other text of its four bytes
-_USUAL_PROMPT_BYTES: Final = 256
 _PAGE_SIZE: Final = 64  # rows
 _PAGE_SPLIT: Final = 8
 _MAX_PAGES: Final = 2000
@@ -135,7 +133,7 @@ class Oxen(Provider):
 
         async def with_schema(model: Mapping[str, Any]) -> Mapping[str, Any]:
             async with turn:
-                return await self._estimated(await self._detailed(model))
+                return await self._detailed(model)
 
         return await asyncio.gather(*(with_schema(model) for model in listed))
 
@@ -260,16 +258,6 @@ class Oxen(Provider):
             result_url=event.url,
             error=self._api.explain_failure(event.error) if event.error else None,
         )
-
-    async def _estimated(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A model that is not priced per image, with the estimated cost of its default options, for lists."""
-        pricing = model.get("pricing")
-        if not makes_images(model) or not isinstance(pricing, Mapping) or pricing.get("method") == PER_IMAGE:
-            return model
-        with suppress(ProviderError):
-            estimate = await self.estimate(str(model.get("id")), {}, prompt_bytes=_USUAL_PROMPT_BYTES)
-            return model if estimate is None else {**model, "pricing": {**pricing, LISTED_ESTIMATE: str(estimate)}}
-        return model
 
     async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
         """A listed model with its schema. If the schema cannot be read, the model is used without it."""

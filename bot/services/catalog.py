@@ -11,7 +11,8 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderBusy, ProviderError
 from bot.core.executors import BoundedExecutor
-from bot.domain.catalog.models import Catalog, ModelInfo, Slots
+from bot.domain.catalog.costs import needs_estimate, with_estimate
+from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images
 from bot.domain.catalog.reading import id_of, is_quick
 from bot.providers.provider import Provider
 from bot.store import kv
@@ -20,6 +21,8 @@ from bot.store.engine.base import Store
 log = structlog.get_logger(__name__)
 
 _KV_PREFIX = "models:"  # followed by the provider's name
+_ESTIMATES_AT_ONCE = 4
+_USUAL_PROMPT_BYTES = 256
 
 Raw = Sequence[Mapping[str, Any]]
 
@@ -78,11 +81,16 @@ class Models:
 
     async def refresh(self, name: str) -> None:
         """Read one provider's list. Raises `ProviderError` if that fails; the old list stays."""
-        raw = list(await self._providers[name].models())
+        raw: Raw = list(await self._providers[name].models())
         if raw:
-            self._lists[name] = raw
-            await self._read_lists()
-            await self._store.write(kv.put, f"{_KV_PREFIX}{name}", self._lists[name], self._clock())
+            if not self._lists[name]:
+                await self._publish(name, raw)  # the first list does not wait for estimates
+            await self._publish(name, await with_estimates(self._providers[name], raw))
+
+    async def _publish(self, name: str, raw: Raw) -> None:
+        self._lists[name] = raw
+        await self._read_lists()
+        await self._store.write(kv.put, f"{_KV_PREFIX}{name}", self._lists[name], self._clock())
 
     async def _read_lists(self) -> None:
         """Read the current lists, long ones in a thread. What is left out is removed, so that the next start does not read it again."""
@@ -115,3 +123,20 @@ class Models:
 
 def _without(models: Raw, ids: Container[str]) -> Raw:
     return [raw for raw in models if not (isinstance(raw, Mapping) and id_of(raw) in ids)]
+
+
+async def with_estimates(provider: Provider, raw: Raw) -> Raw:
+    """The models; those without a price per image with an estimate of the default options, if there is one, for lists."""
+    turn = asyncio.Semaphore(_ESTIMATES_AT_ONCE)
+
+    async def estimated(model: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(model, Mapping) or not makes_images(model) or not needs_estimate(model):
+            return model
+        try:
+            async with turn:
+                usd = await provider.estimate(str(model.get("id")), {}, prompt_bytes=_USUAL_PROMPT_BYTES)
+        except ProviderError:
+            return model
+        return model if usd is None else with_estimate(model, usd)
+
+    return await asyncio.gather(*map(estimated, raw))

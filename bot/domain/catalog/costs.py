@@ -19,7 +19,7 @@ from bot.domain.catalog.schema import Option, Schema
 
 MICROCREDITS: Final = 1_000_000  # one credit
 PER_IMAGE: Final = "per_image"
-LISTED_ESTIMATE: Final = "estimated_usd"  # key in `pricing`, added by the image API's client: the estimate for the default options
+LISTED_ESTIMATE: Final = "estimated_usd"  # key in `pricing`, added by `with_estimate`
 _BASE: Final = "cost_per_image"
 _MAX_RULES: Final = 200
 
@@ -40,6 +40,7 @@ class Costs:
     grids: tuple[Grid, ...] = ()
     rules: tuple[PriceRule, ...] = ()  # the first that fits is used, else the base
     listed: Decimal | None = None  # an estimate with the default options, for lists only
+    hidden_images: int | None = 1  # images per request by defaults that cannot be overridden; None: unknown
     estimate: Decimal | None = None  # for the whole request, by the image API for exactly its options; overrides everything
 
     @property
@@ -51,6 +52,8 @@ class Costs:
         """Whether an image with these option values costs exactly `most`."""
         if self.estimate is not None:
             return True
+        if self.hidden_images is None:
+            return False
         amounts = self._possible(values)
         return len(amounts) == 1 and None not in amounts
 
@@ -110,7 +113,7 @@ def price_microcredits(model: CostedModel, params: Mapping[str, Any]) -> int | N
     """What members pay for one request with exactly these params where a server sets no price: the operator's price, else the cost."""
     if model.operator_price is None:
         return cost_microcredits(model, params)
-    images = _images(model, params)
+    images = images_made(model.options if _has_counts(model) else {}, params)
     return None if images is None else model.operator_price * images
 
 
@@ -142,6 +145,17 @@ def read_costs(raw: Mapping[str, Any], *, credit_usd: float) -> Costs:
         return Costs(base=amount_of(pricing.get("credits_per_image")), rules=_read_rules(pricing.get("prices")))
     grids = [read_grid(value, from_usd) for name, value in pricing.items() if str(name).startswith(f"{_BASE}_")]
     return Costs(base=from_usd(pricing.get(_BASE)), grids=tuple(grid for grid in grids if grid is not None))
+
+
+def needs_estimate(raw: Mapping[str, Any]) -> bool:
+    """Whether a raw model has prices, but none per image."""
+    pricing = raw.get("pricing")
+    return isinstance(pricing, Mapping) and pricing.get("method") != PER_IMAGE
+
+
+def with_estimate(raw: Mapping[str, Any], usd: Decimal) -> Mapping[str, Any]:
+    """A raw model with the estimated cost of its default options, for lists only."""
+    return {**raw, "pricing": {**raw["pricing"], LISTED_ESTIMATE: str(usd)}}
 
 
 def amount_of(given: object) -> Decimal | None:
@@ -205,7 +219,8 @@ def _listed(option: Option | None) -> frozenset[str]:
 
 
 def _images(model: CostedModel, params: Mapping[str, Any]) -> int | None:
-    return images_made(model.options if _has_counts(model) else {}, params)
+    images, hidden = images_made(model.options if _has_counts(model) else {}, params), model.costs.hidden_images
+    return None if images is None or hidden is None else images * hidden
 
 
 def _has_counts(model: CostedModel) -> bool:

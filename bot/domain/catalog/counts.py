@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from bot.domain.catalog.options import fits
 from bot.domain.catalog.schema import Option, Scalar
 
 _MAX_DEPTH: Final = 8
+_MAX_NODES: Final = 5000  # of a raw schema
 _MAX_JSON: Final = 4000  # characters of a text that may hold JSON
 
 
@@ -23,7 +24,10 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_NUMBERING: Final = _set("n nb nr num nums number numbers max maximum min minimum total count counts amount quantity qty per many times")
+_NUMBERING: Final = _set(
+    "n nb nr num nums number numbers max maximum min minimum total count counts amount quantity qty per many times sequential multi"
+    " multiple"
+)
 _IMAGES: Final = _set(
     "images imgs pictures photos outputs samples generations results variations variants candidates completions copies renders artifacts"
 )
@@ -84,6 +88,37 @@ def images_made(options: Mapping[str, Option], params: Mapping[str, Any]) -> int
         if name not in params and is_count(option):
             total *= max(1, math.ceil(_number(option.default) or 1))
     return total
+
+
+def hidden_images(raw: object, known: Container[str]) -> int | None:
+    """The images that a raw schema's defaults ask for by counts that are not among the `known` options, which are sent as 1.
+
+    These are counts within objects, and options that could not be read. None: the schema is too large to know.
+    """
+    total, nodes = 1, 0
+    pending: list[tuple[object, Container[str]]] = [(raw, known)]
+    while pending:
+        node, sent = pending.pop()
+        nodes += 1
+        if nodes + len(pending) > _MAX_NODES:
+            return None
+        if isinstance(node, list):
+            pending += [(inner, ()) for inner in node[:_MAX_NODES]]
+        if not isinstance(node, Mapping):
+            continue
+        total *= images_made({}, {name: default for name, default in _defaults(node) if name not in sent}) or 1
+        pending += [(inner, ()) for name, inner in list(node.items())[:_MAX_NODES] if name not in ("default", "enum", "const", "examples")]
+    return total
+
+
+def _defaults(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The scalar defaults of a subschema's properties by name, and its own default if it is an object or a list."""
+    properties = node.get("properties")
+    for name, inner in properties.items() if isinstance(properties, Mapping) else ():
+        if isinstance(inner, Mapping) and isinstance(inner.get("default"), int | float | str):
+            yield str(name), inner["default"]
+    if isinstance(node.get("default"), Mapping | list):
+        yield "", node["default"]
 
 
 def nested_counts(values: Iterable[object]) -> list[str]:

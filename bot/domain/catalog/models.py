@@ -20,6 +20,7 @@ from bot.core.i18n import _
 from bot.domain.catalog import ideas
 from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
+from bot.domain.catalog.counts import hidden_images, is_count
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.domain.catalog.options import or_list, quoted
 from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
@@ -78,7 +79,8 @@ class ModelInfo:
 
     @cached_property
     def reference_option(self) -> Option | None:
-        return ideas.find_option(self.options, REFERENCE_NAMES)
+        named = {name: self.options[name] for name in REFERENCE_NAMES if name in self.options}
+        return ideas.find_option({name: option for name, option in named.items() if not is_count(option)}, REFERENCE_NAMES)
 
     @property
     def references_required(self) -> bool:
@@ -260,6 +262,7 @@ def _read_model(raw: Mapping[str, Any], budget: PartsBudget, *, provider: str, c
     capabilities = raw.get("capabilities")
     inputs = capabilities.get("input") if isinstance(capabilities, Mapping) else None
     developer = raw.get("developer")
+    hidden = hidden_images(find_schema(raw), schema["properties"])
     return ModelInfo(
         id=raw["id"],
         title=_text(raw.get("display_name"), _MAX_NAME) or raw["id"],
@@ -267,7 +270,7 @@ def _read_model(raw: Mapping[str, Any], budget: PartsBudget, *, provider: str, c
         provider=provider,
         developer=_text(developer.get("name") if isinstance(developer, Mapping) else raw.get("owned_by"), 100),
         summary=_text(raw.get("summary"), 500) or _text(raw.get("description"), 500),
-        costs=read_costs(raw, credit_usd=credit_usd),
+        costs=replace(read_costs(raw, credit_usd=credit_usd), hidden_images=hidden),
         schema=schema,
         takes_references=_takes_references(schema, inputs),
     )

@@ -145,7 +145,7 @@ def settable(model: ModelInfo) -> list[str]:
     by_idea = [(option.name, idea.value) for idea in Idea if (option := model.option(idea))]
     known = {name for name, _idea in by_idea}
     kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}
-    kept_back |= {name for name, option in model.options.items() if is_count(option)}
+    kept_back |= {name for name in model.options if names_a_count(name)}
     if model.reference_option:
         kept_back.add(model.reference_option.name)
     return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
@@ -197,7 +197,7 @@ def _named_option(model: ModelInfo, name: str) -> Option:
     for kept_back, sentence in NOT_FOR_MEMBERS:
         if name.casefold() == kept_back:
             raise InvalidRequest(_(sentence).format(name=kept_back))
-    if names_a_count(name) and (name not in model.options or is_count(model.options[name])):
+    if names_a_count(name) and (model.reference_option is None or name != model.reference_option.name):
         raise InvalidRequest(_(_COUNT).format(name=quoted(name)))
     ideas = {idea.value for idea in Idea}
     option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)

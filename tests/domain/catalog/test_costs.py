@@ -161,3 +161,27 @@ def test_an_estimate_is_the_cost_of_the_whole_request() -> None:
     estimated = replace(model, costs=replace(model.costs, estimate=Decimal("2.5")))
     assert cost_microcredits(estimated, {"num_images": 4}) == 2_500_000
     assert is_certain(estimated, {})
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"type": "object", "properties": {"num_images": {"type": "integer", "default": 4}}},
+        {"type": "object", "default": {"sequential": {"max_images": 4}}},
+        {"type": "array", "items": {"properties": {"n": {"default": 4}}}},
+        {"anyOf": [{"properties": {"outputs": {"default": "4"}}}]},
+    ],
+)
+def test_a_default_that_cannot_be_overridden_multiplies(extra: dict[str, Any]) -> None:
+    assert usd(model_of(pricing={"method": "per_image", "cost_per_image": 0.01}, extra=extra)) == 0.04
+
+
+def test_a_count_that_cannot_be_read_multiplies_too() -> None:
+    unreadable = {"$ref": "https://elsewhere.test/schema", "default": 4}
+    model = model_of(pricing={"method": "per_image", "cost_per_image": 0.01}, num_images=unreadable)
+    assert ("num_images" in model.options, usd(model)) == (False, 0.04)
+
+
+def test_a_schema_that_is_too_large_to_know_has_no_cost() -> None:
+    model = model_of(pricing={"method": "per_image", "cost_per_image": 0.01}, extra={"oneOf": [{}] * 6000})
+    assert usd(model) is None

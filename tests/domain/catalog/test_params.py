@@ -103,6 +103,14 @@ def test_members_cannot_multiply_the_images_of_a_request(name: str) -> None:
     assert name not in settable(model_of(**number))
 
 
+@pytest.mark.parametrize("name", ["sequential_image_generation", "batch", "multi_image", "num_images"])
+@pytest.mark.parametrize("kind", [{"type": "string"}, {"type": "boolean"}, {"enum": ["auto", "disabled"]}, {"type": "array"}])
+def test_a_count_is_refused_whatever_its_type_is(name: str, kind: dict[str, Any]) -> None:
+    named: dict[str, Any] = {name: kind}
+    with pytest.raises(InvalidRequest, match="count has an option of its own"):
+        build_params(model_of(**named), {}, f"{name}=auto")
+
+
 @pytest.mark.parametrize(
     ("number", "sent"),
     [
