@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.catalog.models import Catalog, ModelInfo
@@ -34,8 +36,13 @@ def checked(
             _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=quoted(info.title))
         )
     check_prompt(info, prompt, max_length=PRESET_PROMPT_MAX)
-    build_params(info, {}, wanted.more)
+    params_of(wanted, info)
     return wanted
+
+
+def params_of(preset: Preset, model: ModelInfo) -> dict[str, Any]:
+    """The params of a preset's edit. Raises `InvalidRequest` if its model does not accept its options any more."""
+    return build_params(model, {}, preset.more)
 
 
 def model_of(preset: Preset, catalog: Catalog, default_model: str) -> ModelInfo:

@@ -79,7 +79,8 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
             options=options or "",
         )
         settings = await services.guilds.add_preset(request, preset)
-        info = services.pricing.priced(presets.model_of(preset, orders.models.catalog, orders.default_model), settings.policy)
+        offered = presets.model_of(preset, orders.models.catalog, orders.default_model)
+        info = services.pricing.priced(offered, settings.policy, presets.params_of(preset, offered))
         sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
         await interactions.say(
             interaction,
@@ -124,7 +125,7 @@ def _model_of(request: Request, interaction: Interaction, preset: Preset) -> Mod
     orders = services_of(interaction).orders
     try:
         model = presets.model_of(preset, orders.models.catalog, orders.default_model)
-        return services_of(interaction).pricing.priced(model, request.policy)
+        return services_of(interaction).pricing.priced(model, request.policy, presets.params_of(preset, model))
     except EaselError:
         return None
 

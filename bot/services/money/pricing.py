@@ -46,10 +46,12 @@ class Pricing:
             return own
         return price_microcredits(model, params)
 
-    def priced(self, model: ModelInfo, policy: Policy) -> ModelInfo:
-        """The model with its price under these rules."""
-        own = policy.price_microcredits(model.id)
-        return model if own is None else replace(model, price_microcredits=own, operator_price=own)
+    def priced(self, model: ModelInfo, policy: Policy, params: Mapping[str, Any] | None = None) -> ModelInfo:
+        """The model with its price under these rules, and with these params if there are any."""
+        if params is None and policy.price_microcredits(model.id) is None:
+            return model
+        price = self.price(model, policy, params)
+        return model if price is None else replace(model, price_microcredits=price, operator_price=price)
 
     def offers(self, models: Iterable[ModelInfo], request: Request) -> tuple[ModelInfo, ...]:
         """The models that the actor may use here, with their prices here."""

@@ -55,6 +55,14 @@ async def test_the_list_shows_prices_and_what_each_does(mo: Person) -> None:
         assert part in text
 
 
+async def test_a_preset_costs_what_its_options_cost(mo: Person) -> None:
+    options = "quality=low resolution=4K"
+    await mo.slash("presets add", emoji="🦊", name="Fox", prompt="a fox", model="gpt-image-2", options=options)
+    assert "GPT Image 2 at 5 credits a picture." in (await said_privately(mo, "from now on")).text
+    await mo.slash("presets list")
+    assert "🦊 **Fox** · GPT Image 2 · 5 credits a picture\n" in (await said_privately(mo, "8 of 20 presets")).text
+
+
 async def test_a_removed_preset_no_longer_runs(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
     await mo.slash("presets remove", preset="watercolour")
     await said_privately(mo, "🎨 runs Watercolour no more")
