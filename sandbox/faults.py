@@ -48,6 +48,7 @@ FAULTS: tuple[Fault, ...] = (
             "events-refused": "The event stream is cut and then answers 503.",
             "generation-fails": "Generations fail.",
             "generation-cancelled": "The provider cancels generations on its own and sends no event.",
+            "cancel-charged": "A generation that is cancelled after it has begun is charged all the same.",
             "generation-stuck": "Generations stay in processing until this fault is turned off.",
             "result-expired": "The links in the event and in the first reading have already expired; reading again gives a valid one.",
             "result-cut": "The download of a result is cut halfway.",

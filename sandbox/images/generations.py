@@ -76,6 +76,7 @@ class OxenGeneration:
     enqueued_at: int = field(default_factory=lambda: int(time.time()))
     started_at: int | None = None
     completed_at: int | None = None
+    is_charged: bool = False  # known once it has ended
     first_link_is_stale: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -103,8 +104,8 @@ class OxenGeneration:
 
     @property
     def charged_usd(self) -> Decimal | None:
-        """What was charged, once it is certain: only a success is."""
-        return self.request.cost_usd if self.status is OxenStatus.SUCCEEDED else None
+        """What was charged; None until it is."""
+        return self.request.cost_usd if self.is_charged else None
 
     def row(self, result_url: str | None) -> dict[str, Any]:
         """The row as it is sent: the submitted parameters and the API's own fields."""

@@ -104,10 +104,14 @@ class OxenQueue:
         return OxenStatus.SUCCEEDED
 
     def _end(self, generation: OxenGeneration, status: OxenStatus, error: str | None = None) -> None:
+        has_begun = generation.status is OxenStatus.PROCESSING
+        generation.is_charged = status is OxenStatus.SUCCEEDED or (
+            status is OxenStatus.CANCELLED and has_begun and self._switchboard.fires("cancel-charged")
+        )
+        self.paid += generation.is_charged
         if status is OxenStatus.SUCCEEDED:
-            self.paid += 1
             generation.first_link_is_stale = self._switchboard.fires("result-expired")
-        else:
+        if not generation.is_charged:
             generation.request.account.credit_usd += generation.request.cost_usd
         generation.end(status, error)
         if status is not OxenStatus.CANCELLED:

@@ -163,6 +163,16 @@ async def test_the_provider_cancels_without_an_event(client: Client, switchboard
         assert (await stream.event())[1]["generation_id"] == row["generation_id"]
 
 
+@pytest.mark.parametrize("timing", [images.ApiTiming(queue_s=0, image_min_s=60, image_max_s=60)])
+@pytest.mark.faults("cancel-charged")
+async def test_what_was_begun_and_cancelled_may_be_charged(client: Client) -> None:
+    (taken,) = (await client.enqueue()).json["generations"]
+    await client.reaches(taken["generation_id"], "processing")
+    await client.call("DELETE", f"/api/ai/queue/{taken['generation_id']}")
+    answer = (await client.get("/api/ai/generations")).json
+    assert [(each["status"], each["cost"]) for each in answer["generations"]] == [("cancelled", "0.014")]
+
+
 @pytest.mark.faults("generation-stuck")
 async def test_a_stuck_generation_goes_on_when_the_fault_is_turned_off(client: Client, switchboard: Switchboard) -> None:
     stuck, cancelled = (await client.enqueue(num_generations=2)).json["generations"]

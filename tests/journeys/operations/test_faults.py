@@ -77,6 +77,7 @@ TOLD = [
     FaultCase(fault="result-elsewhere", says="Its price was given back", spent=0),
 ]
 ELSEWHERE = {  # they have tests of their own below
+    "cancel-charged",
     "generation-stuck",
     "models-down",
     "oxen-down",
