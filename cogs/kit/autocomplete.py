@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from discord import app_commands
 
 from bot.core.errors import EaselError
 from bot.core.markdown import plain
-from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.ideas import Choice, Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.params import preview_params
 from bot.domain.job import JobState
+from bot.domain.request import Request
 from bot.store import jobs
 from cogs.kit import texts
 from cogs.kit.request import Interaction, request_of, services_of
@@ -47,17 +50,30 @@ async def open_job(interaction: Interaction, typed: str) -> Suggestions:
 
 
 def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Suggestions]]:
-    """What the model of this order allows for an option, with the model's default."""
+    """What the model of this order allows for an option, with the model's default, and the price where that depends on options."""
 
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
-        chosen, orders = (await request_of(interaction)).preferences, services_of(interaction).orders
-        given = vars(interaction.namespace)
+        request, orders = await request_of(interaction), services_of(interaction).orders
+        chosen, given = request.preferences, vars(interaction.namespace)
         named = chosen.style(given["style"]) if given.get("style") else None
         model_id = given.get("model") or (named and named.model) or chosen.default_model or orders.default_model
         try:
-            offers = orders.models.catalog.get(model_id).choices(wanted, typed)
+            info = orders.models.catalog.get(model_id)
         except EaselError:
             return []
-        return [app_commands.Choice(name=choice.name, value=choice.value) for choice in offers]
+        offers = info.choices(wanted, typed)
+        prices = _prices(interaction, request, info, wanted, offers) if info.price_varies else [""] * len(offers)
+        names = [f"{choice.name}{price}"[:_NAME_MAX] for choice, price in zip(offers, prices, strict=True)]
+        return [app_commands.Choice(name=name, value=choice.value) for name, choice in zip(names, offers, strict=True)]
 
     return suggestions
+
+
+def _prices(interaction: Interaction, request: Request, model: ModelInfo, wanted: Idea, offers: Sequence[Choice]) -> list[str]:
+    """The price that each choice leads to, beside the other options chosen so far; empty if the choice does not matter."""
+    given = {each: value for each in Idea if (value := getattr(interaction.namespace, each, None))}
+    pricing = services_of(interaction).pricing
+    prices = [pricing.price(model, request.policy, preview_params(model, {**given, wanted: choice.value})) for choice in offers]
+    if len(set(prices)) < 2:
+        return [""] * len(offers)
+    return ["" if price is None else f" · {texts.amount_of(price)}" for price in prices]

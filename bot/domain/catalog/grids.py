@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ ReadAmount = Callable[[object], Decimal | None]  # converts a raw amount; None: 
 _MAX_CELLS: Final = 500
 _K: Final = 1024  # px: the side of a square of tier "1K"
 _TIER: Final = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,4})?)(k|mp|megapixels?|px)?")
+_BLANKS: Final = re.compile(r"[\s_-]+")
 _TIER_NAMES: Final = ("resolution", "size", "megapixel", "dimension", "tier")
 _QUALITY_NAMES: Final = ("quality",)
 
@@ -128,9 +129,12 @@ def read_grid(raw: object, read_amount: ReadAmount) -> Grid | None:
 
 def fold(value: object) -> str:
     """A label or value in one spelling: "4 K" and "4k" alike."""
-    whole = isinstance(value, float) and value.is_integer()
-    text = str(int(value)) if isinstance(value, float) and whole else str(value).casefold()
-    return re.sub(r"[\s_-]+", "", text).replace("×", "x").replace("*", "x")
+    return _fold_text(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value))
+
+
+@lru_cache(maxsize=4096)
+def _fold_text(text: str) -> str:
+    return _BLANKS.sub("", text.casefold()).replace("×", "x").replace("*", "x")
 
 
 def _row(label: str, inner: object, read_amount: ReadAmount) -> Iterator[Cell]:

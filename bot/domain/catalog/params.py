@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -51,6 +52,17 @@ def build_params(model: ModelInfo, options: Mapping[Idea, str | int | float | No
     for name, value in pairs(more):
         _add(choices, _named_option(model, name), name, value)
     return _with_defaults(model, choices)
+
+
+def preview_params(model: ModelInfo, options: Mapping[Idea, object]) -> dict[str, Any]:
+    """The parameters for choices that are still being made, to show what they would cost. What cannot be read is left out."""
+    params: dict[str, Any] = dict(_filled_in(model))
+    for idea, value in options.items():
+        option = model.option(idea)
+        if option is not None and value not in (None, ""):
+            with contextlib.suppress(InvalidRequest):
+                params[option.name] = _read(option, idea.value, value)
+    return params
 
 
 def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo) -> dict[str, Any]:

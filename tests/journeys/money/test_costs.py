@@ -116,6 +116,13 @@ async def test_lists_say_that_a_price_depends_on_options(ada: Person) -> None:
     assert all("default" not in choice["name"] for choice in choices)
 
 
+async def test_choices_show_what_they_lead_to(ada: Person) -> None:
+    offers = await ada.autocomplete("generate", "resolution", model="gpt-image-2", quality="low", resolution="")
+    assert [offer["name"] for offer in offers] == ["1K · 1 credit", "2K (default) · 2 credits", "4K · 5 credits"]
+    shapes = await ada.autocomplete("generate", "aspect_ratio", model="gpt-image-2", aspect_ratio="16")
+    assert [offer["name"] for offer in shapes] == ["16:9 (default)", "9:16"]
+
+
 async def test_an_endpoint_s_price_is_that_of_the_chosen_size(env: Env) -> None:
     model = {"id": "stable-diffusion-1.5", "sizes": ["512x512", "768x768"], "prices": [{"when": {"size": "768x768"}, "credits": 9}]}
     endpoint = {"name": "local", "base_url": env.images.openai_url, "key": env.images.openai_key, "price_credits": 2, "models": [model]}
