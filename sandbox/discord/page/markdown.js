@@ -9,7 +9,7 @@ const MAX_DEPTH = 8; // deeper nesting stays plain text, so that no message can 
 
 /** Inline marks in the order in which they are tried. `again` renders the content, `names` the mentions. */
 const INLINE = [
-  [/^\\([\\`*_~|>#\-<[\]()@:])/, ([, sign]) => sign],
+  [/^\\([\\`*_~|>#\-+<[\]()@:./])/, ([, sign]) => sign],
   [/^(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)/s, ([, , code]) => h("code", {}, code.trim() || code)],
   [/^\|\|(.+?)\|\|/s, ([, text], again) => spoiler(again(text))],
   [/^\*\*\*(.+?)\*\*\*/s, ([, text], again) => h("strong", {}, h("em", {}, again(text)))],
