@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -351,6 +352,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  our own words
     assert int(done.stdout) < 10_000  # KiB
+
+
+@pytest.mark.parametrize("format_", ["WEBP", "GIF", "PNG"])
+def test_only_the_first_frame_of_an_animation_is_decoded(format_: str) -> None:
+    frames = [Image.new("RGB", (1000, 1000), (n, 255 - n, n)) for n in range(100)]
+    content = encoded(frames[0], format_, save_all=True, append_images=frames[1:])
+    begun = time.process_time()
+    assert clean_reference(content, max_pixels=LIMIT).width == 1000
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "GIF"])

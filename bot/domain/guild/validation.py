@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from bot.core.i18n import _, ngettext
 
 SHOWN_MAX: Final = 10  # sentences
-_VALUE_MAX: Final = 60  # characters of a wrong value
+_VALUE_MAX: Final = 60  # characters of a wrong value or name
 
 Where = tuple[int | str, ...]
 
@@ -76,12 +76,12 @@ def _named(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _path(where: Where) -> tuple[str, ...]:
     """The path in the document, list items counted from 1, without pydantic's markers for keys and for types of a union."""
-    steps = (str(step + 1) if isinstance(step, int) else step for step in where)
+    steps = (str(step + 1) if isinstance(step, int) else step[:_VALUE_MAX] for step in where)
     return tuple(step for step in steps if step != "[key]" and not step.startswith(("literal[", "tuple[", "function-", "constrained-")))
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if not isinstance(value, str) else value
+    text = repr(value) if not isinstance(value, str) else value[: 10 * _VALUE_MAX]
     line = " ".join(text.split())
     return f"“{line if len(line) <= _VALUE_MAX else line[: _VALUE_MAX - 1] + '…'}”"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -67,6 +68,15 @@ def test_a_full_document_is_parsed() -> None:
 def test_a_file_with_too_many_values_is_refused_before_they_are_read(content: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="at most 20000 values are taken"):
         read_file(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize("content", [{"x" * 900_000: 1}, {"pause": {"reason": "x " * 450_000}}, {"pause": {"on": "x " * 450_000}}])
+def test_a_long_name_or_value_is_quickly_refused_and_cut(content: dict[str, Any]) -> None:
+    begun = time.process_time()
+    with pytest.raises(InvalidRequest) as caught:
+        read_file(json.dumps(content).encode())
+    assert len(caught.value.sentence) < 300
+    assert time.process_time() - begun < 0.5
 
 
 def test_a_file_that_uses_every_limit_is_taken() -> None:

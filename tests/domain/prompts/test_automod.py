@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from hypothesis import example, given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.prompts.automod import Skipped, from_automod
 from bot.domain.prompts.judge import Level, compile_rules
-from bot.domain.prompts.rules import PromptRules, WordList
+from bot.domain.prompts.rules import WORDS_MAX, PromptRules, WordList
 
 BLOCK, ALERT = {"type": 1, "metadata": {}}, {"type": 2, "metadata": {"channel_id": "1"}}
 JSON = st.recursive(
@@ -70,3 +71,12 @@ def test_entries_beyond_the_limits_are_skipped() -> None:
 @given(st.lists(JSON))
 def test_any_json_is_accepted(rules: list[Any]) -> None:
     assert from_automod(rules).rules is not None
+
+
+def test_a_list_beyond_discord_s_limits_is_cut() -> None:
+    entries = [f"*{n}" for n in range(100_000)]
+    rules = [rule(trigger_metadata={"keyword_filter": entries, "regex_patterns": entries, "allow_list": entries}) for _ in range(1000)]
+    begun = time.process_time()
+    found = from_automod(rules)
+    assert time.process_time() - begun < 5
+    assert len(found.rules.block.words) <= WORDS_MAX

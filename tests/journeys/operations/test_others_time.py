@@ -102,6 +102,24 @@ async def test_a_settings_file_full_of_errors(app: App, mo: Person, ben: Person,
     await acknowledged_during(attack(), ben)
 
 
+async def test_the_largest_settings_file(app: App, mo: Person, ben: Person) -> None:
+    words = {"words": [f"*{n} word of the list*" for n in range(1000)], "patterns": [f"a{n}b+" for n in range(100)]}
+    lists = {"allow": words, "flag": words, "block": words}
+    document = {"prompts": lists, "known_bad": {"hashes": [f"{n:016x}" for n in range(1, 10_001)]}}
+    content = json.dumps(document).encode()
+
+    async def attack() -> None:
+        await mo.slash("imageadmin import", file=mo.upload("settings.json", content))
+        preview = await mo.message(lambda m: "Apply" in m.buttons)
+        await mo.click(preview, "Apply")
+        await mo.message(lambda m: m.id == preview.id and "Apply" not in m.buttons)
+        await mo.slash("imageadmin export")
+        await mo.message(lambda m: bool(m.attachments))
+        await mo.slash("generate", prompt="a" * 2000)
+
+    await acknowledged_during(attack(), ben)
+
+
 class Hostile(Oxen):
     """An image API whose list has models of a size that cannot be read, before those that can."""
 
