@@ -12,6 +12,7 @@ from bot.app import App
 from bot.core.clock import system
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import named_ids
+from bot.domain.outbox import ItemKind
 from bot.store import outbox
 from bot.store.moderation import cases
 from cogs.moderation import report
@@ -80,6 +81,11 @@ def _with_channel(patch: dict[str, Any], channel: str) -> dict[str, Any]:
 # --- members ---------------------------------------------------------------------------------------------------------
 
 
+async def told_of_blocks(app: App) -> int:
+    """Notices that wait to be sent."""
+    return sum(item.kind is ItemKind.TELL_BLOCK for item in await app.store.read(outbox.due, system()))
+
+
 async def test_a_block_of_a_server_does_not_close_direct_messages(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await asked()
     await mo.slash("imagemod block", member=ada.id, reason="spam")
@@ -93,7 +99,19 @@ async def test_a_member_who_never_used_easel_is_blocked_without_a_message(app: A
     before = len(ada.messages("dm"))
     await mo.slash("imagemod block", member=ada.id, reason="visit my shop")
     await private_reply(mo, "until you lift it")
-    assert (await app.store.read(outbox.due, system()), len(ada.messages("dm"))) == ([], before)
+    assert (await told_of_blocks(app), len(ada.messages("dm"))) == (0, before)
+
+
+async def test_a_stranger_cannot_be_blocked(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    """Ada uses Easel in direct messages only, and is no member any more."""
+    await asked("dm")
+    await ada.leave()
+    before = len(ada.messages("dm"))
+    await mo.slash("imagemod block", member=ada.id, reason="visit my shop")
+    await private_reply(mo, "has not used Easel on this server")
+    await mo.slash("imagemod member", member=ada.id)
+    assert "0 pictures" in (await private_reply(mo, f"<@{ada.id}>")).text
+    assert (await told_of_blocks(app), len(ada.messages("dm"))) == (0, before)
 
 
 # --- forged ids ------------------------------------------------------------------------------------------------------
