@@ -97,16 +97,19 @@ class Models:
         async with self._reading.turn("models"):
             lists = dict(self._lists)
             quick = is_quick(raw for models in lists.values() for raw in models)
-            self._catalog = catalog = self._read(lists) if quick else await self._reading.call(self._read_long, lists)
+            self._catalog = catalog = self._read_kept(lists) if quick else await self._reading.call(self._read_long, lists)
             for provider, left_out in catalog.left_out.items():
                 for model in left_out:
                     log.warning("model left out", provider=provider, model=model.id, reason=model.reason)
                 if left_out and self._lists[provider] is lists[provider]:  # else it was refreshed meanwhile, and waits to be read
                     self._lists[provider] = _without(lists[provider], {model.id for model in left_out})
 
+    def _read_kept(self, lists: Mapping[str, Raw]) -> Catalog:
+        return self._read(lists).keeping(self._catalog)
+
     def _read_long(self, lists: Mapping[str, Raw]) -> Catalog:
         """Also prepares models whose schemas are large, which would hold the loop at their first order."""
-        catalog = self._read(lists)
+        catalog = self._read_kept(lists)
         for model in catalog.models:
             if not is_quick([model.schema]):
                 _ = model.options, model.validator

@@ -184,6 +184,11 @@ class Catalog:
             models += named
         return cls((_priced(model, model_prices) for model in models if len(model.id) <= _MAX_NAME), left_out)
 
+    def keeping(self, old: Catalog) -> Catalog:
+        """This catalogue with the old one's models where nothing changed: their schemas are compiled already."""
+        known = {model.id: model for model in old.models}
+        return Catalog((known[model.id] if known.get(model.id) == model else model for model in self.models), self.left_out)
+
     def __len__(self) -> int:
         return len(self.models)
 

@@ -55,6 +55,13 @@ def test_an_empty_catalogue_says_that_the_list_has_not_arrived() -> None:
         Catalog(()).get("x")
 
 
+def test_what_did_not_change_is_kept() -> None:
+    old = catalog_of({"id": "a"}, {"id": "b"})
+    new = catalog_of({"id": "a"}, {"id": "b", "display_name": "B"}, {"id": "c"}).keeping(old)
+    assert [model.id for model in new.models] == ["a", "b", "c"]
+    assert (new.get("a") is old.get("a"), new.get("b").title) == (True, "B")
+
+
 def test_search_matches_every_word_and_sorts_beginnings_first() -> None:
     catalog = catalog_of(
         {"id": "a", "display_name": "Best Flux"}, {"id": "b", "display_name": "Flux Two"}, {"id": "c", "display_name": "Other"}
