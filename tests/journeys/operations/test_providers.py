@@ -121,6 +121,15 @@ async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> N
         assert "2 credits" in message.content
 
 
+async def test_a_model_whose_cost_is_unknown_is_no_fallback(env: Env) -> None:
+    async with both(env, FALLBACK_MODELS=f"{OXLO[0]}=z-image-turbo, z-image-turbo={OXEN[0]}") as (app, ada):
+        env.switchboard.turn_on("oxlo-down")
+        for n in range(3):
+            await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
+        await away(app, "oxlo")
+        assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in (await made(ada, prompt="the last fox", model=OXLO[0])).content
+
+
 @pytest.mark.parametrize(("rule", "paid", "is_made"), [("release", 1, False), ("retry", 2, True)])
 async def test_a_lost_response_follows_the_operator_s_setting_and_is_explained(env: Env, rule: str, paid: int, is_made: bool) -> None:
     async with both(env, UNCERTAIN_CALLS=rule) as (app, ada):
