@@ -70,7 +70,7 @@ class Grid:
         qualities, knows_quality = self._qualities_of(values)
         tiers, knows_tier = self._tiers_of(values)
         cells = [cell for cell in self.cells if cell.quality in qualities and cell.tier in tiers]
-        if len(cells) == len(qualities) * len(tiers):
+        if len({(cell.quality, cell.tier) for cell in cells}) == len(qualities) * len(tiers):
             return cells, knows_quality and knows_tier
         return [cell for cell in self.cells if cell.quality in qualities], False
 

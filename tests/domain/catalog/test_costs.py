@@ -90,6 +90,11 @@ def test_a_missing_price_counts_as_the_highest_of_its_quality() -> None:
     assert [usd(model, quality=quality, resolution="2K") for quality in ("low", "high", "medium")] == [0.02, 1.47, 1.47]
 
 
+def test_two_prices_of_one_tier_count_as_the_higher() -> None:
+    model = gpt_image_2(pricing={**PRICING, "cost_per_image_grid": {"high": {"4K": 0.5, "4 k": 1.47}}})
+    assert usd(model, quality="high", resolution="4K") == 1.47
+
+
 @pytest.mark.parametrize("grid", [{"high": {"4K": "x"}}, {"high": {"4K": -1}}, {"high": {"4K": {"more": 1}}}, {"high": {"4K": None}}, "x"])
 def test_a_price_that_cannot_be_read_is_unknown(grid: object) -> None:
     model = gpt_image_2(pricing={**PRICING, "cost_per_image_grid": grid})
