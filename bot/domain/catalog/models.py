@@ -59,6 +59,7 @@ class ModelInfo:
     price_microcredits: int | None = None  # per image with the default options; None: unknown
     operator_price: int | None = None  # microcredits per image with any options, from MODEL_PRICES; None: not set
     costs: Costs = UNKNOWN
+    price_is_fixed: bool = False  # `price_microcredits` holds for any options: it is a server's, or that of chosen options
     schema: Schema  # from `read_schema`
     takes_references: bool
     makes_images: bool = True
@@ -66,7 +67,7 @@ class ModelInfo:
     @property
     def price_varies(self) -> bool:
         """Whether the price depends on options."""
-        return self.operator_price is None and self.costs.vary
+        return not self.price_is_fixed and self.operator_price is None and self.costs.vary
 
     @cached_property
     def options(self) -> Mapping[str, Option]:

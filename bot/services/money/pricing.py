@@ -51,7 +51,7 @@ class Pricing:
         if params is None and policy.price_microcredits(model.id) is None:
             return model
         price = self.price(model, policy, params)
-        return model if price is None else replace(model, price_microcredits=price, operator_price=price)
+        return model if price is None else replace(model, price_microcredits=price, price_is_fixed=True)
 
     def offers(self, models: Iterable[ModelInfo], request: Request) -> tuple[ModelInfo, ...]:
         """The models that the actor may use here, with their prices here."""

@@ -14,6 +14,7 @@ from bot.app import App
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
+from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
 
 CREDIT_USD = Decimal("0.01")
@@ -96,6 +97,14 @@ async def test_without_an_estimate_it_is_sold_only_at_the_operator_s_price(env: 
             return
         await ada.message(has_image)
         assert await spent(app, ada) == 3
+
+
+async def test_a_server_s_price_does_not_sell_what_has_no_known_cost(env: Env, app: App, ada: Person) -> None:
+    await change_rules(app, prices={"z-image-turbo": 0})
+    env.switchboard.turn_on("models-down")
+    await ada.slash("generate", prompt="a fox", model="z-image-turbo", steps="11")
+    await ada.message(lambda m: "has no price per picture yet" in m.text)
+    assert await env.generations() == []
 
 
 async def test_an_estimate_is_asked_once_for_the_same_options(env: Env, asked: Ask) -> None:

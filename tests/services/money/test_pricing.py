@@ -8,6 +8,7 @@ import pytest
 
 from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.actor import Actor
+from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.job import Job, Lane, ReplyTarget
 from bot.domain.money.accounts import budget_account
 from bot.domain.money.quota import MICRO
@@ -16,6 +17,7 @@ from bot.domain.request import Request
 from bot.store.money import sponsorships
 from tests.env.guild_rules import change_rules
 from tests.env.jobs import request
+from tests.env.models import model_of
 from tests.services.conftest import BUCKET, MODEL, Pipeline
 from tests.store.money.accounts import member
 
@@ -108,6 +110,14 @@ async def test_a_guilds_own_price_is_held_and_shown(pipeline: Pipeline) -> None:
     models = pipeline.models.offered
     prices = {model.id: model.price_microcredits for model in pipeline.pricing.offers(models, await request_of(pipeline))}
     assert prices == {model.id: model.price_microcredits for model in models} | {MODEL: 2_500_000}
+
+
+async def test_a_guilds_own_price_is_never_taken_as_the_cost(pipeline: Pipeline) -> None:
+    unknown = model_of(pricing={"method": "time"})
+    await change_rules(pipeline.guilds, prices={"one": "2.5"})
+    policy = (await request_of(pipeline)).policy
+    assert cost_microcredits(pipeline.pricing.priced(unknown, policy), {}) is None
+    assert pipeline.pricing.price(unknown, policy, {}) is None
 
 
 async def test_only_models_allowed_for_a_members_roles_are_offered(pipeline: Pipeline) -> None:
