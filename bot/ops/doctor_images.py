@@ -13,6 +13,7 @@ import aiohttp
 from bot.core.config import Settings
 from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
 from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError
+from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.money import quota
 from bot.ops.findings import Finding, bad, ok, some, warn
@@ -201,12 +202,24 @@ def _unknown_names(settings: Settings, catalog: Catalog) -> list[Finding]:
     """Models that other settings name and no image API offers."""
     routes = dict.fromkeys(name for route in settings.fallback_models.items() for name in route)
     findings = [warn(f"FALLBACK_MODELS: {sentence}") for name in routes if (sentence := _refusal(catalog, name))]
+    findings += [warn(sentence) for asked, other in settings.fallback_models.items() if (sentence := _costs_more(catalog, asked, other))]
     ids = {name for model in catalog.models for name in (model.id, f"{model.api_id}@{model.provider}")}
     for name in settings.model_prices:
         if name not in ids:
             told = _refusal(catalog, name) or f"it takes ids; write {catalog.get(name).id} instead of {name}."
             findings.append(warn(f"MODEL_PRICES: {told}"))
     return findings
+
+
+def _costs_more(catalog: Catalog, asked: str, other: str) -> str | None:
+    """Why a fallback model is not used; None if it is."""
+    try:
+        cost, other_cost = (cost_microcredits(catalog.get(name), {}) for name in (asked, other))
+    except InvalidRequest:
+        return None  # `_refusal` says so
+    if cost is None or other_cost is None or other_cost <= cost:
+        return None
+    return f"FALLBACK_MODELS: {other} costs more than {asked} and is not used where it does."
 
 
 def _refusal(catalog: Catalog, name: str) -> str | None:
