@@ -17,6 +17,7 @@ from bot.store.sweeps import Expired
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 3600
+_REST = 3  # intervals after a cleaning: it holds up other writes, and members could ask for one after another
 _REACTIONS_KEEP_MS = 30 * DAY_MS  # nobody repeats a reaction after this time
 
 
@@ -51,17 +52,20 @@ async def remove(store: Store, expired: Expired) -> int:
 async def overwrite_erased(*, store: Store, every_s: float, clock: Clock) -> None:
     """Delete what is left of erased members once it has ended, and clean the database's files, until cancelled."""
     while True:
-        await _overwrite_erased(store, clock())
-        await asyncio.sleep(every_s)
+        is_cleaned = await _overwrite_erased(store, clock())
+        await asyncio.sleep(every_s * (_REST if is_cleaned else 1))
 
 
-async def _overwrite_erased(store: Store, now: int) -> None:
+async def _overwrite_erased(store: Store, now: int) -> bool:
+    """Whether the files were cleaned, because something was erased."""
     while await store.read(erase.unfinished):
         await store.write(erase.forget_unfinished)
         await store.write(kv.put, erase.UNCLEAN, now, now)
     since = await store.read(kv.get, erase.UNCLEAN)
-    if since is not None and await store.overwrite_deleted():
-        await store.write(kv.forget, prefix=erase.UNCLEAN, before=since + 1)  # stays if somebody was erased meanwhile
+    if since is None or not await store.overwrite_deleted():
+        return False
+    await store.write(kv.forget, prefix=erase.UNCLEAN, before=since + 1)  # stays if somebody was erased meanwhile
+    return True
 
 
 async def _remove_accounts(store: Store, bucket: Bucket, now: int) -> int:

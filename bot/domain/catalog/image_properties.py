@@ -14,7 +14,7 @@ from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, leaves
 from bot.domain.catalog.safety_switches import is_less_careful
 from bot.domain.catalog.schema import Option
-from bot.domain.catalog.sizes import default_size, read_size, sizes
+from bot.domain.catalog.sizes import default_size, enlargement, read_size, sizes
 
 _SHAPE: Final = re.compile(r"(?P<shape>square|portrait|landscape)(?:_hd)?(?P<sides>_\d{1,2}_\d{1,2})?(?:_hd)?", re.IGNORECASE)
 _RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")
@@ -48,13 +48,13 @@ def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:
     """The image's largest size in millions of pixels, as chosen or by the model's default; None: unknown."""
     chosen = sizes(model, params)
     if chosen:
-        return max(size.megapixels for size in chosen)
+        return max(size.megapixels for size in chosen) * enlargement(params)
     option = model.option(Idea.RESOLUTION)
     if option is None:
         usual = default_size(model)
     else:
         usual = None if option.name in params or option.default is None else read_size(option.name, option.default)
-    return None if usual is None else usual.megapixels
+    return None if usual is None else usual.megapixels * enlargement(params)
 
 
 def safety_checker_off(model: ModelInfo, params: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.nested import Path, groups, words_of
+from bot.domain.catalog.nested import Path, groups, leaves, words_of
 
 MEGA: Final = 1_000_000
 _WIDTH: Final = frozenset({"w", "width"})
@@ -22,6 +22,12 @@ _SIDES: Final = re.compile(r"([0-9]{2,6})\s*(?:px)?\s*[x×*,;/:]\s*([0-9]{2,6})\
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _K: Final = 1024  # px: "2K" is a square of 2048, or another shape of about as many pixels
 _SMALLEST_SIDE: Final = 64  # px: a smaller number is no side of an image
+
+
+_ENLARGING: Final = frozenset({"upscale", "upscaler", "upscaling", "enlarge", "enlargement", "hires", "hr"})
+_SCALES: Final = ({"scale"}, {"scale", "factor"}, {"resize", "factor"})  # but not `guidance_scale`
+_TIMES: Final = re.compile(r"x?\s*([0-9]+(?:\.[0-9]+)?)\s*x?", re.IGNORECASE)
+_TIMES_MAX: Final = 16  # a larger number is something else
 
 
 class Size(NamedTuple):
@@ -47,6 +53,21 @@ class Size(NamedTuple):
 def sizes(model: ModelInfo, params: Mapping[str, Any]) -> tuple[Size, ...]:
     """Every size that the parameters choose. A side that is missing has the model's default, else it is unknown."""
     return tuple(size for path, values in groups(params) for size in _of_group(model, path, values))
+
+
+def enlargement(params: Mapping[str, Any]) -> float:
+    """How many times more pixels the image gets after it was made: 4 for `upscale_factor=2`."""
+    times = (_times(value) for path, value in leaves(params) if _enlarges(set(words_of(path[-1]))))
+    return max(times, default=1.0) ** 2
+
+
+def _enlarges(words: set[str]) -> bool:
+    return bool(words & _ENLARGING) or words in _SCALES
+
+
+def _times(value: object) -> float:
+    found = None if isinstance(value, bool) else _TIMES.fullmatch(str(value).strip())
+    return float(found[1]) if found is not None and 1 <= float(found[1]) <= _TIMES_MAX else 1.0
 
 
 def default_size(model: ModelInfo) -> Size | None:

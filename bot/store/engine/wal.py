@@ -69,6 +69,7 @@ class Log:
     """The write-ahead log of one database. Only the writer's thread uses it, between two transactions."""
 
     def __init__(self, database: Path, engine: Engine, reads: Reads) -> None:
+        self._database = database
         self._path = database.with_name(f"{database.name}-wal")
         self._engine, self._reads = engine, reads
         self._due_bytes = STEP_BYTES
@@ -86,8 +87,13 @@ class Log:
         SQLite overwrites deleted rows, but not the copies that stay in its pages when it moves rows. VACUUM leaves them out.
         """
         try:
-            if self._checkpoint_all() and self._path.with_name(self._path.name.removesuffix("-wal")).stat().st_size <= VACUUM_BYTES:
-                self._execute("VACUUM")
+            if not self._checkpoint_all():
+                return False
+            size = self._database.stat().st_size
+            if size > VACUUM_BYTES:
+                log.info("database too large to be rebuilt after an erasure", size_mb=size // 10**6)
+                return True
+            self._execute("VACUUM")
             return self._checkpoint_all()
         except (OSError, sqlite3.Error) as error:
             log.warning("deleted content could not be overwritten", error=repr(error))
