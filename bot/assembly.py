@@ -189,7 +189,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     pricing = Pricing(store=store, limits=limits, credit_usd=credit_usd, clock=clock)
     titles, judging = image_apis.models.title, resources.judging
     admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=titles, judging=judging, clock=clock)
-    orders = _orders(resources, image_apis, admissions, pricing, limits)
+    orders = _orders(resources, image_apis, admissions, members, pricing, limits)
     results = _results(resources, image_apis, post)
     return Services(
         reader=store,
@@ -228,7 +228,9 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     )
 
 
-def _orders(resources: Resources, image_apis: ImageApis, admissions: Admissions, pricing: Pricing, limits: OperatorLimits) -> Orders:
+def _orders(
+    resources: Resources, image_apis: ImageApis, admissions: Admissions, members: Members, pricing: Pricing, limits: OperatorLimits
+) -> Orders:
     store, clock, models = resources.store, resources.clock, image_apis.models
     intake = Intake(
         store=store,
@@ -242,7 +244,16 @@ def _orders(resources: Resources, image_apis: ImageApis, admissions: Admissions,
         decoding=resources.references,
         clock=clock,
     )
-    return Orders(store=store, guards=image_apis.guards, models=models, intake=intake, pricing=pricing, limits=limits, clock=clock)
+    return Orders(
+        store=store,
+        guards=image_apis.guards,
+        models=models,
+        intake=intake,
+        members=members,
+        pricing=pricing,
+        limits=limits,
+        clock=clock,
+    )
 
 
 def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> Results:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -38,6 +38,7 @@ class Members:
     clock: Clock
     _known: OrderedDict[int, Preferences] = field(init=False, repr=False, default_factory=OrderedDict)  # the last used, by member
     _private: set[int] = field(init=False, repr=False, default_factory=set)  # all members who chose private answers
+    _erasures: Counter[int] = field(init=False, repr=False, default_factory=Counter)  # by member
     _changing: KeyedLocks = field(init=False, repr=False, default_factory=KeyedLocks)  # keeps the cache in the order of the writes
 
     async def load(self) -> None:
@@ -67,9 +68,14 @@ class Members:
     async def erase(self, user_id: int, erasing: Awaitable[T]) -> T:
         """Wait for a write that deletes the member's preferences."""
         async with self._changing.of(user_id):
+            self._erasures[user_id] += 1
             erased = await erasing
             self._keep(user_id, Preferences())
         return erased
+
+    def erasures(self, user_id: int) -> int:
+        """How often the member was erased in this run. If it changes while something is prepared, that must not be stored any more."""
+        return self._erasures[user_id]
 
     async def check_consent(self, request: Request, owner_id: int) -> None:
         """Raises `NotAllowed` if the owner does not let the actor edit their images."""

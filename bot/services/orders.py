@@ -22,6 +22,7 @@ from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
+from bot.services.members import Members
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
 from bot.store import history, jobs, kv, messages, steps
@@ -42,6 +43,7 @@ class Orders:
     guards: Mapping[str, ProviderGuard]
     models: Models
     intake: Intake
+    members: Members
     pricing: Pricing
     limits: OperatorLimits
     clock: Clock
@@ -54,7 +56,11 @@ class Orders:
 
         The caller must call `answered` afterwards, even if its response to the member failed.
         """
+        user_id = order.request.actor.user_id
+        erasures = self.members.erasures(user_id)
         job, references, admission = await self.intake.prepare(order)
+        if self.members.erasures(user_id) != erasures:  # no await may follow until the job is written
+            raise NotFound(_("You erased your data meanwhile, so this is not made."))
         return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
 
     async def again(self, old: Job, request: Request, *, is_readable: bool = True, reaction: str | None = None) -> Receipt:

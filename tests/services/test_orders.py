@@ -10,11 +10,11 @@ import pytest
 from bot.core.errors import InvalidRequest, NotFound, OutOfCredit, TooManyWaiting
 from bot.domain.actor import Actor
 from bot.domain.job import JobKind, JobState, ReplyTarget
-from bot.domain.order import Receipt
+from bot.domain.order import Attachment, Receipt
 from bot.store import jobs, kv, steps
 from bot.store.engine.base import Topic
 from tests.env.app import statement_of
-from tests.env.images import MADE
+from tests.env.images import MADE, png
 from tests.env.job_steps import own
 from tests.env.jobs import REFERENCE, new_job, order_of, request
 from tests.services.conftest import BUCKET, MODEL, Pipeline, eventually
@@ -36,6 +36,19 @@ async def test_every_image_of_an_order_has_its_own_seed(pipeline: Pipeline) -> N
 async def test_an_invalid_order_costs_nothing(pipeline: Pipeline, wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
         await pipeline.order(**wrong)  # type: ignore[arg-type]
+    assert await pipeline.store.read(jobs.of_member, 7, state=JobState.OPEN) == []
+    assert await pipeline.spent() == 0
+
+
+async def test_an_order_that_is_prepared_while_its_member_is_erased_is_not_stored(pipeline: Pipeline) -> None:
+    async def read() -> tuple[str, bytes]:
+        await pipeline.app.services.privacy.erase(7)
+        return "a.png", png(64, 64)
+
+    attachment = Attachment(url="", filename="a.png", size_bytes=9, read=read)
+    wanted = await order_of(pipeline, "a xyzzy", PLACE, kind=JobKind.EDIT, attachments=[attachment])
+    with pytest.raises(NotFound, match="You erased your data meanwhile"):
+        await pipeline.orders.order(wanted)
     assert await pipeline.store.read(jobs.of_member, 7, state=JobState.OPEN) == []
     assert await pipeline.spent() == 0
 
