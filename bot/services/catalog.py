@@ -46,6 +46,7 @@ class Models:
         self._providers = providers
         self._read = read
         self._reading = reading
+        self._publishing = asyncio.Lock()
         self._clock = clock
         self._refresh_s = refresh_s
         self._retry_s = retry_s
@@ -88,9 +89,10 @@ class Models:
             await self._publish(name, await with_estimates(self._providers[name], raw))
 
     async def _publish(self, name: str, raw: Raw) -> None:
-        self._lists[name] = raw
-        await self._read_lists()
-        await self._store.write(kv.put, f"{_KV_PREFIX}{name}", self._lists[name], self._clock())
+        async with self._publishing:  # so that what is stored was read, and what is left out is not stored
+            self._lists[name] = raw
+            await self._read_lists()
+            await self._store.write(kv.put, f"{_KV_PREFIX}{name}", self._lists[name], self._clock())
 
     async def _read_lists(self) -> None:
         """Read the current lists, long ones in a thread. What is left out is removed, so that the next start does not read it again."""

@@ -109,8 +109,8 @@ class Pricing:
 
     async def left(self, request: Request) -> int:
         """The most microcredits that one of the actor's accounts here has."""
-        accounts = filter(None, (self.account(request), self.granted(request)))
-        return max([(await self.statement_of(account, lines=0)).available for account in accounts])
+        accounts = [account for account in (self.account(request), self.granted(request)) if account is not None]
+        return await self.store.read(ledger.most_available, accounts, self.clock())
 
     async def statement_of(self, account: AccountRef, *, lines: int = 5) -> Statement:
         """The statement of any account. Raises `ValueError` if its refill is unknown (`account.fills` is None)."""

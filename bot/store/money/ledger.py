@@ -213,6 +213,12 @@ def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: in
     return Statement(available=available, held=row.held, spent=row.spent, full_at=full_at, lines=latest)
 
 
+def most_available(conn: Connection, accounts: Iterable[AccountRef], now: int) -> int:
+    """The most that one of these accounts, whose refills are known, has at `now`."""
+    known = [(account.name, account.fills) for account in accounts if account.fills is not None]
+    return max([statement(conn, account=name, bucket=fills, now=now, lines=0).available for name, fills in known], default=0)
+
+
 def exists(conn: Connection, account: str) -> bool:
     """Whether the account was ever used."""
     return bool(_READ.rows(conn, {"of_account": account}))

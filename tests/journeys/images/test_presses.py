@@ -18,7 +18,7 @@ from cogs.moderation import report
 from sandbox.person import Message, Person
 from tests.cogs.test_golden import CUSTOM_IDS
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import private_reply
+from tests.journeys.manager_steps import grant, private_reply
 from tests.journeys.moderator_steps import case_post, with_moderators
 
 TOO_OLD = "This message is too old"
@@ -154,6 +154,7 @@ async def test_one_button_of_every_kind_works(app: App, ada: Person, mo: Person,
     await sent(mo, "report-form", reason="Too gory")
     case = (await case_post(mo)).buttons["Keep"]["custom_id"].rpartition(":")[2]
     await mo.slash("imagemod block", member=(ben := mo.person_id("Ben")))
+    await grant(app, ada, 100)
     await ada.slash("sponsor start", credits=5)
     line = await ada.message(lambda m: "How much is left?" in m.buttons)
     sponsorship = line.buttons["How much is left?"]["custom_id"].rpartition(":")[2]

@@ -22,7 +22,7 @@ from tests.env.guild_ids import every_id
 from tests.journeys.admin.test_imageadmin_panel import imported
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_presses import posted
-from tests.journeys.manager_steps import guild_of, private_reply, rules_of, updated
+from tests.journeys.manager_steps import grant, guild_of, private_reply, rules_of, updated
 from tests.journeys.moderator_steps import change_rules, with_moderators
 from tests.services.conftest import eventually
 
@@ -146,6 +146,7 @@ async def test_a_forged_report_names_nobody(app: App, ada: Person, mo: Person, b
 
 
 async def test_a_forged_button_shows_no_sponsorship_of_another_channel(app: App, ada: Person, mo: Person) -> None:
+    await grant(app, ada, 100)
     await ada.slash("sponsor start", credits=5)
     line = await ada.message(lambda m: "How much is left?" in m.buttons)
     forged = await posted(app, mo, line.buttons["How much is left?"]["custom_id"], where="dm", panel=True)

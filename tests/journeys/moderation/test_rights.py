@@ -23,7 +23,7 @@ from bot.store import tables, tray
 from bot.store.moderation import cases
 from cogs.images import edit_form
 from sandbox.person import Message
-from tests.journeys.manager_steps import guild_of
+from tests.journeys.manager_steps import grant, guild_of
 from tests.journeys.moderation.rights_steps import (
     AUTHOR,
     EVERYBODY,
@@ -350,6 +350,7 @@ async def apply_file_of_another(stage: Stage, who: str) -> Done:
 async def end_button(stage: Stage, who: str) -> Done:
     """Press the end button of the author's sponsorship, which is started again each time."""
     if not any("End it" in m.buttons for m in stage.author.messages()):
+        await grant(stage.app, stage.author, 100)
         await stage.author.slash("sponsor start", credits=1)
     line = await stage.author.message(lambda m: "End it" in m.buttons)
     sponsorship = line.buttons["End it"]["custom_id"].rpartition(":")[2]

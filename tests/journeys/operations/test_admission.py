@@ -134,7 +134,7 @@ async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask
     traffic.so_far()
     await ada.click(first, "Edit")
     form = await ada.modal()
-    assert seen(traffic) == (["get", "statement"], ["put"])
+    assert seen(traffic) == (["get", "most_available"], ["put"])
     await ada.submit(form, prompt="at night")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
     assert seen(traffic) == (["get", "_facts_of_order"], WRITTEN)  # the form is read, too

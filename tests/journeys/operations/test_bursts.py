@@ -16,6 +16,7 @@ from cogs.kit import answers
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, Traffic
+from tests.journeys.manager_steps import grant
 
 HANDLERS = 4
 
@@ -172,6 +173,7 @@ async def test_a_form_is_answered_after_a_deferral(app: App, ada: Person, asked:
 
 
 async def test_a_public_answer_follows_a_private_deferral(app: App, ada: Person, ben: Person) -> None:
+    await grant(app, ada, 100)
     with burst(app):
         await ada.slash("gift", member=ben.id, credits=2.5)
         assert (await deferred(ada)).ephemeral

@@ -130,20 +130,6 @@ async def test_a_model_whose_cost_is_unknown_is_no_fallback(env: Env) -> None:
         assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in (await made(ada, prompt="the last fox", model=OXLO[0])).content
 
 
-async def test_a_fallback_model_that_costs_more_than_is_held_is_not_used(env: Env) -> None:
-    async with both(env, FALLBACK_MODELS=f"{OXEN[0]}={OXLO[0]}") as (app, ada):  # 1.4 and 2 credits
-        env.switchboard.turn_on("oxen-down")
-        for n in range(3):
-            await ada.slash("generate", prompt=f"fox {n}", model=OXEN[0])
-        await away(app, "oxen")
-        await ada.slash("generate", prompt="the last fox", model=OXEN[0])
-        await ada.message(lambda m: "the last fox" in m.content and "not answering" in m.content)
-        env.switchboard.turn_off("oxen-down")
-        message = await ada.message(lambda m: "the last fox" in m.content and finished(m))
-        assert "instead of" not in message.content
-        assert (await oxlo_calls(env))["calls"] == []
-
-
 @pytest.mark.parametrize(("rule", "paid", "is_made"), [("release", 1, False), ("retry", 2, True)])
 async def test_a_lost_response_follows_the_operator_s_setting_and_is_explained(env: Env, rule: str, paid: int, is_made: bool) -> None:
     async with both(env, UNCERTAIN_CALLS=rule) as (app, ada):

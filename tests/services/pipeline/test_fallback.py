@@ -1,0 +1,18 @@
+"""Which model makes an image while the image API of the requested one is unavailable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.services.pipeline.fallback import fallback_for
+from tests.services.conftest import MODEL, Pipeline
+
+
+@pytest.mark.parametrize(("held", "is_used"), [(2_800_000, True), (1_400_000, True), (1_399_999, False), (0, False)])
+async def test_a_fallback_costs_at_most_what_is_held(pipeline: Pipeline, held: int, is_used: bool) -> None:
+    waiting = replace((await pipeline.order()).generations[0], model="flux-2-dev", cost=held)
+    routes = {"flux-2-dev": MODEL}  # an image of which costs 1.4 credits
+    found = fallback_for(waiting, references=0, catalog=pipeline.models.catalog, routes=routes, answering={"oxen"})
+    assert (found is not None) is is_used
