@@ -12,12 +12,14 @@ from typing import Any, Final, Self, TypeVar
 
 from bot.core.executors import BoundedExecutor
 from bot.media import codec
+from bot.media.cleaning import clean_in_process
 from bot.media.codec import CleanedImage, ImageInfo, Source
 from bot.media.headers import Format, read_header
 
 _BUDGET_BYTES: Final = 48 * 1024 * 1024
 _PIXEL_BYTES: Final = 20  # the most that a decoder was seen to take (WebP); others take half of it
 _READ_IN_PIECES: Final = frozenset({Format.PNG, Format.JPEG})  # `codec.inspect` takes no memory for their pixels
+_OWN_PROCESS_PIXELS: Final = 8_000_000  # above this, a decoder holds the interpreter too long
 _PER_MEMBER, _TOTAL = 8, 64  # orders whose references wait
 
 T = TypeVar("T")
@@ -49,13 +51,22 @@ class DecodingPool:
 
     async def clean(self, content: bytes, *, max_pixels: int) -> CleanedImage:
         """A reference without metadata, see `codec.clean_reference`. Raises `ImageError`."""
-        return await self.run(partial(codec.clean_reference, max_pixels=max_pixels), content, max_pixels=max_pixels)
+        async with self._memory_for(content, max_pixels) as pixels:
+            if pixels > _OWN_PROCESS_PIXELS:
+                return await clean_in_process(content, max_pixels=max_pixels)
+            return await self._threads.call(partial(codec.clean_reference, max_pixels=max_pixels), content)
 
     async def run(self, work: Callable[..., T], source: Source, *args: Any, max_pixels: int = codec.DEFAULT_MAX_PIXELS) -> T:
         """The result of a function of the codec: `work(source, *args)`. The memory is taken from the budget before. Raises `ImageError`."""
+        async with self._memory_for(source, max_pixels):
+            return await self._threads.call(work, source, *args)
+
+    @contextlib.asynccontextmanager
+    async def _memory_for(self, source: Source, max_pixels: int) -> AsyncIterator[int]:
+        """Yields the number of pixels. Raises `ImageError`."""
         pixels = await self._threads.call(partial(codec.decoded_pixels, max_pixels=max_pixels), source)
         async with self._budget.taken(pixels * _PIXEL_BYTES):
-            return await self._threads.call(work, source, *args)
+            yield pixels
 
 
 class _ByteBudget:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from pathlib import Path
 
 import pytest
 
 from bot.core.errors import ImageError
+from bot.media import cleaning
 from bot.media.decoding import DecodingPool
 from bot.media.headers import Format
-from tests.env.images import png
+from tests.env.images import png, tiny_webp
 
 
 async def run_two(pool: DecodingPool, image: Path, *, wait_s: float) -> None:
@@ -54,3 +56,24 @@ async def test_a_file_that_is_no_image_is_refused(tmp_path: Path, image: Path) -
         assert (await pool.inspect(image, max_pixels=10_000)).format is Format.PNG
         with pytest.raises(ImageError, match="no picture"):
             await pool.inspect(tmp_path / "page", max_pixels=10_000)
+
+
+async def test_a_large_reference_is_cleaned_without_its_memory_in_this_process() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with DecodingPool() as pool:
+        cleaned = await pool.clean(tiny_webp(8000, 5000), max_pixels=40_000_000)
+    assert (cleaned.width, cleaned.height, cleaned.content_type) == (4000, 2500, "image/webp")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+async def test_a_large_reference_that_is_damaged_is_refused() -> None:
+    content = png(4000, 3000)
+    async with DecodingPool() as pool:
+        with pytest.raises(ImageError, match="damaged or cut short"):
+            await pool.clean(content[: len(content) // 2], max_pixels=40_000_000)
+
+
+async def test_a_reference_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "_LIMIT_S", 0)
+    with pytest.raises(ImageError):
+        await cleaning.clean_in_process(png(10, 10), max_pixels=100)
