@@ -251,8 +251,10 @@ def test_the_readme_s_endpoints_can_be_set() -> None:
     assert all(model.price_microcredits is not None for model in catalog.models)
 
 
-def test_contributing_names_only_files_that_exist() -> None:
-    named = re.findall(r"`((?:bot|cogs|sandbox|tests)/[^`\s]*)`", (PROJECT / "CONTRIBUTING.md").read_text("utf-8"))
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_a_page_names_only_files_that_exist(page: str) -> None:
+    named = re.findall(r"`((?:bot|cogs|sandbox|tests)/[^`\s]*)`", (PROJECT / page).read_text("utf-8"))
+    assert named
     assert [path for path in named if not (PROJECT / path).exists()] == []
 
 
