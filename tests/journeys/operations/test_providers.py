@@ -17,6 +17,7 @@ from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.images.test_commands import image_bytes
 from tests.journeys.operations.test_crash import ask, in_database, killable_app, online, until
 from tests.journeys.operations.test_faults import finished
+from tests.services.conftest import eventually
 
 OXEN = ("black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b", "flux-2-dev")
 OXLO = ("stable-diffusion-1.5", "sdxl_lightning_4step.safetensors", "flux.1-schnell", "oxlo-image-pro")
@@ -28,7 +29,11 @@ PLACES = {"OXEN_MAX_RUNNING": "10", "OXLO_MAX_RUNNING": "10"}
 async def both(env: Env, **overrides: str) -> AsyncIterator[tuple[App, Person]]:
     """A bot with both providers, and Ada in it."""
     async with env.app(settings={**env.oxlo, **overrides}) as app, person_in(env, "Ada") as ada:
-        await ada.until(lambda: len(app.models.offered) >= len(OXEN) + len(OXLO) or None)
+
+        async def all_offered() -> bool | None:
+            return len(app.models.offered) >= len(OXEN) + len(OXLO) or None
+
+        await eventually(all_offered)
         yield app, ada
 
 
