@@ -121,10 +121,8 @@ class Easel(commands.Bot):
 
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord if they changed, or `always`. Return whether they were registered."""
-        translator = self.tree.translator
-        assert translator is not None, "load sets one"  # noqa: S101
         assert self.application_id is not None, "login asks for it"  # noqa: S101
-        described = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
+        described = await self.described_commands()
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
         if not always and await self._store.read(kv.get, _FINGERPRINT) == fingerprint:
             return False
@@ -133,6 +131,12 @@ class Easel(commands.Bot):
         self.has_registered = True
         log.info("commands registered", count=len(described))
         return True
+
+    async def described_commands(self) -> list[dict[str, Any]]:
+        """What Discord is told of the commands, in every language."""
+        translator = self.tree.translator
+        assert translator is not None, "load sets one"  # noqa: S101
+        return [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
         return LocalizedState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
