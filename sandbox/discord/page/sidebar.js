@@ -15,6 +15,8 @@ export class Sidebar {
   #sidebar = find("sidebar");
   #opener = find("sidebar-open");
   #veil = find("veil");
+  #isPressed = false; // a channel's button: a click on a button that was redrawn meanwhile would be lost
+  #isStale = false;
 
   /** `become(name)` changes the person; `join(name, moderator)` resolves to a new member; `openPerson(id, anchor)` shows a person's menu. */
   constructor({ session, become, join, openPerson }) {
@@ -24,13 +26,22 @@ export class Sidebar {
     this.#openPerson = openPerson;
     rove(this.#places, "button");
     rove(this.#people, "button");
+    this.#places.addEventListener("pointerdown", () => (this.#isPressed = true));
+    for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => setTimeout(() => this.#release())); // after the click
     this.#drawer();
     fill(find("join"), this.#joinForm());
     session.on("hello channels show message", () => this.#drawChannels());
     session.on("hello people", () => this.#drawPeople());
   }
 
+  #release() {
+    this.#isPressed = false;
+    if (this.#isStale) this.#drawChannels();
+  }
+
   #drawChannels() {
+    this.#isStale = this.#isPressed;
+    if (this.#isStale) return;
     const focused = this.#places.contains(document.activeElement);
     const { channels } = this.#session;
     const inside = channels.filter(({ kind }) => kind === "text");
