@@ -204,7 +204,7 @@ class Settings(BaseModel):
     result_hosts: Hosts = Field(
         (),
         description="More hosts that results may be fetched from (name, name:port, or *.name for all names below it). Each image API's own"
-        " hosts are always allowed, for Oxen.ai also the large object stores that its links point to. A result on another host waits, and"
+        " hosts are always allowed, and the large object stores that presigned links point to. A result on another host waits, and"
         " the log and `python -m bot doctor` name its host.",
     )
 

@@ -17,7 +17,7 @@ _API_LABELS: Final = frozenset({"api", "hub", "www"})  # in front of a domain; t
 # Where presigned links to objects in the large public stores point. Not whole domains such as amazonaws.com, where anybody can have a host.
 # Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html, https://cloud.google.com/storage/docs/request-endpoints,
 # https://developers.cloudflare.com/r2/api/s3/presigned-urls/, https://learn.microsoft.com/azure/storage/common/storage-account-overview
-_OBJECT_STORES: Final = (
+OBJECT_STORES: Final = (
     "*.s3.amazonaws.com",
     "s3.*.amazonaws.com",
     "*.s3.*.amazonaws.com",
@@ -128,12 +128,16 @@ class ProviderSettings(BaseModel):
 
     @property
     def result_hosts(self) -> tuple[str, ...]:
-        """Hosts that results may be fetched from besides the address itself: those of the same domain. RESULT_HOSTS adds others."""
+        """Hosts that results may be fetched from besides the address itself: those of its domain, and the large object stores.
+
+        Presigned links to these are what hosted image APIs return. They expire, so holding them back would lose paid images. RESULT_HOSTS
+        adds others.
+        """
         host = (urlsplit(self.base_url).hostname or "").lower()
         first, _, rest = host.partition(".")
         domain = rest if first in _API_LABELS and "." in rest else host
         is_name = "." in domain and ":" not in domain and not domain.rpartition(".")[2].isdigit()
-        return (domain, f"*.{domain}") if is_name else ()
+        return (domain, f"*.{domain}", *OBJECT_STORES) if is_name else OBJECT_STORES
 
 
 class OxenSettings(ProviderSettings):
@@ -147,11 +151,6 @@ class OxenSettings(ProviderSettings):
     key_setting: ClassVar[str] = "OXEN_API_KEY"
     address_setting: ClassVar[str] = "OXEN_BASE_URL"
     first_model: ClassVar[str] = "black-forest-labs-flux-2-klein-4b"
-
-    @property
-    def result_hosts(self) -> tuple[str, ...]:
-        """Its links are presigned and may point to the object store that holds the result."""
-        return (*super().result_hosts, *_OBJECT_STORES)
 
 
 class Endpoint(ProviderSettings):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bot.core import config
 from bot.core.config import NAMES, SECRETS, Settings, UncertainCalls
-from bot.core.endpoints import EditEncoding, Endpoint, OxenMode
+from bot.core.endpoints import OBJECT_STORES, EditEncoding, Endpoint, OxenMode
 from bot.core.errors import StartError
 
 ENOUGH = {"DISCORD_TOKEN": "the-token-itself", "OXEN_API_KEY": "the-key-itself"}
@@ -199,7 +199,7 @@ def test_settings_cannot_be_changed() -> None:
     ],
 )
 def test_results_come_from_the_domain_of_their_image_api(base_url: str, hosts: tuple[str, ...]) -> None:
-    assert Endpoint(name="local", base_url=base_url).result_hosts == hosts
+    assert Endpoint(name="local", base_url=base_url).result_hosts == (*hosts, *OBJECT_STORES)
 
 
 LOCAL = {"name": "local", "base_url": "http://localhost:8080/v1/", "key": "the-local-key", "models": [{"id": "sd", "sizes": ["512X512"]}]}
