@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 STEP_BYTES = 2 * 2**20  # the log is copied into the database whenever it has grown by this, and cut to this when it begins anew
 LIMIT_BYTES = 32 * 2**20
-VACUUM_BYTES = 128 * 2**20  # a larger database is not rebuilt, as writes would wait for more than a second
+VACUUM_BYTES = 2**30  # a larger database is not rebuilt: writes, which wait for some 6 s at this size, would wait too long
 PAUSE_S = 0.05  # how long a write may wait for the running reads
 
 
