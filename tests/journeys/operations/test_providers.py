@@ -102,12 +102,17 @@ async def away(app: App, provider: str) -> None:
             await asyncio.sleep(0.01)
 
 
+async def lose_oxlo(env: Env, app: App, person: Person) -> None:
+    """Oxlo goes down, and three orders show it to the bot."""
+    env.switchboard.turn_on("oxlo-down")
+    for n in range(3):
+        await person.slash("generate", prompt=f"fox {n}", model=OXLO[0])
+    await away(app, "oxlo")
+
+
 async def test_during_an_outage_the_waiting_message_says_since_when(env: Env) -> None:
     async with both(env) as (app, ada):
-        env.switchboard.turn_on("oxlo-down")
-        for n in range(3):
-            await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
-        await away(app, "oxlo")
+        await lose_oxlo(env, app, ada)
         await ada.slash("generate", prompt="the last fox", model=OXLO[0])
         waiting = await ada.message(lambda m: "the last fox" in m.content and "not answering" in m.content)
         assert "Oxlo.ai is not answering since <t:" in waiting.content
@@ -117,10 +122,7 @@ async def test_during_an_outage_the_waiting_message_says_since_when(env: Env) ->
 
 async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> None:
     async with both(env, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (app, ada):
-        env.switchboard.turn_on("oxlo-down")
-        for n in range(3):
-            await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
-        await away(app, "oxlo")
+        await lose_oxlo(env, app, ada)
         message = await made(ada, prompt="the last fox", model=OXLO[0])
         assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in message.content
         assert "2 credits" in message.content
@@ -128,10 +130,7 @@ async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> N
 
 async def test_a_model_whose_cost_is_unknown_is_no_fallback(env: Env) -> None:
     async with both(env, FALLBACK_MODELS=f"{OXLO[0]}=z-image-turbo, z-image-turbo={OXEN[0]}") as (app, ada):
-        env.switchboard.turn_on("oxlo-down")
-        for n in range(3):
-            await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
-        await away(app, "oxlo")
+        await lose_oxlo(env, app, ada)
         assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in (await made(ada, prompt="the last fox", model=OXLO[0])).content
 
 

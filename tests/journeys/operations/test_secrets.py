@@ -38,6 +38,13 @@ runpy.run_module("bot", run_name="__main__", alter_sys=True)
 """
 
 
+async def end(process: asyncio.subprocess.Process) -> None:
+    """A failed test leaves no process behind."""
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
 async def test_no_link_or_token_is_logged_by_anything(env: Env) -> None:
     env_file, log = env.folder / "none.env", env.folder / "log"
     env_file.touch()
@@ -61,9 +68,7 @@ async def test_no_link_or_token_is_logged_by_anything(env: Env) -> None:
         process.terminate()
         assert await process.wait() == 0
     finally:
-        if process.returncode is None:  # a failed test leaves no process behind
-            process.kill()
-            await process.wait()
+        await end(process)
     written = log.read_text()
     assert "INTERACTION_CREATE" in written  # the libraries did log
     assert [found.group() for found in SECRETS.finditer(written)] == []
@@ -91,9 +96,7 @@ async def test_no_secret_is_ever_logged(env: Env, form: str) -> None:
         process.terminate()
         assert await process.wait() == 0
     finally:
-        if process.returncode is None:  # a failed test leaves no process behind
-            process.kill()
-            await process.wait()
+        await end(process)
     written = log.read_text()
     assert "ordered" in written
     assert [secret for secret in (env.discord.token, KEY) if secret in written] == []
