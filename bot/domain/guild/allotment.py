@@ -9,6 +9,7 @@ from bot.core.config import ManagersMay
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
 from bot.domain.guild.document import Policy
+from bot.domain.guild.sections import GalleryRules
 
 _REFUSALS: Final[Mapping[ManagersMay, str]] = {
     ManagersMay.PRICES: N_("The operator of this bot sets the prices; servers can't."),
@@ -45,4 +46,4 @@ def _without(policy: Policy, what: ManagersMay) -> dict[str, Any]:
             roles = {role: rule.model_copy(update={"bucket": None}) for role, rule in policy.roles.items()}
             return {"pool": None, "everyone": policy.everyone.model_copy(update={"bucket": None}), "roles": roles}
         case ManagersMay.GRANTS:
-            return {"gallery": policy.gallery.model_copy(update={"reward": type(policy.gallery)().reward})}
+            return {"gallery": policy.gallery.model_copy(update={"reward": GalleryRules().reward})}

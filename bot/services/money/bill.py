@@ -45,6 +45,8 @@ class Bill:
                     await self.read(name)
                 except ProviderError as error:
                     log.warning("charges not read", provider=name, reason=error.sentence)
+                except Exception:  # a bill that cannot be booked must not end the bot: what was counted stays
+                    log.exception("charges not recorded", provider=name)
             await asyncio.sleep(_EVERY_S)
 
     async def read(self, name: str) -> None:

@@ -245,7 +245,7 @@ def audit(conn: Connection) -> list[Discrepancy]:
 
 def _locked(conn: Connection, names: Collection[str]) -> dict[str, _Row]:
     """The rows of these accounts, locked in the order of their names. An account that does not exist is left out."""
-    found = _lock_of(len(names)).rows(conn, _numbered(names))
+    found = _lock_of(len(names)).rows(conn, _numbered(names)) if names else ()
     return {row.name: row for row in starmap(_Row, found)}
 
 

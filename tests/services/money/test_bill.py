@@ -10,16 +10,16 @@ from decimal import Decimal
 import pytest
 
 from bot.core.errors import ProviderBusy
-from bot.domain.job import Job, Outcome
+from bot.domain.job import Job, Outcome, ReplyTarget
 from bot.domain.money.accounts import budget_account, operator_account
 from bot.domain.money.quota import MICRO, Limit
 from bot.providers.provider import Billed
 from bot.services.money.bill import Bill
 from bot.store import usage
 from bot.store.money import ledger
-from tests.env.job_steps import check_ledger, run
-from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED
-from tests.services.conftest import Pipeline
+from tests.env.job_steps import check_ledger, order, run, seen
+from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
+from tests.services.conftest import Pipeline, eventually
 
 EXPECTED = 1_400_000  # an image of the default model
 
@@ -90,6 +90,35 @@ async def test_a_charge_is_recorded_once_its_image_has_ended(pipeline: Pipeline)
     await pipeline.orders.settle(job.generations[0], SUCCEEDED)
     await asyncio.gather(*(read(pipeline, {f"{job.id}/0": "0.02"}) for _ in range(3)))
     assert await counted(pipeline) == {2 * MICRO}
+
+
+async def test_an_image_that_no_limit_counted_is_billed_without_a_correction(pipeline: Pipeline) -> None:
+    """As one from a direct message before costs were counted."""
+    job = new_job(place=ReplyTarget(user_id=7, channel_id=5, guild_id=None))
+    await run(pipeline.store, await order(pipeline.store, job))
+    await pipeline.orders.settle(job.generations[0], FAILED)
+    await read(pipeline, {f"{job.id}/0": "0.5"})
+    kept = (await seen(pipeline.store, job)).generations[0]
+    assert (kept.budget, kept.operator, kept.billed) == (None, None, 50 * MICRO)
+
+
+async def test_a_bill_that_cannot_be_read_ends_nothing(pipeline: Pipeline) -> None:
+    job = await made(pipeline)
+
+    class Broken(ChargedImages):
+        async def billed(self, *, since: int = 0) -> AsyncIterator[Billed]:
+            raise RuntimeError(since)
+            yield  # type: ignore[unreachable]  # makes this a generator
+
+    providers = {"broken": Broken({}), "oxen": ChargedImages({f"{job.id}/0": "0.5"})}
+    bill = Bill(store=pipeline.store, providers=providers, credit_usd=0.01, clock=pipeline.clock)  # type: ignore[arg-type]
+    reading = asyncio.create_task(bill.run())
+
+    async def is_counted() -> bool | None:
+        return await counted(pipeline) == {50 * MICRO} or None
+
+    await eventually(is_counted)
+    reading.cancel()
 
 
 async def test_usage_shows_the_charge_and_the_difference(pipeline: Pipeline) -> None:
