@@ -40,7 +40,7 @@ from cogs.money.usage import Usage
 from cogs.reactions.cog import ReactionsCog
 from cogs.reactions.presets import Presets
 
-NOT_SERVED = N_("The operator of this bot has not opened it to this server.")
+NOT_SERVED = N_("This bot isn't available on this server. Ask its operator to allow it.")
 COGS: tuple[type[commands.Cog], ...] = (
     *(Create, AccountCog, About, HistoryCog, SettingsCog, Styles, Tray, PrivacyCog, MyData),
     *(MoneyCog, Sponsor, Usage),

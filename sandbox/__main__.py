@@ -17,7 +17,7 @@ _PRIVILEGED_INTENTS = frozenset({"message_content", "members"})  # enabled for t
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local Discord with its chat page, and a local image API.")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="the port of the chat page (default: a free one)")
-    parser.add_argument("--fast", action="store_true", help="draw pictures at once instead of taking a few seconds")
+    parser.add_argument("--fast", action="store_true", help="draw images at once instead of taking a few seconds")
     return parser.parse_args()
 
 

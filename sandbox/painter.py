@@ -220,7 +220,7 @@ def _label(image: Image.Image, prompt: str, seed: int) -> None:
     """Write prompt and seed on a dark band at the bottom. A long prompt is shortened."""
     font_px = max(image.width // 48, 12)
     font = ImageFont.load_default(font_px)
-    words = f"sandbox picture · {{}} · seed {seed}"
+    words = f"sandbox image · {{}} · seed {seed}"
     shown = _plain(prompt)[:200]
     while shown and font.getlength(words.format(shown)) > image.width - 2 * font_px:
         shown = f"{shown.removesuffix('...')[:-3].rstrip()}..." if len(shown) > 6 else ""

@@ -21,7 +21,7 @@ _CHANNEL = "studio"
 _IMAGE_TIMEOUT_S = 60.0  # for one image, on a slow machine
 _CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
 _OXLO_CREDITS = Decimal(2)  # the bot's default for OXLO_PRICE_CREDITS
-_CHARGES = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
+_CHARGES = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) reserved · ([\d.]+) spent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ async def _run_step(step: _VisitStep, ada: Person, log: _TimedLog, out: Path) ->
     await _save(first, out, f"{step.name}generate", log)
     second = await _run_command(ada, log, "edit", **step.edit, image=ada.upload(f"generated.{first.ending}", first.content))
     await _save(second, out, f"{step.name}edit", log)
-    _check(first.pixels != second.pixels, "The edited picture is the same as the one it was made from.")
+    _check(first.pixels != second.pixels, "The edited image is the same as the original.")
 
 
 async def _run_command(ada: Person, log: _TimedLog, command: str, /, **options: object) -> _ReceivedImage:
@@ -109,9 +109,9 @@ async def _run_command(ada: Person, log: _TimedLog, command: str, /, **options: 
     answer = await ada.message(is_new, _CHANNEL)
     log.note(f"the bot answers: {_one_line(answer)}")
     done = await ada.message(lambda message: message.id == answer.id and not _is_open(message), _CHANNEL, _IMAGE_TIMEOUT_S)
-    _check(len(done.attachments) == 1, f"One picture was expected: {done}")
+    _check(len(done.attachments) == 1, f"One image was expected: {done}")
     image = await asyncio.to_thread(_decode, await ada.fetch(done.attachments[0]["url"]))
-    log.note(f"the picture appears: {image}, with the buttons {', '.join(done.buttons)}")
+    log.note(f"the image appears: {image}, with the buttons {', '.join(done.buttons)}")
     return image
 
 
@@ -129,12 +129,12 @@ async def _check_charges(ada: Person, log: _TimedLog, addresses: Mapping[str, st
     answer = await ada.message(lambda message: message.id not in known and bool(message.text), _CHANNEL)
     found = _CHARGES.search(answer.text)
     if found is None:
-        raise AssertionError(f"/quota does not say what is left, held and spent: {answer}")
-    left, size, held, spent = map(Decimal, found.groups())
-    log.note(f"/quota says: {left} of {size} credits left, {held} held, {spent} spent")
+        raise AssertionError(f"/quota does not say what is left, reserved and spent: {answer}")
+    left, size, reserved, spent = map(Decimal, found.groups())
+    log.note(f"/quota says: {left} of {size} credits left, {reserved} reserved, {spent} spent")
     due = await _oxen_cost(addresses) + await _oxlo_cost(addresses)
     _check(spent == due, f"{spent} credits were charged instead of {due}.")
-    _check(held == 0, f"{held} credits are still held.")
+    _check(reserved == 0, f"{reserved} credits are still reserved.")
     _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # the balance refills slowly
 
 
@@ -146,7 +146,7 @@ async def _oxen_cost(addresses: Mapping[str, str]) -> Decimal:
             made = [row["model_name"] for row in (await response.json())["generations"]]
         async with session.get("/api/ai/models") as response:
             models = json.loads(await response.text(), parse_float=Decimal)["data"]
-    _check(len(made) == 2, f"Oxen's side was asked for {len(made)} pictures instead of 2.")
+    _check(len(made) == 2, f"Oxen's side was asked for {len(made)} images instead of 2.")
     costs = {model["id"]: model["pricing"].get("cost_per_image") for model in models}
     return sum((costs[name] for name in made), Decimal(0)) / _CREDIT_USD
 
@@ -156,7 +156,7 @@ async def _oxlo_cost(addresses: Mapping[str, str]) -> Decimal:
     url = f"{addresses['images_url']}/sandbox/openai/calls"
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
         paid = int((await response.json())["paid"])
-    _check(paid == 2, f"Oxlo's side was paid for {paid} pictures instead of 2.")
+    _check(paid == 2, f"Oxlo's side was paid for {paid} images instead of 2.")
     return paid * _OXLO_CREDITS
 
 
@@ -167,7 +167,7 @@ def _decode(content: bytes) -> _ReceivedImage:
             small = image.convert("RGB").resize((64, 64)).tobytes()
             return _ReceivedImage(content=content, width_px=image.width, height_px=image.height, format=str(image.format), pixels=small)
     except OSError as error:
-        raise AssertionError(f"What arrived is no picture ({error}).") from error
+        raise AssertionError(f"What arrived is no image ({error}).") from error
 
 
 def _is_open(message: Message) -> bool:

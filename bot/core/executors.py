@@ -46,7 +46,7 @@ class BoundedExecutor:
     async def turn(self, key: Hashable) -> AsyncIterator[None]:
         """Whatever is done meanwhile is the only work of this key. Raises `Overloaded`."""
         if self._waiting[key] >= self._per_key or self._waiting.total() >= self._total:
-            raise Overloaded(_("Too much of this is waiting already. Please try again in a minute."))
+            raise Overloaded(_("Easel is busy right now. Try again in a minute."))
         self._waiting[key] += 1
         try:
             async with self._turns.of(key):

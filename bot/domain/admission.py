@@ -162,15 +162,17 @@ def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
         if facts.request.policy.prompts.too_slow == "block":
             raise
         verdict = PromptVerdict(
-            level=Level.FLAG, rule=CompiledRule(list=ListName.FLAG, kind=RuleKind.PATTERN, text=_("the rules took too long for it"))
+            level=Level.FLAG, rule=CompiledRule(list=ListName.FLAG, kind=RuleKind.PATTERN, text=_("checking it took too long"))
         )
     if verdict.level is not Level.BLOCK:
         return verdict
     if facts.is_moderator and verdict.rule is not None:
         raise PromptBlocked(
-            _("This server's rules do not allow this prompt: {rule} is on the block list.").format(rule=quoted(verdict.rule.text))
+            _("This prompt was blocked because {rule} is on this server's block list. You weren't charged.").format(
+                rule=quoted(verdict.rule.text)
+            )
         )
-    raise PromptBlocked(_("This server's rules do not allow this prompt; please put it in other words."))
+    raise PromptBlocked(_("This server doesn't allow that prompt. You weren't charged."))
 
 
 def check_consent(request: Request, owners: Mapping[int, Preferences]) -> None:
@@ -190,9 +192,9 @@ def check_saving(request: Request, blocked: Block | None, *, now: int) -> None:
 def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
     """Raise `NotAllowed` for blocked and new members: they cannot give credits either, so that credits cannot be moved out that way."""
     if blocked is not None and _is_in_force(blocked, now):
-        raise NotAllowed(_("You cannot ask for pictures here at the moment, and so not give credits either."))
+        raise NotAllowed(_("You can't give credits here while you're blocked from creating images."))
     if _is_new(request, now):
-        raise NotAllowed(_("New members wait a while before they can give credits here."))
+        raise NotAllowed(_("New members can't give credits here yet. Try again later."))
 
 
 def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
@@ -215,9 +217,7 @@ def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
 def check_waiting(waiting: int, count: int, *, most: int) -> None:
     """Raise `TooManyWaiting` if `count` more images would exceed `most`."""
     if waiting + count > most:
-        sentence = _(
-            "You have {waiting} of at most {most} pictures waiting, and this asks for {more} more. Wait for one to finish or /cancel one."
-        )
+        sentence = _("You have {waiting} of up to {most} images queued, and this would add {more}. Wait for one to finish, or use /cancel.")
         raise TooManyWaiting(sentence.format(waiting=waiting, most=most, more=count))
 
 
@@ -230,22 +230,24 @@ def _pause(facts: Asked) -> None:
     if not pause.on:
         return
     if permissions.is_manager(facts.request.actor):
-        raise NotAllowed(_("Pictures are paused on this server; /imageadmin resume goes on."))
+        raise NotAllowed(_("Image creation is paused on this server. Use /imageadmin resume to turn it back on."))
     if pause.reason:
-        raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=escaped(pause.reason)))
-    raise NotAllowed(_("Pictures are paused on this server; please come back later."))
+        raise NotAllowed(_("Image creation is paused on this server: {reason}").format(reason=escaped(pause.reason)))
+    raise NotAllowed(_("Image creation is paused on this server. Try again later."))
 
 
 def _blocked(facts: Asked) -> None:
     block = facts.blocked
     if block is None or not _is_in_force(block, facts.now):
         return
-    why = escaped(_(block.reason)) if block.reason else _("no reason was given")
+    why = escaped(_(block.reason)) if block.reason else _("no reason given")
     if block.until is None:
-        sentence = _("You cannot ask for pictures here any more ({reason}).").format(reason=why)
+        sentence = _("You're blocked from creating images here ({reason}).").format(reason=why)
     else:
-        sentence = _("You cannot ask for pictures here until {when} ({reason}).").format(when=f"<t:{block.until // 1000}:f>", reason=why)
-    appeal = _("You may appeal once: the message about it has a button.") if block.case_id is not None else ""
+        sentence = _("You're blocked from creating images here until {when} ({reason}).").format(
+            when=f"<t:{block.until // 1000}:f>", reason=why
+        )
+    appeal = _("You can appeal once with the button in the message you were sent.") if block.case_id is not None else ""
     raise NotAllowed(f"{sentence} {appeal}".rstrip())
 
 
@@ -255,8 +257,8 @@ def _channel(facts: Facts) -> None:
         return
     if channels.allowed:
         named = ", ".join(f"<#{channel}>" for channel in channels.allowed[:_NAMED])
-        raise NotAllowed(_("Pictures are not made in this channel; try {channels}.").format(channels=named))
-    raise NotAllowed(_("Pictures are not made in this channel; please try another one."))
+        raise NotAllowed(_("Images can't be created in this channel. Try {channels}.").format(channels=named))
+    raise NotAllowed(_("Images can't be created in this channel. Try another one."))
 
 
 def _role(facts: Facts) -> None:
@@ -264,24 +266,22 @@ def _role(facts: Facts) -> None:
     model, allowance = facts.model, facts.allowance
     if allowance.models is not None and model not in allowance.models:
         if not allowance.models:
-            raise NotAllowed(_("Your roles do not open any model to you here."))
+            raise NotAllowed(_("Your roles don't let you use any model here."))
         title, others = quoted(facts.title_of(model)), ", ".join(sorted(quoted(facts.title_of(each)) for each in allowance.models)[:_NAMED])
-        raise NotAllowed(
-            _("Your roles do not open the model {model} to you here; you may use {others}.").format(model=title, others=others)
-        )
+        raise NotAllowed(_("Your roles don't let you use {model} here. Choose {others}.").format(model=title, others=others))
     if facts.request.reply_to.private and not allowance.private:
-        raise NotAllowed(_("On this server your pictures are made where others see them; ask again without private."))
+        raise NotAllowed(_("You can't create private images on this server. Try again with private turned off."))
 
 
 def _age_restricted(facts: Facts) -> None:
     if not facts.unsafe:
         return
     if facts.request.channel.guild_id is None:
-        raise NotAllowed(_("A model's safety checker stays on in direct messages."))
+        raise NotAllowed(_("The safety checker can't be turned off in DMs."))
     if not facts.request.policy.age_restricted.unchecked:
-        raise NotAllowed(_("A model's safety checker stays on on this server."))
+        raise NotAllowed(_("The safety checker can't be turned off on this server."))
     if not facts.request.channel.age_restricted:
-        raise NotAllowed(_("A model's safety checker can be turned off in age-restricted channels only."))
+        raise NotAllowed(_("The safety checker can only be turned off in age-restricted channels."))
 
 
 def _newcomer(facts: Asked) -> None:
@@ -289,9 +289,9 @@ def _newcomer(facts: Asked) -> None:
         return
     joined_at = facts.request.actor.joined_at
     if joined_at is None:
-        raise NotAllowed(_("On this server only members can ask for pictures, not guests."))
+        raise NotAllowed(_("Only members of this server can create images here."))
     when = f"<t:{(joined_at + facts.request.policy.newcomers.wait_ms) // 1000}:R>"
-    raise NotAllowed(_("New members wait a while before they can ask for pictures here; you can {when}.").format(when=when))
+    raise NotAllowed(_("New members can't create images here right away. You can start {when}.").format(when=when))
 
 
 def _is_in_force(block: Block, now: int) -> bool:
@@ -309,21 +309,21 @@ def _limits(facts: Facts) -> None:
     allowance = facts.allowance
     if facts.count > allowance.max_count:
         sentence = ngettext(
-            "You may ask for {limit} picture at a time here; {count} were asked for.",
-            "You may ask for {limit} pictures at a time here; {count} were asked for.",
+            "You can create {limit} image at a time here, not {count}.",
+            "You can create up to {limit} images at a time here, not {count}.",
             allowance.max_count,
         )
         raise InvalidRequest(sentence.format(limit=allowance.max_count, count=facts.count))
     if facts.aspect_ratio is not None and allowance.aspect_ratios is not None and facts.aspect_ratio not in allowance.aspect_ratios:
         others = ", ".join(sorted(allowance.aspect_ratios)[:_NAMED])
         raise InvalidRequest(
-            _("The shape {ratio} is not open to you here; you may use {others}.").format(
+            _("You can't use the aspect ratio {ratio} here. Choose {others}.").format(
                 ratio=quoted(facts.aspect_ratio), others=others or "-"
             )
         )
     if facts.megapixels is not None and allowance.max_megapixels is not None and facts.megapixels > allowance.max_megapixels:
         raise InvalidRequest(
-            _("You may ask for pictures of at most {limit} MP here; {given} MP were asked for.").format(
+            _("Images here can have up to {limit} megapixels. This one would have {given}.").format(
                 limit=f"{allowance.max_megapixels:g}", given=f"{facts.megapixels:g}"
             )
         )
@@ -331,16 +331,14 @@ def _limits(facts: Facts) -> None:
 
 def _markup(facts: Facts) -> None:
     if has_markup(facts.drawable_text):
-        raise InvalidRequest(_("Tags such as `<lora:name>` are not taken in prompts and options; describe the image in words instead."))
+        raise InvalidRequest(_("Tags like `<lora:name>` don't work here. Describe the image in plain text instead."))
 
 
 def _priced(facts: Facts) -> tuple[int, int]:
     """Price and cost of an image."""
     if facts.price is None or facts.cost is None:
         raise InvalidRequest(
-            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(
-                model=quoted(facts.title_of(facts.model))
-            )
+            _("{model} can't be used yet because it has no price. Choose another model.").format(model=quoted(facts.title_of(facts.model)))
         )
     return facts.price, facts.cost
 

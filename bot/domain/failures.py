@@ -23,20 +23,16 @@ class Handling:
 
 
 HANDLING: Mapping[Failure, Handling] = {
-    Failure.CONTENT: Handling(wording=N_("The image service's own content rules do not allow this picture; other words may."), retry=False),
+    Failure.CONTENT: Handling(wording=N_("The image service refused this for its content rules. Try a different prompt."), retry=False),
     Failure.PARAMETER: Handling(wording="{reason}", retry=False),
-    Failure.ACCOUNT: Handling(
-        wording=N_("The image service does not serve this bot's account at the moment; its operator has been told."), retry=True
-    ),
+    Failure.ACCOUNT: Handling(wording=N_("The image service isn't available right now. The bot's operator has been told."), retry=True),
     Failure.FAULT: Handling(wording="{reason}", retry=True),
-    Failure.TIMEOUT: Handling(wording=N_("The image service did not finish this picture in time."), retry=True),
-    Failure.UNCERTAIN: Handling(
-        wording=N_("The image service's answer was lost on the way, so the picture could not be kept."), retry=True
-    ),
-    Failure.UNUSABLE: Handling(wording=N_("What the image service made could not be used ({reason})."), retry=True),
+    Failure.TIMEOUT: Handling(wording=N_("The image service took too long."), retry=True),
+    Failure.UNCERTAIN: Handling(wording=N_("The image service's answer got lost, so there's no image to show."), retry=True),
+    Failure.UNUSABLE: Handling(wording=N_("The image that came back can't be used ({reason})."), retry=True),
 }
 
-_UNKNOWN = N_("The image service could not make this picture and gave no reason.")
+_UNKNOWN = N_("The image service couldn't create this image and gave no reason.")
 
 
 def failed(failure: Failure, reason: str = "") -> Outcome:

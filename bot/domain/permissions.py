@@ -171,40 +171,38 @@ class Rule:
     sentence: str
 
 
-_MODERATORS = Rule(_moderator, N_("This is for the moderators of this server."))
-_NOT_SEEN = Rule(_any(_owner, _visible), N_("That picture is private, or in a place that you do not see from here."))
-_NO_APPEAL = N_("There is nothing to appeal here: a decision can be appealed once, by the person it is about.")
+_MODERATORS = Rule(_moderator, N_("Only this server's moderators can do this."))
+_NOT_SEEN = Rule(_any(_owner, _visible), N_("That image is private, or in a channel you can't see from here."))
+_NO_APPEAL = N_("You can't appeal this. A decision can be appealed once, by the person it's about.")
 
 RULES: Final[Mapping[Action, tuple[Rule, ...]]] = MappingProxyType(
     {
         Action.SEE: (_NOT_SEEN,),
-        Action.ORIGINAL: (Rule(_any(_owner, _public), N_("That picture was made in private.")),),
+        Action.ORIGINAL: (Rule(_any(_owner, _public), N_("That image is private.")),),
         Action.AGAIN: (
-            Rule(_any(_owner, _public), N_("That picture was made in private; only its maker can ask for it again.")),
+            Rule(_any(_owner, _public), N_("That image is private. Only its author can run it again.")),
             _NOT_SEEN,
         ),
-        Action.USE: (Rule(_any(_owner, _consented), N_("{member} does not let you edit their pictures.")),),
-        Action.CANCEL: (Rule(_any(_owner, _moderator), N_("Only the person who asked for it, or a moderator, can cancel this.")),),
-        Action.DELETE: (Rule(_any(_owner, _moderator), N_("Only the person who asked for this picture, or a moderator, can delete it.")),),
-        Action.HIDE: (Rule(_any(_owner, _moderator), N_("Only the person who asked for this picture, or a moderator, can hide it.")),),
+        Action.USE: (Rule(_any(_owner, _consented), N_("{member} doesn't let you edit their images.")),),
+        Action.CANCEL: (Rule(_any(_owner, _moderator), N_("Only the author or a moderator can cancel this.")),),
+        Action.DELETE: (Rule(_any(_owner, _moderator), N_("Only the author or a moderator can delete this image.")),),
+        Action.HIDE: (Rule(_any(_owner, _moderator), N_("Only the author or a moderator can hide this image.")),),
         Action.FLAG: (
-            Rule(_in_guild, N_("Reports go to the moderators of a server that Easel is a member of; here there are none.")),
-            Rule(_not_owner, N_("This is your own picture; Delete takes it away.")),
+            Rule(_in_guild, N_("You can only report images on a server where Easel is a member.")),
+            Rule(_not_owner, N_("This is your own image. Use Delete to remove it.")),
         ),
         Action.MODERATE: (_MODERATORS,),
         Action.DECIDE: (
             _MODERATORS,
             # Moderators cannot decide in their own favour. Managers can: there may be no other moderator.
-            Rule(_any(_not_owner, _against_owner, _manager), N_("This is about your own picture; another moderator decides.")),
+            Rule(_any(_not_owner, _against_owner, _manager), N_("This case is about your own image, so another moderator has to decide.")),
         ),
-        Action.BLOCK: (_MODERATORS, Rule(_not_owner, N_("You cannot block yourself."))),
+        Action.BLOCK: (_MODERATORS, Rule(_not_owner, N_("You can't block yourself."))),
         Action.APPEAL: (Rule(_owner, _NO_APPEAL), Rule(_open, _NO_APPEAL)),
-        Action.MANAGE: (Rule(_manager, N_("This is for those who may manage this server.")),),
-        Action.STOP_SPONSORSHIP: (Rule(_any(_owner, _moderator), N_("Only the one who pays, or a moderator, can end it.")),),
-        Action.BROWSE: (Rule(_owner, N_("That one is not in your history any more.")),),
-        Action.SEND: (Rule(_owner, N_("This form is too old; please begin again.")),),
-        Action.ANSWER: (
-            Rule(_owner, N_("This note is for {member}. React with {emoji} to the picture yourself, or press Edit under it.")),
-        ),
+        Action.MANAGE: (Rule(_manager, N_("Only members with the Manage Server permission can do this.")),),
+        Action.STOP_SPONSORSHIP: (Rule(_any(_owner, _moderator), N_("Only the sponsor or a moderator can end this.")),),
+        Action.BROWSE: (Rule(_owner, N_("That image is no longer in your history.")),),
+        Action.SEND: (Rule(_owner, N_("This form has expired. Start again.")),),
+        Action.ANSWER: (Rule(_owner, N_("This is for {member}. React to the image with {emoji} yourself, or press Edit below it.")),),
     }
 )

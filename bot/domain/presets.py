@@ -18,9 +18,7 @@ def checked(
     """Build a valid preset. `options` are name=value pairs. Raises `InvalidRequest` for a value that its model does not accept."""
     title = " ".join(name.split())
     if not 1 <= len(title) <= PRESET_NAME_MAX:
-        raise InvalidRequest(
-            _("name: 1 to {most} characters are allowed, {count} were given.").format(most=PRESET_NAME_MAX, count=len(title))
-        )
+        raise InvalidRequest(_("The name must have 1 to {most} characters, not {count}.").format(most=PRESET_NAME_MAX, count=len(title)))
     wanted = Preset(
         emoji=emoji,
         name=title,
@@ -30,11 +28,9 @@ def checked(
     )
     info = model_of(wanted, catalog, default_model)
     if not info.takes_references:
-        raise InvalidRequest(_("{model} takes no reference pictures; a preset changes one.").format(model=quoted(info.title)))
+        raise InvalidRequest(_("{model} can't edit images. Choose another model for a preset.").format(model=quoted(info.title)))
     if info.price_microcredits is None:
-        raise InvalidRequest(
-            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=quoted(info.title))
-        )
+        raise InvalidRequest(_("{model} can't be used yet because it has no price. Choose another model.").format(model=quoted(info.title)))
     check_prompt(info, prompt, max_length=PRESET_PROMPT_MAX)
     params_of(wanted, info)
     return wanted
@@ -54,5 +50,5 @@ def model_of(preset: Preset, catalog: Catalog, default_model: str) -> ModelInfo:
         return catalog.get(preset.model)
     able = [model for model in catalog.models if model.takes_references and model.price_microcredits is not None]
     if not able:
-        raise InvalidRequest(_("There is no model here at the moment that takes pictures."))
+        raise InvalidRequest(_("There's no model here right now that can edit images."))
     return next((model for model in able if model.id == default_model), able[0])

@@ -56,12 +56,12 @@ class AddressRules:
             address = URL(url)
             host, port = (address.raw_host or "").lower(), address.port
         except ValueError:
-            raise ImageError(_("A picture's link is no web address.")) from None
+            raise ImageError(_("The image's link isn't a web address.")) from None
         if not host or port is None or address.scheme not in _PORTS or address.user is not None or address.password is not None:
-            raise ImageError(_("A picture's link must be a plain https address."))
+            raise ImageError(_("The image's link must start with https."))
         if not self.allows(scheme=address.scheme, host=host, port=port):
             refusal = HostNotListed if _could_be_listed(address.scheme, host) else ImageError
-            raise refusal(_("Pictures may not be fetched from {host}.").format(host=shown(address)))
+            raise refusal(_("Images can't be loaded from {host}.").format(host=shown(address)))
         return address
 
     def allows(self, *, scheme: str, host: str, port: int) -> bool:

@@ -68,7 +68,7 @@ class Chart:
     usd_per_credit: Decimal | None = None  # None: no axis in US dollars
     credits_name: str = "credits"
     others_name: str = "others"
-    empty: str = "nothing was spent"
+    empty: str = "nothing spent"
 
 
 @dataclass(frozen=True, kw_only=True)

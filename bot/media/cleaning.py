@@ -42,7 +42,7 @@ async def clean_in_process(content: bytes, *, max_pixels: int) -> CleanedImage:
         await process.wait()
     head, _newline, cleaned = out.partition(b"\n")
     if not head:
-        raise ImageError(_("A picture is damaged or cut short."))
+        raise ImageError(_("The image is damaged or incomplete."))
     return CleanedImage(content=cleaned, **json.loads(head))
 
 

@@ -31,8 +31,8 @@ _THUMBNAIL_QUALITY: Final = 65
 _QUALITIES: Final = (92, 85, 75)  # tried in this order at full size
 _SMALLEST_EDGE: Final = 64  # px; below this, fitting is given up
 _MB: Final = 1024 * 1024  # Discord's unit of upload limits
-_RE_ENCODED: Final = N_("re-encoded as {type} to fit this server's {limit} MB upload limit")
-_MADE_SMALLER: Final = N_("re-encoded as {type} at {width}×{height} to fit this server's {limit} MB upload limit")
+_RE_ENCODED: Final = N_("converted to {type} to fit this server's {limit} MB upload limit")
+_MADE_SMALLER: Final = N_("converted to {type} at {width}×{height} to fit this server's {limit} MB upload limit")
 
 # Exceptions of decoders for damaged files; Pillow has no common base class for them.
 _DAMAGED: Final = (
@@ -190,7 +190,7 @@ def _shrunk(image: Image.Image, limit_bytes: int) -> FittedImage:
     while len(content) > limit_bytes:
         scale = 0.95 * math.sqrt(limit_bytes / len(content))
         if max(image.size) * scale < _SMALLEST_EDGE:
-            raise ImageError(_("A picture cannot be made to fit into {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
+            raise ImageError(_("The image can't be made small enough for {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
         image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         content = _encode(image, format_, quality=85)
     changed = _RE_ENCODED if image.size == original else _MADE_SMALLER
@@ -219,20 +219,20 @@ def _decoding() -> Iterator[None]:
     except ImageError:
         raise
     except _DAMAGED as error:
-        raise ImageError(_("A picture is damaged or cut short.")) from error
+        raise ImageError(_("The image is damaged or incomplete.")) from error
 
 
 def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Format]) -> Header:
     header = read_header(file)
     if header.format not in formats:
-        raise ImageError(_("A picture is of the type {type}, which is not taken here.").format(type=header.format.value))
+        raise ImageError(_("{type} images don't work here. Use PNG, JPEG, WebP or GIF.").format(type=header.format.value))
     _check_size(header.width, header.height, max_pixels)
     return header
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
-        sentence = _("A picture has {megapixels} megapixels, at most {most} are taken.")
+        sentence = _("The image has {megapixels} megapixels. The limit is {most}.")
         raise ImageError(sentence.format(megapixels=f"{width * height / 1e6:.3g}", most=f"{max_pixels / 1e6:.3g}"))
 
 

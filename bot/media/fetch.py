@@ -88,10 +88,10 @@ class Fetcher:
                 await _drain(response, max_bytes, sink)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPublicError):
-                raise ImageError(_("Pictures may not be fetched from {host}.").format(host=error.host[:100])) from None
+                raise ImageError(_("Images can't be loaded from {host}.").format(host=error.host[:100])) from None
             raise _unreachable(url) from error
         except aiohttp.InvalidURL:
-            raise ImageError(_("A picture's link is no web address.")) from None
+            raise ImageError(_("The image's link isn't a web address.")) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unreachable(url) from error
 
@@ -106,7 +106,7 @@ class Fetcher:
                     yield response
                     return
                 address = self._next_hop(address, response.headers.get("Location", ""))
-        raise ImageError(_("A picture's link leads on and on."))
+        raise ImageError(_("The image's link redirects too often."))
 
     def _next_hop(self, address: URL, location: str) -> URL:
         try:
@@ -114,7 +114,7 @@ class Fetcher:
         except ImageError:
             raise
         except ValueError:
-            raise ImageError(_("A picture's link leads nowhere.")) from None
+            raise ImageError(_("The image's link leads nowhere.")) from None
 
     def _session(self, scheme: str) -> aiohttp.ClientSession:
         resolver = CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
@@ -129,19 +129,19 @@ class Fetcher:
 def _check_status(response: aiohttp.ClientResponse) -> None:
     status, host = response.status, shown(response.url)
     if status in _GONE:
-        raise LinkExpired(_("The link to a picture at {host} has expired.").format(host=host))
+        raise LinkExpired(_("The image's link at {host} has expired.").format(host=host))
     if status in _BUSY or status >= 500:
         raise ProviderBusy(
-            _("{host} is too busy to hand out a picture; it will be asked again.").format(host=host),
+            _("{host} is busy. Easel will try again.").format(host=host),
             retry_after_s=read_retry_after(response.headers.get("Retry-After")),
         )
     if status != 200:
-        raise ImageError(_("{host} does not hand out the picture.").format(host=host))
+        raise ImageError(_("{host} doesn't give Easel access to the image.").format(host=host))
 
 
 async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
     """Pass the body to `sink` in large pieces. Checks the announced and the actual size."""
-    too_large = ImageError(_("A picture is larger than the {limit} MB that are fetched.").format(limit=f"{max_bytes / 1e6:.3g}"))
+    too_large = ImageError(_("The image is larger than {limit} MB.").format(limit=f"{max_bytes / 1e6:.3g}"))
     if (response.content_length or 0) > max_bytes:
         raise too_large
     total, pending = 0, bytearray()
@@ -157,7 +157,7 @@ async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -
 
 
 def _unreachable(url: str) -> ProviderBusy:
-    return ProviderBusy(_("A picture could not be fetched from {host}; it will be tried again.").format(host=shown(URL(url))))
+    return ProviderBusy(_("The image couldn't be loaded from {host}. Easel will try again.").format(host=shown(URL(url))))
 
 
 def _new_file(folder: Path) -> Path:

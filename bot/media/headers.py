@@ -42,7 +42,7 @@ class Header:
     height: int
 
 
-_CUT: Final = N_("A picture is cut short.")
+_CUT: Final = N_("The image is incomplete.")
 _MAX_SEGMENTS: Final = 1000
 # T.81, table B.1: start of frame is C0 to CF, except DHT (C4), JPG (C8) and DAC (CC). TEM and RST0 to EOI have no length.
 START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -58,7 +58,7 @@ def read_header(file: BinaryIO) -> Header:
     except struct.error:
         raise ImageError(_(_CUT)) from None
     if width < 1 or height < 1:
-        raise ImageError(_("A picture claims to have no size."))
+        raise ImageError(_("The image has no width or height."))
     return Header(format=format_, width=width, height=height)
 
 
@@ -71,7 +71,7 @@ def _read(start: bytes, file: BinaryIO) -> tuple[Format, tuple[int, int]]:
         return Format.WEBP, _webp_size(start)
     if start.startswith(b"\xff\xd8\xff"):
         return Format.JPEG, _jpeg_size(file)
-    raise ImageError(_("A file is no picture of a known type; PNG, JPEG, WebP and GIF are."))
+    raise ImageError(_("That isn't an image. Use PNG, JPEG, WebP or GIF."))
 
 
 def _webp_size(start: bytes) -> tuple[int, int]:
@@ -86,7 +86,7 @@ def _webp_size(start: bytes) -> tuple[int, int]:
         if len(start) < 30:
             raise ImageError(_(_CUT))
         return int.from_bytes(start[24:27], "little") + 1, int.from_bytes(start[27:30], "little") + 1
-    raise ImageError(_("A WebP file holds no picture that is known."))
+    raise ImageError(_("That WebP file has no image that Easel can read."))
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
@@ -100,14 +100,14 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
             _depth, height, width = struct.unpack(">BHH", file.read(5))
             return width, height
         file.seek(max(length - 2, 0), 1)
-    raise ImageError(_("A JPEG file holds no picture."))
+    raise ImageError(_("That JPEG file has no image in it."))
 
 
 def _next_marker(file: BinaryIO) -> int:
     """The code after FF. "Any marker may optionally be preceded by any number of fill bytes" FF (T.81, B.1.1.2)."""
     (byte,) = struct.unpack("B", file.read(1))
     if byte != 0xFF:
-        raise ImageError(_("A JPEG file is damaged."))
+        raise ImageError(_("That JPEG file is damaged."))
     while byte == 0xFF:
         (byte,) = struct.unpack("B", file.read(1))
     return int(byte)

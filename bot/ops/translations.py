@@ -20,6 +20,7 @@ from babel.messages.pofile import PoFileError, generate_po, read_po
 
 from bot.core import i18n
 from bot.core.errors import StartError
+from bot.ops.placeholders import PLACEHOLDERS
 from cogs import load
 from cogs.kit.translator import LIMITS, TYPED, fits, translatables
 
@@ -32,7 +33,7 @@ _HEADER: Final = """\
 # Easel in {name}.
 #
 # FIRST VERSION, NOT YET REVIEWED: it needs review by native speakers. Please correct whatever sounds wrong;
-# what is left empty is shown in English. The README says how (For translators).
+# what is left empty is shown in English. docs/translators.md says how.
 #
 msgid ""
 msgstr ""
@@ -46,6 +47,9 @@ msgstr ""
 
 # What a translation must keep: mentions and timestamps, placeholders, Markdown, addresses, and marks at the beginning of a line.
 _KEPT: Final = re.compile(r"<[@#t:/a][^<>\s]*>|\{[^{}]*\}|\*+|__+|`+|~~|\|\||https?://\S+|^-# |^#{1,3} |^- |^> ", re.MULTILINE)
+
+
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +72,17 @@ async def gather(project: Path = PROJECT) -> Catalog:
     texts = Catalog()
     for folder in _SOURCES:
         for _file, _line, text, _comments, context in extract_from_dir(project / folder, keywords=_KEYWORDS):
-            texts.add(text, context=context)
+            texts.add(text, auto_comments=list(_explained(text)), context=context)
     for each in await translatables(await load.command_tree()):
         rule = ", without spaces and capitals" if each.context in TYPED else ""
         texts.add(each.text, auto_comments=[f"At most {LIMITS[each.context]} characters{rule}."], context=each.context)
     return texts
+
+
+def _explained(text: str | tuple[str, ...]) -> Iterator[str]:
+    """What each placeholder of a text stands for."""
+    names = dict.fromkeys(name for form in _forms(text) for name in _PLACEHOLDER.findall(form))
+    yield from (f"{{{name}}}: {PLACEHOLDERS[name]}" for name in names if name in PLACEHOLDERS)
 
 
 def faults(texts: Catalog) -> Iterator[str]:

@@ -31,17 +31,17 @@ _PROBE_TIMEOUT_S: Final = 10.0
 _BAD_GATEWAY: Final = 502  # this status and higher ones are sent by a gateway that cannot reach the API (RFC 9110, section 15.6)
 _LONGEST_WAIT_S: Final = 5.0  # a retry with a longer wait is left to the caller
 
-_BUSY: Final = N_("The image service is busy or away; it will be asked again.")
-_ACCOUNT: Final = N_("The image service refuses this bot's account; its operator has to look after it.")
-NO_CREDIT: Final = N_("This bot's account at the image service has no credit left; its operator has to look after it.")
-UNREADABLE: Final = N_("The image service answered something that cannot be read; it will be asked again.")
-_LOST: Final = N_("The image service took a request and did not answer.")
-_NO_STREAM: Final = N_("The image service's event stream cannot be had or was cut; it will be tried again.")
-_UNREAD: Final = N_("The image service could not read a reference picture.")
+_BUSY: Final = N_("The image service is busy or unavailable. Easel will try again.")
+_ACCOUNT: Final = N_("The image service isn't available right now. The bot's operator needs to check the account.")
+NO_CREDIT: Final = N_("The image service isn't available right now. The bot's operator needs to top up the account.")
+UNREADABLE: Final = N_("The image service sent an answer that can't be read. Easel will try again.")
+_LOST: Final = N_("The image service took the request and didn't answer.")
+_NO_STREAM: Final = N_("The image service's event stream was interrupted. Easel will reconnect.")
+_UNREAD: Final = N_("The image service couldn't read a reference image.")
 _REFUSED: Final = N_("The image service refused this request.")
 _REFUSED_FOR: Final = N_("The image service refused this request: {words}.")
-_FAILED: Final = N_("The image service could not make this picture.")
-_FAILED_FOR: Final = N_("The image service could not make this picture: {words}.")
+_FAILED: Final = N_("The image service couldn't create this image.")
+_FAILED_FOR: Final = N_("The image service couldn't create this image: {words}.")
 _LINK: Final = re.compile(r"""\b(?:https?|data|wss?):[^\s"'<>]+""", re.IGNORECASE)
 
 # Phrases in error texts, with the exception and the sentence that they lead to. The first match counts.
@@ -152,7 +152,7 @@ class Api:
         if answer.status in {401, 402, 403}:
             return ProviderAccount(_(_ACCOUNT))
         if 300 <= answer.status < 400:
-            return ProviderAccount(_("The image service's address has moved; the operator of this bot has to look after it."))
+            return ProviderAccount(_("The image service isn't available right now. The bot's operator needs to check its address."))
         if answer.status in {408, 425, 429} or answer.status >= 500:
             return ProviderBusy(_(_BUSY), retry_after_s=answer.retry_after_s)
         return ProviderRefused(self.with_reason(text, _(_REFUSED_FOR), _(_REFUSED)))

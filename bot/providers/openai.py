@@ -29,11 +29,11 @@ from bot.providers.provider import CompletedImage, Event, GenerationReport, Prov
 from bot.providers.response_images import Fetch, decode, follow
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
-_UNUSABLE: Final = N_("A reference picture cannot be passed on to this image service.")
-_CONTENT: Final = N_("The image service's own content rules do not allow this picture; other words may.")
-_LOCKED: Final = N_("This bot's account at the image service does not include this model.")
-_LOCKED_FOR: Final = N_("This bot's account at the image service does not include this model: {words}.")
-_NO_ENDPOINT: Final = N_("The image service makes no pictures at the address in this bot's settings; its operator has to look after it.")
+_UNUSABLE: Final = N_("This image service can't use that reference image.")
+_CONTENT: Final = N_("The image service refused this for its content rules. Try a different prompt.")
+_LOCKED: Final = N_("This bot's account can't use this model. Choose another one.")
+_LOCKED_FOR: Final = N_("This bot's account can't use this model: {words}. Choose another one.")
+_NO_ENDPOINT: Final = N_("The image service isn't available right now. The bot's operator needs to check its address.")
 
 # Values of `code` and `type` in error bodies, for any status.
 _CONTENT_MARKS: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter", "responsibleaipolicyviolation"})
@@ -128,7 +128,7 @@ class OpenAi(Provider):
             return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
         if error_text(answer):
             raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer))
-        raise ProviderRefused(_("The image service answered without a picture."))
+        raise ProviderRefused(_("The image service answered without an image."))
 
 
 class _OpenAiApi(Api):

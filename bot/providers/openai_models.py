@@ -16,7 +16,7 @@ _STRENGTH: Final = {
     "type": "number",
     "minimum": 0,
     "maximum": 1,
-    "description": "How much an edit changes: 0 keeps the picture, 1 makes it anew",
+    "description": "How much to change, from 0 (nothing) to 1 (everything)",
 }
 
 

@@ -171,7 +171,7 @@ class Oxen(Provider):
             raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer))
         rows = oxen_wire.read_generations(answer)
         if not rows:
-            raise AnswerLost(_("The image service answered a request with something that cannot be read."))
+            raise AnswerLost(_("The image service sent an answer that can't be read."))
         return [Accepted(provider_id=row.generation_id) for row in rows]
 
     async def list_generations(self, **filters: str | None) -> list[GenerationReport]:
@@ -195,7 +195,7 @@ class Oxen(Provider):
             return CompletedImage(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
         if image.url is not None:
             return Linked(url=image.url)
-        raise ProviderRefused(_("The image service answered without a picture."))
+        raise ProviderRefused(_("The image service answered without an image."))
 
     async def read_model(self, model_id: str) -> Mapping[str, Any] | None:
         """A raw model with its schema; None if it does not exist."""

@@ -38,13 +38,13 @@ async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedI
     if url.startswith("data:"):
         return CompletedImage(content=await decode(url, max_bytes=max_bytes))
     if fetch is None:
-        raise ProviderRefused(_("The image service answered with a link where a picture was wanted."))
+        raise ProviderRefused(_("The image service sent a link instead of an image."))
     try:
         async for attempt in stamina.retry_context(on=ProviderBusy, attempts=_ATTEMPTS, timeout=60.0, wait_initial=0.2, wait_jitter=0.2):
             with attempt:
                 return CompletedImage(content=_checked(await fetch(url), max_bytes))
     except (ProviderBusy, LinkExpired) as error:
-        raise AnswerLost(_("The image service made a picture and did not hand it out.")) from error
+        raise AnswerLost(_("The image service created an image but didn't send it.")) from error
     except HostNotListed:
         return CompletedImage(url=url)
     except ImageError as error:
@@ -56,11 +56,11 @@ def _decoded(text: str, max_bytes: int) -> bytes:
     try:
         content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
     except (binascii.Error, ValueError):  # ValueError: non-ASCII characters
-        raise ProviderRefused(_("The image service answered with a picture that cannot be read.")) from None
+        raise ProviderRefused(_("The image service sent an image that can't be read.")) from None
     return _checked(content, max_bytes)
 
 
 def _checked(content: bytes, max_bytes: int) -> bytes:
     if not content or len(content) > max_bytes:
-        raise ProviderRefused(_("The image service answered with a picture that is empty or too large."))
+        raise ProviderRefused(_("The image service sent an image that is empty or too large."))
     return content

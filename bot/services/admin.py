@@ -87,7 +87,7 @@ class Admin:
             raise allotment.refusal(ManagersMay.GRANTS)
         account = self.pricing.pool(request) if to is None else self.pricing.own(request, to)
         if account is None:
-            raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
+            raise NotAllowed(_("This server has no shared pool. Choose the member who gets the credits."))
         line = AuditLine(
             action=AuditAction.GRANTED,
             at=self.clock(),

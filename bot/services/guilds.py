@@ -86,7 +86,7 @@ class Guilds:
 
         def replaced(now: Policy) -> Policy:
             if fingerprint(now) != instead_of:
-                raise Outdated(_("The settings have changed in the meantime; look once more at what this file would change."))
+                raise Outdated(_("The settings changed in the meantime. Check the preview again before you apply the file."))
             return policy
 
         return await self.change_policy(guild_id, replaced, actor_id=actor_id)
@@ -96,7 +96,7 @@ class Guilds:
     async def add_preset(self, request: Request, preset: Preset) -> GuildSettings:
         """Add a preset, or replace the one with the same emoji. Raises `InvalidRequest` if the emoji is taken or there are too many."""
         if is_reserved(preset.emoji):
-            raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
+            raise InvalidRequest(_("{emoji} already has a meaning here. Choose another emoji.").format(emoji=preset.emoji))
         return await self._change(request, lambda settings: _with(settings, preset))
 
     async def remove_preset(self, request: Request, wanted: str) -> Preset:
@@ -106,7 +106,7 @@ class Guilds:
         def without(settings: GuildSettings) -> GuildSettings:
             removed[:] = [preset for preset in settings.presets if _is_meant(preset, wanted)][:1]
             if not removed:
-                raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=escaped(wanted)))
+                raise NotFound(_("There's no preset called {name}. Use /presets list to see them.").format(name=escaped(wanted)))
             return settings.model_copy(update={"presets": tuple(preset for preset in settings.presets if preset != removed[0])})
 
         await self._change(request, without)
@@ -131,7 +131,7 @@ class Guilds:
 def _with(settings: GuildSettings, preset: Preset) -> GuildSettings:
     others = tuple(each for each in settings.presets if normalized_emoji(each.emoji) != normalized_emoji(preset.emoji))
     if len(others) >= PRESETS_MAX:
-        raise InvalidRequest(_("A server has at most {most} presets. Remove one first.").format(most=PRESETS_MAX))
+        raise InvalidRequest(_("A server can have {most} presets. Remove one first.").format(most=PRESETS_MAX))
     return settings.model_copy(update={"presets": (*others, preset)})
 
 

@@ -25,11 +25,11 @@ class History:
         """One of the actor's jobs. Raises `NotFound` if it is deleted or unknown, `NotAllowed` if it belongs to another member."""
         job = await self.store.read(jobs.get, job_id)
         if job is None or job.state is JobState.DELETED:
-            raise NotFound(_("That one is not in your history any more."))
+            raise NotFound(_("That image is no longer in your history."))
         check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
         return job
 
     async def take_away(self, job: Job) -> None:
         """Delete the job, its images and its messages. Raises `NotFound` if it is deleted, or still in progress."""
         if not await self.store.write(history.take_away, job.id, self.clock()):
-            raise NotFound(_("That one is still being made, or was deleted already."))
+            raise NotFound(_("That image is still in progress, or was already deleted."))

@@ -60,7 +60,7 @@ class Orders:
         erasures = self.members.erasures(user_id)
         job, references, admission = await self.intake.prepare(order)
         if self.members.erasures(user_id) != erasures:  # no await may follow until the job is written
-            raise NotFound(_("You erased your data meanwhile, so this is not made."))
+            raise NotFound(_("You erased your data, so this image won't be created. You weren't charged."))
         return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
 
     async def again(self, old: Job, request: Request, *, is_readable: bool = True, reaction: str | None = None) -> Receipt:
@@ -86,7 +86,7 @@ class Orders:
         job = await self.job(job_id)
         permissions.check(request, Action.CANCEL, await self.image(request, job))
         if job.state is not JobState.OPEN:
-            raise NotFound(_("This is finished already; there is nothing to cancel."))
+            raise NotFound(_("This is already finished, so there's nothing to cancel."))
         cancelled = await self.store.write(steps.request_cancel, job_id, self.clock())
         return cancelled or job
 
@@ -109,7 +109,7 @@ class Orders:
         """Raises `NotFound` if the job is unknown or was deleted."""
         job = await self.store.read(jobs.get, job_id)
         if job is None:
-            raise NotFound(_("That picture is not known here any more."))
+            raise NotFound(_("That image no longer exists."))
         return job
 
     async def image(self, request: Request, job: Job) -> Target:

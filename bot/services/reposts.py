@@ -98,7 +98,7 @@ class Reposts:
         """Whether the guild's moderators hid it, or have not decided yet. Raises `NotAllowed` if they took it away."""
         latest = None if request.guild_id is None else await self.store.read(cases.latest_about, job.id, request.guild_id)
         if latest is not None and latest.decision in _AWAY:
-            raise NotAllowed(_("The moderators of this server have deleted this image here."))
+            raise NotAllowed(_("This server's moderators deleted this image."))
         return latest is not None and latest.decision is not Decision.KEEP
 
     async def _check_prompt(self, request: Request, job: Job) -> str | None:
@@ -119,11 +119,11 @@ class Reposts:
     async def _flagged(self, request: Request, job: Job, finding: Classification, offence: Offence) -> str | None:
         """The category for which moderators must review it, if any. Raises `NotAllowed`, with a strike if something was found."""
         if finding.hold:
-            raise TryLater(_("The check of images and prompts gives no answer at the moment. Please try again in a while."))
+            raise TryLater(_("This server's content check isn't available right now. Try again later."))
         if finding.level is not Level.BLOCK:
             return finding.category if finding.level is Level.FLAG else None
         log.info("repost refused", job=job.id, guild=request.guild_id, category=finding.category)
-        sentence = _("This server's checks do not allow this image here.")
+        sentence = _("This server's content check doesn't allow this image.")
         strikes = request.policy.strikes if finding.category else None
         verdict = ScreeningVerdict(sentence=sentence, reason=finding.category or "", score=finding.score, strikes=strikes)
         await self.store.write(screening.refuse_repost, job, verdict, offence, self.clock(), guild_id=request.guild_id)

@@ -36,7 +36,7 @@ def check_space(conn: Connection, user_id: int, *, limit: int) -> int:
     """How many images the tray holds. Raises `InvalidRequest` if these are `limit` already."""
     count = size(conn, user_id)
     if count >= limit:
-        raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
+        raise InvalidRequest(_("Your tray is full ({limit} images). Use them with /edit, or empty it.").format(limit=limit))
     return count
 
 

@@ -31,7 +31,7 @@ async def change(request: Request, interaction: Interaction, patch: Patch | Call
         return changed(policy, patch(policy) if callable(patch) else patch)
 
     if unknown := await new_foreign_ids(request, interaction, patched(request.policy)):
-        raise InvalidRequest(_("⚠️ Not of this server: {ids}").format(ids=", ".join(panel_texts.named(unknown))))
+        raise InvalidRequest(_("⚠️ Not on this server: {ids}").format(ids=", ".join(panel_texts.named(unknown))))
     guilds = services_of(interaction).guilds
     settings = await guilds.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
     now = replace(request, settings=settings)
@@ -90,7 +90,7 @@ def models(interaction: Interaction, text: str) -> str | list[str]:
     catalog = services_of(interaction).orders.models.catalog
     found = [catalog.get(part).id for part in _parts(text)]
     if not found:
-        raise InvalidRequest(_("Name at least one model, or all."))
+        raise InvalidRequest(_("Choose at least one model, or `all`."))
     return list(dict.fromkeys(found))
 
 

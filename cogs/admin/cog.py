@@ -30,22 +30,22 @@ class ImageAdmin(
     Files,
     commands.GroupCog,
     group_name="imageadmin",
-    group_description="What pictures may cost and show in this server, and who may ask for them",
+    group_description="Manage Easel on this server",
 ):
     """For managers. Checked here too, because a guild's integration settings may open the commands to others."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         return may(await request_of(interaction), Action.MANAGE)
 
-    @app_commands.command(description="Everything at a glance")
+    @app_commands.command(description="See all settings and this month's usage")
     async def panel(self, interaction: Interaction) -> None:
         await panel.show(await request_of(interaction), interaction)
 
-    @app_commands.command(description="Nobody orders pictures until you resume; what is being made is delivered")
-    @app_commands.describe(reason="What members are told")
+    @app_commands.command(description="Pause image creation (images in progress still arrive)")
+    @app_commands.describe(reason="Reason to show members")
     async def pause(self, interaction: Interaction, reason: app_commands.Range[str, 1, 300] = "") -> None:
         await change_and_answer(interaction, {"pause": {"on": True, "reason": reason}}, settings_texts.paused)
 
-    @app_commands.command(description="Pictures can be ordered again")
+    @app_commands.command(description="Resume image creation")
     async def resume(self, interaction: Interaction) -> None:
         await change_and_answer(interaction, {"pause": None}, settings_texts.paused)

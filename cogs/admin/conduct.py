@@ -27,14 +27,14 @@ Score = app_commands.Range[float, 0, 1]
 class ConductCommands(commands.Cog):
     """/imageadmin checks, flags, strikes, gallery, log, cases and moderators."""
 
-    @app_commands.command(description="The operator's moderations endpoint: what it looks at")
+    @app_commands.command(description="Set up automatic content checks")
     @app_commands.describe(
-        prompts="Look at prompts before they are sent",
-        results="Look at pictures before they are shown",
-        flag="Score from which on something is flagged",
-        block="Score from which on it is blocked",
-        category="The scores are for this category alone",
-        on_down="What happens while it does not answer",
+        prompts="Check prompts before they're sent",
+        results="Check images before they're shown",
+        flag="Score from 0 to 1 at which to flag",
+        block="Score from 0 to 1 at which to block",
+        category="Set the scores for this category only",
+        on_down="What to do when the check is unavailable",
     )
     async def checks(
         self,
@@ -48,20 +48,20 @@ class ConductCommands(commands.Cog):
     ) -> None:
         scores = given(flag=flag, block=block)
         if category is not None and not scores:
-            raise InvalidRequest(_("category: say from which scores on it is flagged or blocked."))
+            raise InvalidRequest(_("Set the score for flagging or blocking this category."))
         thresholds = {"categories": {category: scores}} if category is not None else within("thresholds", scores)
         await change_and_answer(
             interaction, within("checks", {**given(prompts=prompts, results=results, on_down=on_down), **thresholds}), settings_texts.checks
         )
 
-    @app_commands.command(description="Members who point at pictures")
+    @app_commands.command(description="Set how members' flags work")
     @app_commands.describe(
-        on="Members may flag",
-        quorum="How many hide a picture and call the moderators",
-        after_days="Days as a member before one's flags count",
-        add_role="A role whose flags count at once",
-        remove_role="One whose flags do not any more",
-        locked="Keep flags without effect, during a brigade",
+        on="Turn flags on or off",
+        quorum="Flags needed to hide an image and open a case",
+        after_days="Days on this server before a member's flags count",
+        add_role="Role whose flags count right away",
+        remove_role="Role whose flags no longer count right away",
+        locked="Store flags without effect, for example during a raid",
     )
     async def flags(
         self,
@@ -80,12 +80,12 @@ class ConductCommands(commands.Cog):
 
         await change_and_answer(interaction, patch if values or add_role or remove_role else None, settings_texts.flags)
 
-    @app_commands.command(description="What offences weigh, how they fade, what follows")
+    @app_commands.command(description="Set strike points and how long members are blocked")
     @app_commands.rename(steps="ladder")
     @app_commands.describe(
         half_life_days="Days until a strike counts half",
-        offence="An offence to weigh",
-        weight="Its points; 0: none",
+        offence="Offence to set points for",
+        weight="Points for the offence. 0 turns it off",
         steps="points:hours with commas between, such as 5:1, 8:24",
     )
     async def strikes(
@@ -97,13 +97,15 @@ class ConductCommands(commands.Cog):
         steps: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         if (offence is None) != (weight is None):
-            raise InvalidRequest(_("An offence and its weight go together."))
+            raise InvalidRequest(_("Set an offence together with its points."))
         values: dict[str, Any] = given(half_life_days=half_life_days, ladder=None if steps is None else _steps(steps))
         values |= {"weights": {offence: weight}} if offence is not None else {}
         await change_and_answer(interaction, within("strikes", values), settings_texts.strikes)
 
-    @app_commands.command(description="Pictures with enough stars are shown in a channel")
-    @app_commands.describe(channel="Where", stars="How many stars of others", reward="Credits for the maker", off="No gallery any more")
+    @app_commands.command(description="Show starred images in a gallery channel")
+    @app_commands.describe(
+        channel="Channel", stars="Stars needed from other members", reward="Credits for the author", off="Turn the gallery off"
+    )
     async def gallery(
         self,
         interaction: Interaction,
@@ -115,18 +117,18 @@ class ConductCommands(commands.Cog):
         values = given(channel_id=None if channel is None else _postable_id(interaction, channel), stars=stars, reward=reward)
         await change_and_answer(interaction, {"gallery": None} if off else within("gallery", values), settings_texts.gallery)
 
-    @app_commands.command(description="A channel where every picture is logged")
-    @app_commands.describe(channel="Where", off="No log any more")
+    @app_commands.command(description="Log every image in a channel")
+    @app_commands.describe(channel="Channel", off="Turn the log off")
     async def log(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
         await change_and_answer(interaction, _channel(interaction, "log_channel_id", channel, off=off), settings_texts.log)
 
-    @app_commands.command(description="The moderators' channel, where cases are shown")
-    @app_commands.describe(channel="Where", off="None any more; they wait in /imagemod cases")
+    @app_commands.command(description="Choose the channel where cases are posted")
+    @app_commands.describe(channel="Channel", off="Stop posting cases (they stay in /imagemod cases)")
     async def cases(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
         await change_and_answer(interaction, _channel(interaction, "cases_channel_id", channel, off=off), settings_texts.cases)
 
-    @app_commands.command(description="Roles that moderate, beside those who may manage messages")
-    @app_commands.describe(add="A role that moderates", remove="One that does not any more")
+    @app_commands.command(description="Choose roles that can moderate images")
+    @app_commands.describe(add="Role to add as moderators", remove="Role to remove from moderators")
     async def moderators(self, interaction: Interaction, add: discord.Role | None = None, remove: discord.Role | None = None) -> None:
         def patch(policy: Policy) -> Patch:
             return {"moderator_role_ids": listed(policy.moderator_role_ids, add=add, remove=remove)}
@@ -151,10 +153,12 @@ def _postable_id(interaction: Interaction, channel: app_commands.AppCommandChann
     """The id of a channel that Easel can post in. Raises `InvalidRequest` otherwise: a failed post would go unnoticed."""
     found = interaction.guild.get_channel(channel.id) if interaction.guild else None
     if channel.type not in _POSTABLE_TYPES or found is None or interaction.guild is None:
-        raise InvalidRequest(
-            _("channel: a text channel that Easel can see is needed; {channel} is none.").format(channel=f"<#{channel.id}>")
-        )
+        raise InvalidRequest(_("Choose a text channel that Easel can see. {channel} isn't one.").format(channel=f"<#{channel.id}>"))
     permissions = found.permissions_for(interaction.guild.me)
     if not (permissions.view_channel and permissions.send_messages and permissions.attach_files):
-        raise InvalidRequest(_("channel: Easel may not write and attach files in {channel}.").format(channel=f"<#{channel.id}>"))
+        raise InvalidRequest(
+            _("Easel can't send messages and attach files in {channel}. Give it these permissions there.").format(
+                channel=f"<#{channel.id}>"
+            )
+        )
     return str(channel.id)

@@ -37,17 +37,17 @@ _LEAVE = CustomId("admin:leave:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
 class Files(commands.Cog):
     """/imageadmin export and import."""
 
-    @app_commands.command(description="All of these settings as a file")
+    @app_commands.command(description="Download this server's settings as a file")
     async def export(self, interaction: Interaction) -> None:
         await send(await request_of(interaction), interaction)
 
-    @app_commands.command(name="import", description="Settings from a file; you see first what it would change")
-    @app_commands.describe(file="As /imageadmin export writes it; what it leaves out goes back to the default")
+    @app_commands.command(name="import", description="Load settings from a file (shows a preview first)")
+    @app_commands.describe(file="File from /imageadmin export. Anything missing is reset to its default")
     async def import_settings(self, interaction: Interaction, file: discord.Attachment) -> None:
         request = await request_of(interaction)
         if file.size > DOCUMENT_MAX:
             raise InvalidRequest(
-                _("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024)
+                _("That file is too large. A settings file can have up to {limit} KiB.").format(limit=DOCUMENT_MAX // 1024)
             )
         await answers.defer(interaction)
         services, content = services_of(interaction), await file.read()
@@ -63,7 +63,7 @@ async def send(request: Request, interaction: Interaction) -> None:
     """Send the settings as a private file."""
     content = io.BytesIO(await services_of(interaction).managing.run(request.guild_id, write_file, request.policy))
     attached = discord.File(content, filename=f"easel-settings-{request.guild_id}.json")
-    sentence = _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere.")
+    sentence = _("📄 This server's settings. Use /imageadmin import to load them here or on another server.")
     await answers.send(interaction, content=sentence, files=[attached])
 
 
@@ -75,7 +75,7 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     wanted = without(wanted, await new_foreign_ids(request, interaction, wanted))  # the server may have lost some since the preview
     found, current = await _compared(request, interaction, wanted)
     if not current.startswith(seen):
-        note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
+        note = _("⚠️ The settings changed in the meantime. The file would now change this:")
         await panels.redraw(interaction, await _preview(request, interaction, kept, wanted, note=note))
         return
     guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
@@ -115,5 +115,5 @@ async def _preview(
         return panel(shown)
     seen = current[:16]
     apply_button = button(pgettext("button", "Apply"), _APPLY(kept=form_id, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
-    leave_button = button(pgettext("button", "Leave it"), _LEAVE(kept=form_id, seen=seen))
+    leave_button = button(pgettext("button", "Don't apply"), _LEAVE(kept=form_id, seen=seen))
     return panel(shown, row(apply_button, leave_button))

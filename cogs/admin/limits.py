@@ -24,22 +24,22 @@ Words = app_commands.Range[str, 1, 500]
 AnyChannel = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 _RULE_OPTIONS = {
-    "models": "all, or models with commas between them",
-    "shapes": "all, or shapes such as 1:1, 16:9",
-    "megapixels": "The most megapixels of a picture",
-    "count": "Pictures at a time",
-    "private": "May ask so that only they see it",
-    "credits": "Credits that each may hold",
-    "refill": "Credits that flow back a day",
-    "running": "Pictures in the making at a time",
-    "waiting": "Pictures waiting at a time",
+    "models": "Models separated by commas, or all",
+    "shapes": "Aspect ratios such as 1:1, 16:9, or all",
+    "megapixels": "Most megapixels per image",
+    "count": "Most images per request",
+    "private": "Allow private images",
+    "credits": "Most credits a member can have",
+    "refill": "Credits refilled per day",
+    "running": "Most images generating at once",
+    "waiting": "Most images queued at once",
 }
 
 
 class LimitCommands(commands.Cog):
     """/imageadmin everyone, role, channels, members and age-restricted."""
 
-    @app_commands.command(description="What every member may do")
+    @app_commands.command(description="Set what every member can do")
     @app_commands.describe(**_RULE_OPTIONS)
     @app_commands.autocomplete(models=suggestions.models)
     async def everyone(
@@ -60,8 +60,8 @@ class LimitCommands(commands.Cog):
             interaction, within("everyone", values), lambda policy: settings_texts.everyone(policy, _titles(interaction))
         )
 
-    @app_commands.command(description="What a role adds to that")
-    @app_commands.describe(role="Which role", **_RULE_OPTIONS, remove="Take the role's rules away")
+    @app_commands.command(description="Set what members with a role can do")
+    @app_commands.describe(role="Role", **_RULE_OPTIONS, remove="Remove this role's limits")
     @app_commands.autocomplete(models=suggestions.models)
     async def role(
         self,
@@ -90,8 +90,8 @@ class LimitCommands(commands.Cog):
 
         await change_and_answer(interaction, patch, text_of)
 
-    @app_commands.command(description="Which models everyone may use")
-    @app_commands.describe(open="all, or models with commas between them", close="A model that is open to no one by default")
+    @app_commands.command(description="Choose the models everyone can use")
+    @app_commands.describe(open="Models separated by commas, or all", close="Model that members can't use by default")
     @app_commands.autocomplete(open=suggestions.models, close=suggestions.open_model)
     async def models(
         self,
@@ -111,8 +111,13 @@ class LimitCommands(commands.Cog):
         wanted = patch if opened is not None or closed is not None else None
         await change_and_answer(interaction, wanted, lambda policy: settings_texts.models(policy, _titles(interaction)))
 
-    @app_commands.command(description="Where pictures may be ordered; a category holds for its channels")
-    @app_commands.describe(allow="Open it", deny="Close it", forget="No word on it any more", anywhere="No word on any channel")
+    @app_commands.command(description="Choose where images can be created")
+    @app_commands.describe(
+        allow="Channel or category to allow",
+        deny="Channel or category to block",
+        forget="Channel or category to remove from both lists",
+        anywhere="Allow images in every channel",
+    )
     async def channels(
         self,
         interaction: Interaction,
@@ -122,7 +127,7 @@ class LimitCommands(commands.Cog):
         anywhere: bool = False,
     ) -> None:
         if allow is not None and deny is not None and allow.id == deny.id:
-            raise InvalidRequest(_("One channel cannot be both allowed and denied."))
+            raise InvalidRequest(_("A channel can't be both allowed and blocked."))
 
         def patch(policy: Policy) -> Patch:
             before = Policy().channels if anywhere else policy.channels
@@ -133,14 +138,14 @@ class LimitCommands(commands.Cog):
         wanted = patch if anywhere or any((allow, deny, forget)) else None
         await change_and_answer(interaction, wanted, settings_texts.channels)
 
-    @app_commands.command(description="New members, gifts, sponsors and the leaderboard")
+    @app_commands.command(description="Set rules for new members, gifts, sponsors and the leaderboard")
     @app_commands.describe(
-        wait_hours="Hours that new members wait",
-        gifts="Members may give credits to each other",
-        gift_emoji="Reacting with it gives credits",
-        gift_credits="How many it gives; 0: none",
-        sponsoring="Members may pay for everyone in a thread",
-        leaderboard="Who made the most pictures",
+        wait_hours="Hours before new members can create images",
+        gifts="Let members give each other credits",
+        gift_emoji="Emoji that gives credits as a reaction",
+        gift_credits="Credits it gives. 0 turns it off",
+        sponsoring="Let members sponsor images for everyone in a channel",
+        leaderboard="Show a leaderboard of the most active members",
     )
     async def members(
         self,
@@ -162,8 +167,10 @@ class LimitCommands(commands.Cog):
         }
         await change_and_answer(interaction, patch, settings_texts.members)
 
-    @app_commands.command(name="age-restricted", description="What age-restricted channels may, and no others")
-    @app_commands.describe(unspoilered="Results of flagged prompts without a spoiler", unchecked="A model's own safety checker off")
+    @app_commands.command(name="age-restricted", description="Set what's allowed in age-restricted channels")
+    @app_commands.describe(
+        unspoilered="Show flagged images there without a spoiler", unchecked=("Let members turn off a model's safety checker there")
+    )
     async def age_restricted(self, interaction: Interaction, unspoilered: bool | None = None, unchecked: bool | None = None) -> None:
         patch = within("age_restricted", given(unspoilered=unspoilered, unchecked=unchecked))
         await change_and_answer(interaction, patch, settings_texts.age_restricted)

@@ -7,8 +7,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.money import quota
-from cogs.admin import settings_texts
-from cogs.admin.changing import bucket, change_and_answer, given, within
+from cogs.admin import panel_texts, settings_texts
+from cogs.admin.changing import bucket, change, change_and_answer, given, within
 from cogs.kit import autocomplete, interactions
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 
@@ -18,22 +18,23 @@ _CREDITS_MAX = 1_000_000
 class MoneyCommands(commands.Cog):
     """/imageadmin budget, pool, price and grant."""
 
-    @app_commands.command(description="What this server may spend in a month")
-    @app_commands.describe(dollars="US dollars; nothing is made beyond it", off="No budget any more")
+    @app_commands.command(description="Set this server's monthly budget")
+    @app_commands.describe(dollars="US dollars per month. Image creation stops when they're used up", off="Remove the budget")
     async def budget(
         self, interaction: Interaction, dollars: app_commands.Range[float, 0, 1_000_000] | None = None, off: bool = False
     ) -> None:
         patch = {"usd_per_month": None} if off else given(usd_per_month=dollars)
-        pricing = services_of(interaction).pricing
-        await change_and_answer(interaction, patch, lambda policy: settings_texts.budget(pricing.usd_per_month(policy)))
+        request = await request_of(interaction)
+        now = await change(request, interaction, patch) if patch else request
+        await interactions.say(interaction, panel_texts.budget(await services_of(interaction).admin.overview(now)))
 
-    @app_commands.command(description="Credits that members without a role of yours share")
+    @app_commands.command(description="Set up a shared pool of credits")
     @app_commands.describe(
-        size="Credits it holds",
-        refill="Credits that flow back a day",
-        slow_lane="Serve those out of credit last, from the pool",
-        share="Percent of the pool for that",
-        off="No pool any more",
+        size="Most credits in the pool",
+        refill="Credits refilled per day",
+        slow_lane="Let members without credits use spare credits, after everyone else",
+        share="Percent of the pool the slow lane can use",
+        off="Remove the pool",
     )
     async def pool(
         self,
@@ -48,8 +49,8 @@ class MoneyCommands(commands.Cog):
         lane = within("slow_lane", given(on=slow_lane, share_percent=share))
         await change_and_answer(interaction, {**shared, **lane}, settings_texts.pool)
 
-    @app_commands.command(description="What a picture costs here instead of its listed price")
-    @app_commands.describe(model="Which model", credits="Credits a picture; as listed if you leave this out")
+    @app_commands.command(description="Set what an image costs with a model")
+    @app_commands.describe(model="Model", credits="Credits per image. Leave out for the normal price")
     @app_commands.autocomplete(model=autocomplete.model)
     async def price(
         self,
@@ -62,8 +63,10 @@ class MoneyCommands(commands.Cog):
             interaction, {"prices": {info.id: credits}}, lambda policy: settings_texts.price(policy, info.id, info.title)
         )
 
-    @app_commands.command(description="Give a member credits, or the pool")
-    @app_commands.describe(credits="How many", member="Who; the shared pool if you leave this out", note="Why; the audit log keeps it")
+    @app_commands.command(description="Grant credits to a member or the shared pool")
+    @app_commands.describe(
+        credits="Number of credits", member="Member. Leave out for the shared pool", note=("Reason, shown in the audit log")
+    )
     async def grant(
         self,
         interaction: Interaction,

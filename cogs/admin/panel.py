@@ -95,7 +95,7 @@ def _images(interaction: Interaction, policy: Policy) -> list[str]:
     titles = services_of(interaction).orders.models.title
     prices = [settings_texts.price(policy, model, titles(model)) for model in policy.prices]
     return [
-        _("### 🖼️ Pictures"),
+        _("### 🖼️ Images"),
         cut(settings_texts.channels(policy), _MaxLength.CHANNELS),
         cut(settings_texts.everyone(policy, titles), _MaxLength.EVERYONE),
         cut(settings_texts.roles(policy, titles), _MaxLength.ROLES),
@@ -105,7 +105,7 @@ def _images(interaction: Interaction, policy: Policy) -> list[str]:
 
 def _rules(policy: Policy) -> list[str]:
     checks, strikes = cut(settings_texts.checks(policy), _MaxLength.CHECKS), cut(settings_texts.strikes(policy), _MaxLength.STRIKES)
-    return [_("### 📏 Rules"), settings_texts.rules(policy), checks, strikes]
+    return [_("### 📏 Limits"), settings_texts.rules(policy), checks, strikes]
 
 
 def _more(policy: Policy) -> list[str]:
@@ -113,7 +113,7 @@ def _more(policy: Policy) -> list[str]:
     small = [f"-# {subject(policy)}".replace("\n", " ") for subject in subjects]
     return [
         cut("\n".join(small), _MaxLength.REST),
-        "-# " + _("Reactions that run edits are in `/presets`; everything else here is changed by `/imageadmin`."),
+        "-# " + _("Change these with `/imageadmin`. Reactions that run edits are in `/presets`."),
     ]
 
 
@@ -128,8 +128,8 @@ def _pause(policy: Policy) -> Part:
 
 def _lock(policy: Policy) -> Part:
     if policy.flags.locked:
-        return _control("unlock", pgettext("button", "Unlock"), "🔓", style=discord.ButtonStyle.success)
-    return _control("lock", pgettext("button", "Lock"), "🔒")
+        return _control("unlock", pgettext("button", "Unlock flags"), "🔓", style=discord.ButtonStyle.success)
+    return _control("lock", pgettext("button", "Lock flags"), "🔒")
 
 
 def _cases() -> Part:

@@ -34,20 +34,32 @@ _ID_DIGITS = 15  # Discord's ids have more
 
 def money(overview: Overview) -> str:
     """This month's images and spending, the budget and the pool."""
-    spent = _("**This month** {pictures} · {amount} (${dollars})").format(
-        pictures=_images(overview.images), amount=amount_of(overview.price), dollars=_dollars(overview.cost, overview)
+    spent = _("**This month** {images} · {amount} (${dollars})").format(
+        images=_images(overview.images), amount=amount_of(overview.price), dollars=_dollars(overview.cost, overview)
     )
     return "\n".join(filter(None, [spent, _budget(overview), _pool(overview)]))
 
 
 def _budget(overview: Overview) -> str:
     budget = overview.budget
-    return _("**Budget** {meter} ${left} of ${size} left · a new one <t:{at}:R>").format(
+    return _("**Budget** {meter} ${left} of ${size} left · renews <t:{at}:R>").format(
         meter=_bar(budget),
         left=_dollars(budget.available, overview),
         size=_dollars(overview.budget_size, overview),
         at=overview.renews_at // 1000,
     )
+
+
+def budget(overview: Overview) -> str:
+    """The answer after the budget was set: what is left of it, or from when on there is something."""
+    size, now = _dollars(overview.budget_size, overview), overview.budget
+    sentence = _("Monthly budget set to ${size}.").format(size=size)
+    if now.available > 0:
+        rest = _("${left} is left until <t:{at}:D>.").format(left=_dollars(now.available, overview), at=overview.renews_at // 1000)
+    else:
+        used = _dollars(now.held + now.spent, overview)
+        rest = _("${spent} is already spent, so no new images until <t:{at}:D>.").format(spent=used, at=overview.renews_at // 1000)
+    return f"{sentence} {rest}"
 
 
 def _pool(overview: Overview) -> str:
@@ -70,12 +82,12 @@ def _dollars(micro: int, overview: Overview) -> str:
 
 
 def _images(count: int) -> str:
-    return ngettext("{count} picture", "{count} pictures", count).format(count=count)
+    return ngettext("{count} image", "{count} images", count).format(count=count)
 
 
 def waiting(overview: Overview) -> str:
     """Open cases and current blocks."""
-    cases = ngettext("{count} case waits for a decision.", "{count} cases wait for a decision.", overview.open_cases)
+    cases = ngettext("{count} case needs a decision.", "{count} cases need a decision.", overview.open_cases)
     blocks = ngettext("{count} member is blocked.", "{count} members are blocked.", overview.blocks)
     return f"{cases.format(count=_counted(overview.open_cases))} {blocks.format(count=_counted(overview.blocks))}"
 
@@ -153,10 +165,12 @@ def _value(change: Mapping[str, Any], value: Any) -> str:
 def file(found: Sequence[Difference], unknown: Sequence[str]) -> str:
     """The preview of a settings file. `unknown` names its roles and channels that are not of this guild, which are left out."""
     ids = cut(", ".join(unknown[:_LINES]), _UNKNOWN_MAX)
-    warning = [_("⚠️ Not of this server: {ids}").format(ids=ids), _("They are left out.")] if unknown else []
+    warning = [_("⚠️ Not on this server: {ids}").format(ids=ids), _("They will be skipped.")] if unknown else []
     if not found:
-        return "\n".join([_("## Settings file"), *warning, _("This file says what holds already; there is nothing to change.")])
-    count = ngettext("It would change {count} setting:", "It would change {count} settings:", len(found)).format(count=len(found))
+        return "\n".join([_("## Settings file"), *warning, _("This file matches the current settings. There's nothing to change.")])
+    count = ngettext("This file would change {count} setting:", "This file would change {count} settings:", len(found)).format(
+        count=len(found)
+    )
     return cut("\n".join([_("## Settings file"), *warning, count, changes(found)]), PANEL_MAX - 200)
 
 
@@ -180,7 +194,7 @@ def rule_list(policy: Policy) -> str:
     heads = {ListName.BLOCK: _("### ⛔ Blocked"), ListName.FLAG: _("### 🚩 Flagged"), ListName.ALLOW: _("### ✅ Allowed")}
     parts = [f"{head}\n{_entries(policy.prompts.list(name))}" for name, head in heads.items()]
     hashes = " · ".join(f"`{each}`" for each in policy.known_bad.hashes) or _("none")
-    return cut("\n".join([_("## Rules for prompts"), *parts, _("### 🖼️ Known bad pictures"), hashes]), PANEL_MAX)
+    return cut("\n".join([_("## Prompt rules"), *parts, _("### 🖼️ Blocked images"), hashes]), PANEL_MAX)
 
 
 def _entries(entries: WordList) -> str:
@@ -191,24 +205,24 @@ def _entries(entries: WordList) -> str:
 
 def listed(entry: str, name: ListName) -> str:
     sentences = {
-        ListName.ALLOW: _("✅ `{entry}` is on the allow list now."),
-        ListName.FLAG: _("✅ `{entry}` is on the flag list now."),
-        ListName.BLOCK: _("✅ `{entry}` is on the block list now."),
+        ListName.ALLOW: _("✅ `{entry}` was added to the allow list."),
+        ListName.FLAG: _("✅ `{entry}` was added to the flag list."),
+        ListName.BLOCK: _("✅ `{entry}` was added to the block list."),
     }
     return sentences[name].format(entry=code(entry)[1:-1])
 
 
 def unlisted(entry: str) -> str:
-    return _("✅ `{entry}` is on no list any more.").format(entry=code(entry)[1:-1])
+    return _("✅ `{entry}` was removed.").format(entry=code(entry)[1:-1])
 
 
 def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
     """The rules' verdict about a prompt, and every entry that matches it."""
     verdicts = {
-        Level.NONE: _("🟢 Nothing is found in it: it would be made."),
-        Level.ALLOW: _("🟢 What is found in it is allowed: it would be made."),
-        Level.FLAG: _("🚩 It would be flagged: made behind a spoiler, and told to the moderators."),
-        Level.BLOCK: _("⛔ It would be blocked: nothing would be made."),
+        Level.NONE: _("🟢 Nothing found. This prompt would be allowed."),
+        Level.ALLOW: _("🟢 It matches the allow list. This prompt would be allowed."),
+        Level.FLAG: _("🚩 This prompt would be flagged: the image gets a spoiler, and the moderators get a case."),
+        Level.BLOCK: _("⛔ This prompt would be blocked. No image would be created."),
     }
     kinds = {RuleKind.WORD: _("word"), RuleKind.PATTERN: _("pattern")}
     lines = [f"- {hit.list}: {code(hit.text)} ({kinds[hit.kind]})" for hit in hits[:_LINES]]
@@ -217,16 +231,16 @@ def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
 
 def imported(found: ImportResult, added: int) -> str:
     """What was imported from AutoMod, and what was left out."""
-    taken = ngettext("✅ {count} entry is new in the rules.", "✅ {count} entries are new in the rules.", added).format(count=added)
+    taken = ngettext("✅ {count} rule was added.", "✅ {count} rules were added.", added).format(count=added)
     parts = []
     for name in ListName:
         entries = found.rules.list(name)
         parts += [f"- {name}: {_entries(entries)}"] if entries.entries else []
     left_out = [f"- **{quoted(each.name, limit=_VALUE)}**: {quoted(each.reason)}" for each in found.skipped]
-    skipped = [_("### Left out"), *left_out] if left_out else []
-    return cut("\n".join([_("## From AutoMod"), taken, *parts, *skipped]), PANEL_MAX)
+    skipped = [_("### Skipped"), *left_out] if left_out else []
+    return cut("\n".join([_("## Imported from AutoMod"), taken, *parts, *skipped]), PANEL_MAX)
 
 
 def known_bad(fingerprint: str, count: int) -> str:
-    all_ = ngettext("There is {count} of them.", "There are {count} of them.", count).format(count=count)
-    return _("✅ Pictures that look like this one (`{fingerprint}`) are never shown here.").format(fingerprint=fingerprint) + f" {all_}"
+    all_ = ngettext("{count} image is blocked.", "{count} images are blocked.", count).format(count=count)
+    return _("✅ Images that look like this one won't be shown here (`{fingerprint}`).").format(fingerprint=fingerprint) + f" {all_}"

@@ -22,18 +22,18 @@ _ENTRY_MAX = 260  # characters
 class RuleCommands(commands.Cog):
     """The subgroup /imageadmin rules."""
 
-    rules = app_commands.Group(name="rules", description="Words and patterns that prompts are judged by")
+    rules = app_commands.Group(name="rules", description="Manage blocked, flagged and allowed words")
 
-    @rules.command(name="list", description="All of them")
+    @rules.command(name="list", description="Show all rules")
     async def list_rules(self, interaction: Interaction) -> None:
         await panels.show(interaction, panel_texts.rule_list((await request_of(interaction)).policy))
 
-    @rules.command(name="add", description="Add a word or a pattern")
+    @rules.command(name="add", description="Add a word or pattern to a list")
     @app_commands.describe(
-        to="allow: taken out first; flag: made behind a spoiler; block: refused",
-        word="A word or phrase; cat* is the beginning of one, *cat the end",
-        pattern="An RE2 pattern",
-        exact="Find the word only as it is written, not taken apart as in c.a.t",
+        to="Block refuses the prompt, flag adds a spoiler, allow makes an exception",
+        word="Word or phrase. cat* matches its start, *cat its end",
+        pattern="RE2 regular expression",
+        exact="Match only this exact spelling, not c.a.t or caaat",
     )
     async def add_rule(
         self,
@@ -44,7 +44,7 @@ class RuleCommands(commands.Cog):
         exact: bool = False,
     ) -> None:
         if (word is None) == (pattern is None):
-            raise InvalidRequest(_("Give a word or a pattern, one of them."))
+            raise InvalidRequest(_("Enter either a word or a pattern."))
         kind = "patterns" if word is None else "exact_words" if exact else "words"
         entry = word or pattern or ""
 
@@ -57,34 +57,36 @@ class RuleCommands(commands.Cog):
         await change(await request_of(interaction), interaction, patch)
         await interactions.say(interaction, panel_texts.listed(entry, to))
 
-    @rules.command(name="remove", description="Take a word, a pattern or a picture's fingerprint away")
-    @app_commands.describe(entry="Which one")
+    @rules.command(name="remove", description="Remove a word, pattern or blocked image")
+    @app_commands.describe(entry="Choose from the list")
     @app_commands.autocomplete(entry=suggestions.entry)
     async def remove_rule(self, interaction: Interaction, entry: app_commands.Range[str, 1, _ENTRY_MAX]) -> None:
         await change(await request_of(interaction), interaction, lambda policy: _without(policy, entry))
         await interactions.say(interaction, panel_texts.unlisted(entry))
 
-    @rules.command(name="test", description="What the rules say of a prompt; nothing is made")
-    @app_commands.describe(prompt="The words to judge")
+    @rules.command(name="test", description="Test a prompt against the rules (no image is created)")
+    @app_commands.describe(prompt="Prompt to test")
     async def test_rules(self, interaction: Interaction, prompt: app_commands.Range[str, 1, 2000]) -> None:
         verdict, hits = await services_of(interaction).admissions.test(await request_of(interaction), prompt)
         await panels.show(interaction, panel_texts.tested(prompt, verdict.level, hits))
 
-    @rules.command(name="import", description="Take over the words of this server's AutoMod")
+    @rules.command(name="import", description="Import words from this server's AutoMod")
     async def import_automod(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         await answers.defer(interaction)
         try:
             automod_rules = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
         except discord.Forbidden:
-            raise NotAllowed(_("Easel may not read AutoMod here: Discord shows it to bots with the permission Manage Server.")) from None
+            raise NotAllowed(_("Easel can't read AutoMod here. Give it the Manage Server permission, then try again.")) from None
         found = await services_of(interaction).managing.run(request.guild_id, from_automod, automod_rules)
         now = await change(request, interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")})
         added = max(0, _size(now.policy) - _size(request.policy))
         await panels.show(interaction, panels.panel(panels.text(panel_texts.imported(found, added))))
 
-    @rules.command(name="hash", description="Never show pictures that look like this one")
-    @app_commands.describe(image="The picture; only its fingerprint is kept", distance="Bits of 64 that may differ; 8 is usual")
+    @rules.command(name="hash", description="Block images that look like this one")
+    @app_commands.describe(
+        image="Image to block. Only a fingerprint is stored", distance=("How different an image can be, 0 to 16 (8 is usual)")
+    )
     async def add_hash(
         self, interaction: Interaction, image: discord.Attachment, distance: app_commands.Range[int, 0, 16] | None = None
     ) -> None:
@@ -108,7 +110,7 @@ def _without(policy: Policy, entry: str) -> Patch:
     }
     hashes = [each for each in policy.known_bad.hashes if each != entry.lower()]
     if shorter == rules and len(hashes) == len(policy.known_bad.hashes):
-        raise NotFound(_("No list has {entry}; /imageadmin rules list shows what there is.").format(entry=texts.quoted(entry)))
+        raise NotFound(_("{entry} isn't in the rules. Use /imageadmin rules list to see them.").format(entry=texts.quoted(entry)))
     return {"prompts": shorter, "known_bad": {"hashes": hashes}}
 
 

@@ -16,7 +16,7 @@ Titles = Callable[[str], str]
 OFFENCES: Mapping[Offence, str] = {
     Offence.PROMPT_BLOCKED: N_("blocked prompt"),
     Offence.RESULT_BLOCKED: N_("blocked result"),
-    Offence.PICTURE_DELETED: N_("deleted picture"),
+    Offence.PICTURE_DELETED: N_("deleted image"),
     Offence.FALSE_FLAG: N_("false flag"),
 }
 
@@ -28,26 +28,26 @@ _NAMED = 12  # roles, channels or models in a line
 
 def paused(policy: Policy) -> str:
     if not policy.pause.on:
-        return _("▶️ Pictures can be ordered.")
+        return _("▶️ Image creation is on.")
     if policy.pause.reason:
-        return _("⏸️ Pictures are paused: {reason}").format(reason=quoted(policy.pause.reason))
-    return _("⏸️ Pictures are paused.")
+        return _("⏸️ Image creation is paused: {reason}").format(reason=quoted(policy.pause.reason))
+    return _("⏸️ Image creation is paused.")
 
 
 def channels(policy: Policy) -> str:
     allowed, denied = (_channels(each) for each in (policy.channels.allowed, policy.channels.denied))
     if allowed and denied:
-        return _("Pictures are made in {allowed}, and never in {denied}.").format(allowed=allowed, denied=denied)
+        return _("Images can be created in {allowed}, but not in {denied}.").format(allowed=allowed, denied=denied)
     if allowed:
-        return _("Pictures are made in {allowed} and nowhere else.").format(allowed=allowed)
+        return _("Images can only be created in {allowed}.").format(allowed=allowed)
     if denied:
-        return _("Pictures are made everywhere but in {denied}.").format(denied=denied)
-    return _("Pictures are made in every channel that Easel can see.")
+        return _("Images can be created everywhere except {denied}.").format(denied=denied)
+    return _("Images can be created in every channel that Easel can see.")
 
 
 def everyone(policy: Policy, title_of: Titles) -> str:
     rule = policy.everyone
-    facts = [_models(rule.models, title_of), *_facts(rule), _("private allowed") if rule.private else _("never private")]
+    facts = [_models(rule.models, title_of), *_facts(rule), _("private allowed") if rule.private else _("no private images")]
     return _("**Everyone** {facts}").format(facts=" · ".join(facts))
 
 
@@ -58,10 +58,10 @@ def models(policy: Policy, title_of: Titles) -> str:
 def role(policy: Policy, role_id: int, title_of: Titles) -> str:
     rule = policy.roles.get(role_id)
     if rule is None:
-        return _("{role} has no rules of its own: what holds for everyone holds for it.").format(role=f"<@&{role_id}>")
-    private = [] if rule.private is None else [_("private allowed") if rule.private else _("never private")]
+        return _("{role} has no limits of its own. The limits for everyone apply.").format(role=f"<@&{role_id}>")
+    private = [] if rule.private is None else [_("private allowed") if rule.private else _("no private images")]
     models = [] if rule.models is None else [_models(rule.models, title_of)]
-    facts = " · ".join([*models, *_facts(rule), *private]) or _("nothing beyond what everyone has")
+    facts = " · ".join([*models, *_facts(rule), *private]) or _("same as everyone")
     return f"<@&{role_id}> {facts}"
 
 
@@ -78,7 +78,9 @@ def idle(settings: Sequence[tuple[int, str]], role_id: int) -> str:
     names = ", ".join(f"`{name}`" for each, name in settings if each == role_id)
     if not names:
         return ""
-    return "-# " + _("Everyone has as much already, so this changes nothing: {names}. Roles only ever add.").format(names=names)
+    return "-# " + _("This has no effect, because everyone already has it: {names}. A role can only add to what everyone has.").format(
+        names=names
+    )
 
 
 def members(policy: Policy) -> str:
@@ -87,55 +89,55 @@ def members(policy: Policy) -> str:
 
 def _members(policy: Policy) -> Iterator[str]:
     hours = policy.newcomers.wait_hours
-    waiting = ngettext("New members wait {count} hour.", "New members wait {count} hours.", hours).format(count=hours)
-    yield waiting if hours else _("New members do not wait.")
-    yield _("Members may give credits to each other.") if policy.gifts.on else _("Members cannot give credits to each other.")
+    waiting = ngettext(
+        "New members wait {count} hour before they can create images.",
+        "New members wait {count} hours before they can create images.",
+        hours,
+    ).format(count=hours)
+    yield waiting if hours else _("New members can create images right away.")
+    yield _("Members can give each other credits.") if policy.gifts.on else _("Members can't give each other credits.")
     by = policy.gifts.by_reaction
     if by is not None:
         yield _("Reacting with {emoji} gives {amount}.").format(emoji=by.emoji, amount=amount_of(int(by.credits * MICRO)))
-    yield _("Members may pay for everybody in a thread.") if policy.sponsoring.on else _("Members cannot pay for others in a thread.")
-    yield _("There is a leaderboard, which members can leave.") if policy.leaderboard else _("There is no leaderboard.")
+    yield _("Members can sponsor images for everyone in a channel.") if policy.sponsoring.on else _("Members can't sponsor images.")
+    yield _("The leaderboard is on. Members can opt out.") if policy.leaderboard else _("The leaderboard is off.")
 
 
 def age_restricted(policy: Policy) -> str:
     rule = policy.age_restricted
-    shown = _("Results of flagged prompts are shown in age-restricted channels without a spoiler.")
-    hidden = _("Results of flagged prompts have a spoiler in every channel.")
-    off = _("A model's own safety checker may be turned off in age-restricted channels.")
-    on = _("A model's own safety checker stays on.")
+    shown = _("Flagged images are shown without a spoiler in age-restricted channels.")
+    hidden = _("Flagged images always get a spoiler.")
+    off = _("Members can turn a model's safety checker off in age-restricted channels.")
+    on = _("A model's safety checker always stays on.")
     return f"{shown if rule.unspoilered else hidden}\n{off if rule.unchecked else on}"
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
-def budget(dollars: float) -> str:
-    return _("This server spends at most ${amount} a month, and not a cent more.").format(amount=f"{dollars:,.2f}")
-
-
 def pool(policy: Policy) -> str:
     if policy.pool is None:
-        return _("There is no shared pool: members pay from credits of their own.")
-    held = _("Members without a role that has rules share a pool: {purse}.").format(purse=_bucket(policy.pool))
+        return _("There's no shared pool. Members use their own credits.")
+    held = _("Members without credits from a role share a pool: {pool}.").format(pool=_bucket(policy.pool))
     if not policy.slow_lane.on:
-        return " ".join([held, _("There is no slow lane.")])
-    slow = _("Who is out of credit is served in a slow lane, from at most {percent} % of it.")
+        return " ".join([held, _("The slow lane is off.")])
+    slow = _("Members who run out of credits use a slow lane, which can use up to {percent}% of the pool.")
     return f"{held} {slow.format(percent=policy.slow_lane.share_percent)}"
 
 
 def price(policy: Policy, model_id: str, title: str) -> str:
     amount = policy.price_microcredits(model_id)
     if amount is None:
-        return _("A picture by {model} costs here what it is listed for.").format(model=quoted(title))
-    return _("A picture by {model} costs {amount} here.").format(model=quoted(title), amount=amount_of(amount))
+        return _("{model} costs its normal price here.").format(model=quoted(title))
+    return _("An image with {model} costs {amount} here.").format(model=quoted(title), amount=amount_of(amount))
 
 
 def granted(member_id: int | None, amount: int, note: str | None) -> str:
     given = amount_of(amount)
     if member_id is None:
-        sentence = _("🎁 The shared pool has {amount} more.").format(amount=given)
+        sentence = _("🎁 Added {amount} to the shared pool.").format(amount=given)
     else:
-        sentence = _("🎁 {member} has {amount} more.").format(member=f"<@{member_id}>", amount=given)
+        sentence = _("🎁 Granted {member} {amount}.").format(member=f"<@{member_id}>", amount=given)
     return f"{sentence}\n-# {quoted(note)}" if note else sentence
 
 
@@ -147,16 +149,16 @@ def rules(policy: Policy) -> str:
     names = {ListName.BLOCK: _("⛔ block"), ListName.FLAG: _("🚩 flag"), ListName.ALLOW: _("✅ allow")}
     counts = " · ".join(f"{label} {len(policy.prompts.list(name).entries)}" for name, label in names.items())
     hashes = len(policy.known_bad.hashes)
-    known = ngettext("{count} known bad picture", "{count} known bad pictures", hashes).format(count=hashes)
+    known = ngettext("{count} blocked image", "{count} blocked images", hashes).format(count=hashes)
     return f"{counts} · 🖼️ {known}"
 
 
 def checks(policy: Policy) -> str:
-    what = [name for name, on in ((_("prompts"), policy.checks.prompts), (_("results"), policy.checks.results)) if on]
+    what = [name for name, on in ((_("prompts"), policy.checks.prompts), (_("images"), policy.checks.results)) if on]
     if not what:
-        return _("No moderations endpoint is asked.")
+        return _("The content check is off.")
     thresholds = policy.checks.thresholds
-    line = _("The moderations endpoint looks at {what}: flagged from {flag}, blocked from {block}.").format(
+    line = _("The content check covers {what}. It flags at a score of {flag} and blocks at {block}.").format(
         what=", ".join(what), flag=thresholds.flag, block=thresholds.block
     )
     own = [f"{name} {each.flag}/{each.block}" for name, each in policy.checks.categories.items()]
@@ -165,9 +167,9 @@ def checks(policy: Policy) -> str:
 
 def _on_down(on_down: OnDown) -> str:
     return {
-        OnDown.HOLD: _("While it does not answer, requests wait."),
-        OnDown.ALLOW: _("While it does not answer, requests go on unchecked."),
-        OnDown.REFUSE: _("While it does not answer, requests are refused."),
+        OnDown.HOLD: _("If it's unavailable, images wait for it."),
+        OnDown.ALLOW: _("If it's unavailable, images are created unchecked."),
+        OnDown.REFUSE: _("If it's unavailable, requests are refused."),
     }[on_down]
 
 
@@ -176,13 +178,17 @@ def flags(policy: Policy) -> str:
     if not rule.on:
         return _("🏳️ Flags are off.")
     line = ngettext(
-        "🚩 {count} flag hides a picture and calls the moderators.", "🚩 {count} flags hide a picture and call the moderators.", rule.quorum
+        "🚩 {count} flag hides an image and opens a case.", "🚩 {count} flags hide an image and open a case.", rule.quorum
     ).format(count=rule.quorum)
     named = ", ".join(f"<@&{each}>" for each in rule.role_ids[:_NAMED])
-    days = ngettext("They count after {days} day as a member.", "They count after {days} days as a member.", rule.after_days)
-    who = days.format(days=rule.after_days) if rule.after_days else _("Every member's flag counts.")
-    at_once = _("Those of {roles} count at once.").format(roles=named) if named else ""
-    locked = _("🔒 They are locked: kept, and without effect until they are unlocked.") if rule.locked else ""
+    days = ngettext(
+        "A member's flags count after {days} day on this server.",
+        "A member's flags count after {days} days on this server.",
+        rule.after_days,
+    )
+    who = days.format(days=rule.after_days) if rule.after_days else _("Every member's flags count.")
+    at_once = _("Flags from {roles} count right away.").format(roles=named) if named else ""
+    locked = _("🔒 Flags are locked. They're stored, and count once you unlock them.") if rule.locked else ""
     return "\n".join(filter(None, [line, who, at_once, locked]))
 
 
@@ -192,42 +198,42 @@ def strikes(policy: Policy) -> str:
         count=rule.half_life_days
     )
     weights = " · ".join(f"{_(OFFENCES[offence])} {rule.weight(offence):g}" for offence in Offence)
-    steps = " · ".join(_("from {points} points {hours} h").format(points=f"{step.points:g}", hours=step.hours) for step in rule.steps) or _(
-        "nobody is locked out for strikes"
-    )
+    steps = " · ".join(
+        _("{points} points: blocked for {hours} h").format(points=f"{step.points:g}", hours=step.hours) for step in rule.steps
+    ) or _("strikes don't block anyone")
     return f"⚖️ {faded}\n-# {weights}\n-# {steps}"
 
 
 def gallery(policy: Policy) -> str:
     rule = policy.gallery
     if rule.channel_id is None:
-        return _("There is no gallery.")
+        return _("The gallery is off.")
     line = ngettext(
-        "Pictures with {count} ⭐ of others are shown in {channel}.",
-        "Pictures with {count} ⭐ of others are shown in {channel}.",
+        "Images with {count} ⭐ from other members are shown in {channel}.",
+        "Images with {count} ⭐ from other members are shown in {channel}.",
         rule.stars,
     ).format(count=rule.stars, channel=f"<#{rule.channel_id}>")
     reward = int(rule.reward * MICRO)
-    return " ".join([line, _("Their makers get {amount}.").format(amount=amount_of(reward))]) if reward else line
+    return " ".join([line, _("Their authors get {amount}.").format(amount=amount_of(reward))]) if reward else line
 
 
 def log(policy: Policy) -> str:
     if policy.log_channel_id is None:
-        return _("Pictures are not logged in a channel.")
-    return _("Every picture is logged in {channel}.").format(channel=f"<#{policy.log_channel_id}>")
+        return _("The image log is off.")
+    return _("Every image is logged in {channel}.").format(channel=f"<#{policy.log_channel_id}>")
 
 
 def cases(policy: Policy) -> str:
     if policy.cases_channel_id is None:
-        return _("Cases wait in `/imagemod cases`; no channel is set for them.")
-    return _("Cases are shown in {channel}.").format(channel=f"<#{policy.cases_channel_id}>")
+        return _("There's no cases channel. Cases are listed in `/imagemod cases`.")
+    return _("Cases are posted in {channel}.").format(channel=f"<#{policy.cases_channel_id}>")
 
 
 def moderators(policy: Policy) -> str:
     named = ", ".join(f"<@&{each}>" for each in policy.moderator_role_ids[:_NAMED])
     if not named:
-        return _("Moderators are those who may manage messages.")
-    return _("Moderators are those who may manage messages, and {roles}.").format(roles=named)
+        return _("Moderators are members with the Manage Messages permission.")
+    return _("Moderators are members with the Manage Messages permission, and {roles}.").format(roles=named)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -236,27 +242,27 @@ def moderators(policy: Policy) -> str:
 def _facts(rule: Everyone | RoleRule) -> Iterator[str]:
     """The limits that rules for everyone and for roles share."""
     if rule.max_count is not None:
-        yield ngettext("{count} picture at a time", "{count} pictures at a time", rule.max_count).format(count=rule.max_count)
+        yield ngettext("{count} image per request", "{count} images per request", rule.max_count).format(count=rule.max_count)
     if rule.aspect_ratios is not None and rule.aspect_ratios != "all":
-        yield ", ".join(rule.aspect_ratios) or _("no shape")
+        yield ", ".join(rule.aspect_ratios) or _("no aspect ratio")
     if rule.max_megapixels is not None:
-        yield _("at most {limit} MP").format(limit=f"{rule.max_megapixels:g}")
+        yield _("up to {limit} MP").format(limit=f"{rule.max_megapixels:g}")
     if rule.bucket is not None:
         yield _bucket(rule.bucket)
     if rule.running is not None:
-        yield _("{count} in the making").format(count=rule.running)
+        yield _("{count} generating at once").format(count=rule.running)
     if rule.waiting is not None:
-        yield _("{count} waiting").format(count=rule.waiting)
+        yield _("{count} queued").format(count=rule.waiting)
 
 
 def _models(models: str | Sequence[str], title_of: Titles) -> str:
     if isinstance(models, str):
         return _("all models")
-    return ", ".join(quoted(title_of(each)) for each in models[:_NAMED]) or _("no model")
+    return ", ".join(quoted(title_of(each)) for each in models[:_NAMED]) or _("no models")
 
 
 def _bucket(bucket: BucketSetting) -> str:
-    return _("{size}, and {refill} back a day").format(
+    return _("{size}, refilling by {refill} a day").format(
         size=amount_of(int(bucket.size * MICRO)), refill=amount_of(int(bucket.refill_per_day * MICRO))
     )
 

@@ -41,7 +41,7 @@ async def entry(interaction: Interaction, typed: str) -> Suggestions:
         return []
     policy = request.policy
     entries = [(f"{name}: {text}", text) for name in ListName for text in policy.prompts.list(name).entries]
-    entries += [(f"picture: {each}", each) for each in policy.known_bad.hashes]
+    entries += [(f"image: {each}", each) for each in policy.known_bad.hashes]
     wanted = typed.strip().casefold()
     fitting = (each for each in entries if wanted in each[0].casefold() and len(each[1]) <= _CHOICE_MAX)
     return [app_commands.Choice(name=name[:_CHOICE_MAX], value=text) for name, text in fitting][:_MAX]

@@ -31,23 +31,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _IMAGES = ("image", "image1", "image2", "image3", "image4")
 _CHOSEN = tuple(idea for idea in Idea if idea is not Idea.SEED)  # options that are typed or chosen as text
 _DESCRIPTIONS = {
-    "prompt": "What the picture should show, in words",
-    "model": "Which model makes it",
-    "style": "One of your saved styles, to be put around the prompt",
-    "aspect_ratio": "Its shape, such as 16:9",
-    "count": "How many pictures",
-    "seed": "The same seed and words give the same picture",
-    "steps": "How long the model works on it",
-    "guidance": "How closely it follows your words",
-    "quality": "How good the file is",
-    "format": "The file's type",
-    "resolution": "How large it is",
-    "strength": "How much an edit changes: 0 keeps it, 1 makes it anew",
-    "more": "Anything else the model takes, as name=value",
-    "private": "Only you see it; your /settings decide if you leave this out",
-    "spoiler": "Hidden until clicked; your /settings decide if you leave this out",
-    "image": "The picture to change; what is in your tray if you leave this out",
-    **dict.fromkeys(_IMAGES[1:], "A reference picture"),
+    "prompt": "Describe the image",
+    "model": "Model to use",
+    "style": "One of your saved styles",
+    "aspect_ratio": "Aspect ratio, such as 16:9",
+    "count": "How many images, 1 to 4",
+    "seed": "The same seed and prompt give the same image",
+    "steps": "Number of steps. More takes longer",
+    "guidance": "How closely to follow the prompt",
+    "quality": "Image quality",
+    "format": "File format",
+    "resolution": "Image size",
+    "strength": "How much to change, from 0 (nothing) to 1 (everything)",
+    "more": "More options of the model, as name=value",
+    "private": "Only you can see it. Default: your /settings",
+    "spoiler": "Hide the image behind a spoiler. Default: your /settings",
+    "image": "Image to edit. Leave out to use your tray",
+    **dict.fromkeys(_IMAGES[1:], "Reference image"),
 }
 
 
@@ -65,7 +65,7 @@ def with_descriptions(*names: str) -> Callable[[Command], Command]:
 class Create(commands.Cog):
     """The commands /generate and /edit. `_order` reads the options of both."""
 
-    @app_commands.command(description="Make a picture from words, and from reference pictures if you like", extras=UNDEFERRED)
+    @app_commands.command(description="Create an image from a prompt", extras=UNDEFERRED)
     @everywhere
     @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image"))
     async def generate(
@@ -96,7 +96,7 @@ class Create(commands.Cog):
             wanted = _order(await request_of(interaction), interaction, JobKind.GENERATE, private=private)
             await interactions.order(interaction, services_of(interaction).orders.order(wanted), private=private)
 
-    @app_commands.command(description="Change a picture in words", extras=UNDEFERRED)
+    @app_commands.command(description="Edit an image with a prompt", extras=UNDEFERRED)
     @everywhere
     @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image1"))
     async def edit(

@@ -27,22 +27,22 @@ def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
     rows = {
         _("Prompt"): quoted(job.prompt, limit=_PROMPT_SHOWN),
         _("Model"): ", ".join(f"{quoted(title_of(model))} ({code(model)})" for model in dict.fromkeys(g.model for g in job.generations)),
-        _("Asked for"): quoted(title_of(job.model)) if any(g.model != job.model for g in job.generations) else "",
+        _("Requested model"): quoted(title_of(job.model)) if any(g.model != job.model for g in job.generations) else "",
         _("Style"): quoted(style) if style else "",
         _("Seeds"): ", ".join(f"`{g.seed}`" for g in job.generations if g.seed is not None),
         _("Options"): _options(job),
         _("Cost"): price_of(job, job.spent),
-        _("Asked"): _("{when} by {member}").format(when=f"<t:{job.created_at // 1000}:f>", member=f"<@{job.place.user_id}>"),
+        _("Requested"): _("{when} by {member}").format(when=f"<t:{job.created_at // 1000}:f>", member=f"<@{job.place.user_id}>"),
         **_times(job),
-        _("Made from"): _("[this picture]({link})").format(link=job.origin_url) if job.origin_url else "",
+        _("Edited from"): _("[this image]({link})").format(link=job.origin_url) if job.origin_url else "",
         _("Reaction"): job.reaction or "",
-        _("Job"): f"`{job.id}`",
+        _("Support code"): f"`{job.id}`",  # the operator finds the job by it in the log
     }
     return "\n".join(f"**{name}** {value}" for name, value in rows.items() if value)[:_DETAILS_MAX]
 
 
 def _options(job: Job) -> str:
-    return ", ".join(code(f"{name}={show(value)}") for name, value in job.params.items()) or _("the model's own")
+    return ", ".join(code(f"{name}={show(value)}") for name, value in job.params.items()) or _("the model's defaults")
 
 
 def _times(job: Job) -> dict[str, str]:
@@ -50,8 +50,8 @@ def _times(job: Job) -> dict[str, str]:
     started = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
     ended = max((g.ended_at for g in job.generations if g.ended_at), default=None)
     return {
-        _("Waited"): duration(started - job.created_at) if started else "",
-        _("In the making"): duration(ended - started) if started and ended else "",
+        _("Queued for"): duration(started - job.created_at) if started else "",
+        _("Generated in"): duration(ended - started) if started and ended else "",
         _("Delivered"): f"<t:{job.delivered_at // 1000}:f>" if job.delivered_at else "",
     }
 
@@ -60,8 +60,8 @@ def not_ours(owner_id: int, filenames: Sequence[str], link: str) -> str:
     """For a message whose images Easel did not make, or whose job was erased."""
     lines = [
         ngettext(
-            "This picture was not made by Easel, or is no longer known here. {member} posted it: {link}",
-            "These pictures were not made by Easel, or are no longer known here. {member} posted them: {link}",
+            "Easel didn't create this image, or no longer has its details. {member} posted it: {link}",
+            "Easel didn't create these images, or no longer has their details. {member} posted them: {link}",
             len(filenames),
         ).format(member=f"<@{owner_id}>", link=link),
         *(f"-# {code(name)}" for name in filenames),
@@ -75,15 +75,15 @@ def not_ours(owner_id: int, filenames: Sequence[str], link: str) -> str:
 def family(lineage: Lineage, title_of: TitleOf) -> str:
     """The relatives of a job and what changed between them, as many as fit beside the details; empty if there are none."""
     parts = list(_relatives(lineage, title_of))
-    lines = [_("### Family")] if parts or lineage.left_out else []
+    lines = [_("### Related images")] if parts or lineage.left_out else []
     for part in parts:
         if sum(map(len, (*lines, part))) > PANEL_MAX - _DETAILS_MAX - _LEFT_OUT_MAX:
             break
         lines.append(part)
     if lineage.left_out:
         sentence = ngettext(
-            "-# {count} more is private, or in a place that you do not see from here.",
-            "-# {count} more are private, or in places that you do not see from here.",
+            "-# {count} more is private, or in a channel you can't see from here.",
+            "-# {count} more are private, or in channels you can't see from here.",
             lineage.left_out,
         )
         lines.append(sentence.format(count=lineage.left_out))
@@ -92,15 +92,15 @@ def family(lineage: Lineage, title_of: TitleOf) -> str:
 
 def _relatives(lineage: Lineage, title_of: TitleOf) -> Iterator[str]:
     if lineage.parent:
-        yield _("⬆️ **Made from**")
+        yield _("⬆️ **Edited from**")
         yield _relative(lineage.parent, changes(lineage.parent, lineage.job), title_of)
     if lineage.children:
-        yield ngettext("⬇️ **{count} picture made from it**", "⬇️ **{count} pictures made from it**", len(lineage.children)).format(
-            count=len(lineage.children)
-        )
+        yield ngettext("⬇️ **{count} edit of it**", "⬇️ **{count} edits of it**", len(lineage.children)).format(count=len(lineage.children))
         yield from (_relative(child, changes(lineage.job, child), title_of) for child in lineage.children[:_LISTED])
     if lineage.siblings:
-        yield ngettext("↔️ **{count} sibling**", "↔️ **{count} siblings**", len(lineage.siblings)).format(count=len(lineage.siblings))
+        yield ngettext(
+            "↔️ **{count} other edit of the same image**", "↔️ **{count} other edits of the same image**", len(lineage.siblings)
+        ).format(count=len(lineage.siblings))
         yield from (_relative(sibling, (), title_of) for sibling in lineage.siblings[:_LISTED])
 
 
@@ -117,7 +117,7 @@ def _relative(job: Job, changed: Iterable[Change], title_of: TitleOf) -> str:
 def _change(change: Change, title_of: TitleOf) -> str:
     """One difference in a few words, without the prompts, which are shown anyway."""
     if change.aspect is Aspect.PROMPT:
-        return _("other words")
+        return _("prompt")
     what = {Aspect.MODEL: _("model"), Aspect.OPTION: code(change.name), Aspect.SEED: _("seed")}[change.aspect]
     name: Callable[[str], str] = partial(_quoted_title, title_of) if change.aspect is Aspect.MODEL else code
     before, after = ("–" if value is None else name(value) for value in (change.before, change.after))
@@ -131,7 +131,7 @@ def _quoted_title(title_of: TitleOf, model: str) -> str:
 def relation(lineage: Lineage, other: Job) -> tuple[str, str]:
     """An arrow and a label: how `other` is related to the job."""
     if lineage.parent is not None and other.id == lineage.parent.id:
-        return "⬆️", pgettext("select option", "Made from")
+        return "⬆️", pgettext("select option", "Edited from")
     if other in lineage.children:
-        return "⬇️", pgettext("select option", "Made from it")
-    return "↔️", pgettext("select option", "Sibling")
+        return "⬇️", pgettext("select option", "Edit of it")
+    return "↔️", pgettext("select option", "Other edit of the same image")

@@ -86,7 +86,7 @@ async def _panel(
 
 
 def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
-    select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
+    select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Open a related image"))
     for other in found.all[:_MAX_OPTIONS]:
         arrow, relation = detail_texts.relation(found, other)
         label = plain(other.prompt)[:_LABEL_MAX]

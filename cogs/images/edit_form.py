@@ -60,7 +60,7 @@ async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *,
     """Open the modal for the images of a message. Raises a `Refusal` if there are none or their owner does not allow it."""
     found = await message_images.find(client_of(interaction), message)
     if not found.images:
-        raise NotFound(_("This message has no attached picture to edit (PNG, JPEG, WebP or GIF)."))
+        raise NotFound(_("That message has no image to edit. Images are PNG, JPEG, WebP or GIF attachments."))
     await _open(interaction, found, reacted_to=message.id if by_reaction else None)
 
 
@@ -68,7 +68,7 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
     """Open the modal for the images of a job, without its message. Raises a `Refusal` if there are none or editing is not allowed."""
     found = message_images.of_job(job)
     if not found.images:
-        raise NotFound(_("This request has no picture to edit."))
+        raise NotFound(_("There's no image to edit here."))
     await _open(interaction, found, job_id=job.id)
 
 
@@ -81,7 +81,7 @@ async def _open(
     offered = pricing.offers(orders.models.offered, request)
     editing = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not editing:
-        raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
+        raise InvalidRequest(_("No model here can edit images."))
     chosen = request.preferences
     wanted = (chosen.default_model, found.job.model if found.job else None, orders.default_model)
     preset = next((model for name in wanted for model in editing if model.id == name), editing[0])
@@ -110,19 +110,19 @@ def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: Mod
     references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=_REFERENCES_MAX)
     modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id)
     if images > 1:
-        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(images)))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change"), component=prompt))
+        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Image"), component=_picker(images)))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change?"), component=prompt))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(models, preset, left)))
-    how, how_many = _("As name=value, with blanks between them."), _("Up to three further pictures.")
+    how, how_many = _("As name=value, separated by spaces."), _("Up to 3 more images.")
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:_HINT_MAX], component=options))
     modal.add_item(
-        discord.ui.Label(text=pgettext("modal label", "More references"), description=how_many[:_HINT_MAX], component=references)
+        discord.ui.Label(text=pgettext("modal label", "More reference images"), description=how_many[:_HINT_MAX], component=references)
     )
     return modal
 
 
 def _picker(images: int) -> discord.ui.Select[Any]:
-    label = pgettext("select option", "Picture {number}")
+    label = pgettext("select option", "Image {number}")
     options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(images)]
     return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
 
@@ -142,7 +142,7 @@ def _models(models: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discor
 def _price_and_left(model: ModelInfo, left: int) -> str:
     price, amount = texts.price(model), in_credits(left)
     if left < (model.price_microcredits or 0):
-        return _("{price} · only {amount} left").format(price=price, amount=amount)
+        return _("{price} · you only have {amount}").format(price=price, amount=amount)
     return _("{price} · you have {amount}").format(price=price, amount=amount)
 
 
@@ -201,4 +201,4 @@ async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> Re
         for image in images:
             if image.n == wanted:
                 return image.filename, await asyncio.to_thread(image.path.read_bytes)
-    raise NotFound(_("This picture is no longer kept anywhere."))
+    raise NotFound(_("This image no longer exists."))

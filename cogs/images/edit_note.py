@@ -22,10 +22,10 @@ async def describe(request: Request, interaction: Interaction, *, channel: int, 
     """Open the form. Only the member who reacted may, and only in the channel of the note: the bot can read others that they cannot."""
     permissions.check(request, Action.ANSWER, Target(owner_id=user))
     if channel != request.channel.channel_id:
-        raise NotFound(_("That message is gone."))
+        raise NotFound(_("That message was deleted."))
     partial_channel = client_of(interaction).get_partial_messageable(channel, guild_id=request.guild_id)
     try:
         found = await partial_channel.fetch_message(message)
     except discord.NotFound:
-        raise NotFound(_("That message is gone.")) from None
+        raise NotFound(_("That message was deleted.")) from None
     await edit_form.ask_for_edit_of(interaction, found, by_reaction=True)

@@ -51,8 +51,8 @@ class _Place:
 class HistoryCog(commands.Cog, name="History"):
     """The command /history."""
 
-    @app_commands.command(description="What you asked for: look at it, post it once more, edit or delete it")
-    @app_commands.describe(words="Only what has these words")
+    @app_commands.command(description="Browse, repost, edit or delete your images")
+    @app_commands.describe(words="Search your prompts")
     @everywhere
     async def history(self, interaction: Interaction, words: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
         request = await request_of(interaction)
@@ -150,7 +150,7 @@ def _navigation(page: HistoryPage, place: _Place) -> list[Part]:
     options = [discord.SelectOption(label=label[:_LABEL_MAX], value=job_id) for job_id, label in labels.items()]
     choose = discord.ui.Select[Any](
         custom_id=_PICK(page=place.page, words=place.words),
-        placeholder=pgettext("select placeholder", "Choose one to do something with it"),
+        placeholder=pgettext("select placeholder", "Choose an image"),
         options=options,
     )
     parts: list[Part] = [discord.ui.Separator(), row(choose)]

@@ -9,9 +9,9 @@ from bot.domain.job import GenerationState, HistoryPage, Job, JobState, message_
 from cogs.kit.texts import amount_of, quoted
 
 _STATES = {
-    JobState.OPEN: N_("⏳ Being made."),
-    JobState.DELIVERABLE: N_("📦 Made; it arrives in a moment."),
-    JobState.STRANDED: N_("📪 Made, but there was no way to show it yet. **Post here** shows it in this channel."),
+    JobState.OPEN: N_("🎨 Generating."),
+    JobState.DELIVERABLE: N_("📦 Finished. It arrives in a moment."),
+    JobState.STRANDED: N_("📪 Finished, but it couldn't be posted. Use **Post here** to show it in this channel."),
 }
 _PROMPT_IN_LIST = 160  # characters
 _PROMPT_ALONE = 900
@@ -20,18 +20,18 @@ _PROMPT_ALONE = 900
 def heading(page: HistoryPage) -> str:
     """The heading of the list, with the search words and the number of requests."""
     if page.words:
-        head = "## " + _("Your history: {words}").format(words=quoted(page.words))
-        none = _("None of your requests has these words.")
+        head = "## " + _("Your history: “{words}”").format(words=quoted(page.words))
+        none = _("No image matches that search.")
     else:
         head = "## " + _("Your history")
-        none = _("Nothing here yet. /generate makes your first picture.")
+        none = _("Nothing here yet. Use /generate to create your first image.")
     count = ngettext("{count} request", "{count} requests", page.total).format(count=page.total)
     return f"{head}\n-# {count}" if page.total else f"{head}\n{none}"
 
 
 def in_list(number: int, job: Job, title_of: Callable[[str], str], *, left_out: int) -> str:
     """One request in the list; `left_out` of its images are not shown."""
-    more = ngettext("{count} more picture", "{count} more pictures", left_out).format(count=left_out) if left_out else ""
+    more = ngettext("{count} more image", "{count} more images", left_out).format(count=left_out) if left_out else ""
     return "\n".join(_lines(job, title_of, head=f"**{number}.** {_prompt(job, _PROMPT_IN_LIST)}", more=more))
 
 
@@ -43,11 +43,11 @@ def alone(job: Job, title_of: Callable[[str], str]) -> str:
 def deleted(job: Job, *, is_member: bool) -> str:
     """The answer after a request was deleted; whether its message was deleted too depends on its channel."""
     if job.place.private:
-        sentence = _("Deleted. What only you see, you dismiss yourself.")
+        sentence = _("Deleted. Use **Dismiss message** to clear messages that only you can see.")
     elif not is_member:
-        sentence = _("Deleted. The bot is no member where its message stands, so the message stays.")
+        sentence = _("Deleted. Its message stays, because Easel is no longer on that server.")
     else:
-        sentence = _("Deleted, and its message with it.")
+        sentence = _("Deleted, along with its message.")
     return f"🗑️ {sentence}"
 
 
@@ -64,26 +64,26 @@ def _prompt(job: Job, limit: int) -> str:
 
 def _state(job: Job) -> str:
     if job.state is JobState.OPEN and all(generation.state is GenerationState.WAITING for generation in job.open):
-        return _("⏳ Waiting.")
+        return _("⏳ Queued.")
     if job.state in _STATES:
-        return _("✋ Being cancelled.") if job.state is JobState.OPEN and job.cancel_requested_at else _(_STATES[job.state])
-    return "" if job.succeeded else _("🚫 No picture came of it.")
+        return _("✋ Cancelling.") if job.state is JobState.OPEN and job.cancel_requested_at else _(_STATES[job.state])
+    return "" if job.succeeded else _("🚫 No image was created.")
 
 
 def _cost(job: Job) -> str:
     """The price paid, or the price held while it is open."""
     if not job.open:
         return amount_of(job.spent)
-    return _("{price} held").format(price=amount_of(sum(generation.price for generation in job.open)))
+    return _("{price} reserved").format(price=amount_of(sum(generation.price for generation in job.open)))
 
 
 def _count(job: Job) -> str:
     count = len(job.generations)
-    return ngettext("{count} picture", "{count} pictures", count).format(count=count)
+    return ngettext("{count} image", "{count} images", count).format(count=count)
 
 
 def _link(job: Job) -> str:
     place = job.place
     if place.message_id is None or place.private:
-        return _("only you saw it") if place.private else ""
+        return _("only you can see it") if place.private else ""
     return _("[message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))

@@ -39,7 +39,7 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
         names = [image.filename for image in found.images]
         await panels.show(interaction, detail_texts.not_ours(found.owner_id, names, message.jump_url))
     else:
-        raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
+        raise NotFound(_("That message has no image. Images are PNG, JPEG, WebP or GIF attachments."))
 
 
 @app_commands.context_menu(name="Use as reference")
@@ -48,7 +48,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     """Add the images to the tray. They are fetched at once, because their URLs expire."""
     found = await message_images.find(client_of(interaction), message)
     if not found.images:
-        raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
+        raise NotFound(_("That message has no image. Images are PNG, JPEG, WebP or GIF attachments."))
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await answers.defer(interaction)
@@ -69,11 +69,11 @@ async def _add_to_tray(services: Services, request: Request, images: tuple[Attac
 
 def _added_to_tray(count: int) -> str:
     sentence = ngettext(
-        "📎 Put by. Your tray holds {count} picture now; your next /edit takes it.",
-        "📎 Put by. Your tray holds {count} pictures now; your next /edit takes them.",
+        "📎 Saved to your tray ({count} image). Your next /edit will use it.",
+        "📎 Saved to your tray ({count} images). Your next /edit will use them.",
         count,
     )
-    full = _("It is full with that.") if count == TRAY_MAX else ""
+    full = _("Your tray is now full.") if count == TRAY_MAX else ""
     return f"{sentence.format(count=count)} {full}".strip()
 
 

@@ -60,9 +60,7 @@ async def _remove_message(interaction: Interaction, message: discord.Message) ->
                 return
         else:
             return
-    raise NotAllowed(
-        _("Discord did not take this message away. Please try again in a moment; somebody who may manage messages can do it by hand.")
-    )
+    raise NotAllowed(_("Discord didn't delete this message. Try again in a moment, or ask a moderator to delete it."))
 
 
 async def _report(request: Request, interaction: Interaction, _job_id: str) -> None:
@@ -77,7 +75,7 @@ async def _cancel(request: Request, interaction: Interaction, job_id: str) -> No
 def _message_of(interaction: Interaction) -> discord.Message:
     """The message with the button."""
     if interaction.message is None:
-        raise NotFound(_("This message is no longer there."))
+        raise NotFound(_("This message was deleted."))
     return interaction.message
 
 

@@ -19,7 +19,6 @@ def original(job: Job, title_of: Callable[[str], str], link: str) -> str:
         f"{_BOLD}{quoted(job.prompt, limit=1200)}{_BOLD}",
         _("Model: {models}").format(models=models),
         _("Seed: {seeds}").format(seeds=seeds) if seeds else "",
-        _("Job: `{job}`").format(job=job.id),
         f"-# {link}",
     )
     return "\n".join(row for row in rows if row)[:CONTENT_MAX]

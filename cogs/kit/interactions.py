@@ -80,7 +80,9 @@ async def handle_error(interaction: Interaction, error: BaseException) -> None:
     if sentence is None:
         fault = fault_id()
         log.error("unhandled error", fault=fault, exc_info=error)
-        text = _("Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`.")
+        text = _(
+            "Something went wrong. You only pay for images you get. If it keeps happening, send the bot's operator this code: `{fault}`."
+        )
         sentence = text.format(fault=fault)
     try:
         await refuse(interaction, sentence)
@@ -93,7 +95,7 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, EaselError):
         return error.sentence
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
-        return _("This command has changed since Discord last heard of it. Please try again in a minute.")
+        return _("This command was just updated. Try again in a minute.")
     if isinstance(error, app_commands.MissingPermissions | app_commands.CheckFailure):
-        return _("You may not use this command here.")
+        return _("You can't use this command here.")
     return None

@@ -51,7 +51,7 @@ def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
         provider = quoted(receipt.outage.title)
         yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=provider, time=since)
     else:
-        yield _("🎨 Being made.") if has_started else _("⏳ Waiting.")
+        yield _("🎨 Being made.") if has_started else _("⏳ Queued.")
     if job.ping_promised:
         yield _ping_promise(job)
     elif receipt.outage is None and not job.check_is_late:

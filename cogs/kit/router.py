@@ -172,7 +172,7 @@ class Router:
         for route in self.routes:
             if route.control is control and (fields := route.custom_id.read(str(data.get("custom_id")))) is not None:
                 return Press(handler=route.handler, given=given, fields=fields, defers=route.defers)
-        raise NotFound(_("This message is too old; please begin again."))
+        raise NotFound(_("This message is too old. Start again."))
 
 
 def _used(interaction: discord.Interaction[Any], data: Mapping[str, Any]) -> tuple[Control, tuple[Any, ...]]:

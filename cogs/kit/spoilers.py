@@ -31,4 +31,4 @@ async def _fetched(attachment: discord.Attachment, *, spoiler: bool) -> discord.
     try:
         return await attachment.to_file(spoiler=spoiler)
     except discord.HTTPException as error:
-        raise TryLater(_("Discord does not hand out the picture at the moment. Please try again in a while.")) from error
+        raise TryLater(_("Discord can't load the image right now. Try again later.")) from error

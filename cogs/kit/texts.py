@@ -21,16 +21,16 @@ def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
 
 def alt(prompt: str) -> str:
     """An image's alternative text."""
-    return _("Picture made from the words: {words}").format(words=markdown.plain(prompt))[:ALT_MAX]
+    return _("Image created from the prompt: {words}").format(words=markdown.plain(prompt))[:ALT_MAX]
 
 
 def price(model: ModelInfo) -> str:
     """What one image costs, with the default options if these decide."""
     if model.price_microcredits is None:
-        return _("no price per picture")
+        return _("no price yet")
     amount = in_credits(model.price_microcredits, up=True)
-    words = ngettext("{amount} credit a picture", "{amount} credits a picture", _plural_count(amount)).format(amount=amount)
-    return _("{price} by default").format(price=words) if model.price_varies else words
+    words = ngettext("{amount} credit per image", "{amount} credits per image", _plural_count(amount)).format(amount=amount)
+    return _("from {price}").format(price=words) if model.price_varies else words
 
 
 def amount_of(micro: int) -> str:

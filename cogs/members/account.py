@@ -22,7 +22,7 @@ from cogs.money import money_texts
 class AccountCog(commands.Cog):
     """The commands /quota, /cancel and /models."""
 
-    @app_commands.command(description="Your credits: left, held, spent, when they flow back, and what models cost")
+    @app_commands.command(description="See your credits, refills and prices")
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
@@ -30,9 +30,9 @@ class AccountCog(commands.Cog):
         models = services.pricing.offers(services.orders.models.offered, request)
         await panels.show(interaction, money_texts.quota(balances, models, system()))
 
-    @app_commands.command(description="Take back a picture that is not finished yet")
+    @app_commands.command(description="Cancel an unfinished image")
     @app_commands.rename(image="picture")
-    @app_commands.describe(image="Which one; your only one if you leave this out")
+    @app_commands.describe(image="Image to cancel. Leave out if there's only one")
     @app_commands.autocomplete(image=autocomplete.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, image: app_commands.Range[str, 1, 100] | None = None) -> None:
@@ -40,7 +40,7 @@ class AccountCog(commands.Cog):
         job = _picked(await services.reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN), image)
         await interactions.say(interaction, job_texts.cancelled(await services.orders.cancel(request, job.id)))
 
-    @app_commands.command(description="The models there are, what they cost and what they take")
+    @app_commands.command(description="See the models, their prices and options")
     @everywhere
     async def models(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
@@ -51,11 +51,11 @@ class AccountCog(commands.Cog):
 
 def _picked(jobs: Sequence[Job], image: str | None) -> Job:
     if not jobs:
-        raise NotFound(_("You have nothing waiting or in the making."))
+        raise NotFound(_("You have no unfinished images."))
     if image is None and len(jobs) > 1:
-        sentence = _("You have {count} unfinished requests; choose one from the list that `/cancel picture:` offers.")
+        sentence = _("You have {count} unfinished requests. Choose one from the list in `/cancel`.")
         raise InvalidRequest(sentence.format(count=len(jobs)))
     found = [job for job in jobs if image in (None, job.id)]
     if not found:
-        raise NotFound(_("That one is finished already, or is not yours; choose one from the list."))
+        raise NotFound(_("That one is finished or isn't yours. Choose one from the list."))
     return found[0]

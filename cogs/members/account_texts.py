@@ -18,7 +18,7 @@ def model_list(models: Sequence[ModelInfo], default_model: str, providers: Mappi
         line = model_line(model, default=model.id == default_model, provider=providers.get(model.provider, model.provider))
         if sum(len(each) + 1 for each in (*lines, line)) > PANEL_MAX - 200:
             count = len(models) - shown
-            lines.append("-# " + _("And {count} more: type a part of a name into `/generate model:`.").format(count=count))
+            lines.append("-# " + _("And {count} more. Type part of a name in `/generate model:` to find them.").format(count=count))
             break
         lines.append(line)
     return "\n".join(lines)
@@ -27,7 +27,7 @@ def model_list(models: Sequence[ModelInfo], default_model: str, providers: Mappi
 def model_line(model: ModelInfo, *, default: bool, provider: str) -> str:
     """A model in the list, with its image API's title."""
     names = ", ".join(f"`{idea}`" for idea in model.ideas if idea is not Idea.SEED) or _("no options")
-    references = _("takes references") if model.takes_references else _("from words only")
+    references = _("uses reference images") if model.takes_references else _("prompt only")
     mark = " " + _("(default)") if default else ""
     summary = f"\n{quoted(model.summary, limit=160)}" if model.summary else ""
     head = f"**{quoted(model.title)}**{mark} · {provider} · {price(model)} · {references}"
@@ -41,27 +41,23 @@ def tray(count: int) -> str:
     """What the tray is for, and how many images it has."""
     head = "## " + _("Your tray")
     if not count:
-        empty = _("It is empty. **Apps**, **Use as reference** in the menu of a message puts its picture here.")
+        empty = _("Your tray is empty. To save an image, right-click its message > Apps > Use as reference.")
         return f"{head}\n{empty}"
-    holds = ngettext(
-        "The next /edit takes this picture as a reference.", "The next /edit takes these {count} pictures as references.", count
-    )
-    return "\n".join([head, holds.format(count=count), "-# " + _("What is put by is kept for a day.")])
+    holds = ngettext("Your next /edit will use this image.", "Your next /edit will use these {count} images.", count)
+    return "\n".join([head, holds.format(count=count), "-# " + _("Images stay in your tray for a day.")])
 
 
 def emptied(count: int) -> str:
     """The answer after the tray was emptied."""
     if not count:
-        return _("Your tray was empty.")
-    return ngettext("Your tray is empty; {count} picture was in it.", "Your tray is empty; {count} pictures were in it.", count).format(
-        count=count
-    )
+        return _("Your tray was already empty.")
+    return ngettext("Removed {count} image from your tray.", "Removed {count} images from your tray.", count).format(count=count)
 
 
 def from_tray(count: int) -> str:
     """The answer after an edit took the tray's images."""
     sentence = ngettext(
-        "{count} picture came from your tray, which is empty now.", "{count} pictures came from your tray, which is empty now.", count
+        "Used {count} image from your tray, which is now empty.", "Used {count} images from your tray, which is now empty.", count
     )
     return sentence.format(count=count)
 
@@ -69,8 +65,8 @@ def from_tray(count: int) -> str:
 def with_tray(count: int) -> str:
     """Added to a refusal of an edit that included the tray's images."""
     sentence = ngettext(
-        "{count} picture of your tray came with it; `/tray clear` empties it.",
-        "{count} pictures of your tray came with it; `/tray clear` empties it.",
+        "Also used {count} image from your tray. Use `/tray clear` to empty it.",
+        "Also used {count} images from your tray. Use `/tray clear` to empty it.",
         count,
     )
     return sentence.format(count=count)

@@ -17,12 +17,12 @@ from cogs.members import help_texts
 class About(commands.Cog):
     """The commands /help and /ping."""
 
-    @app_commands.command(description="How Easel is used")
+    @app_commands.command(description="Learn what Easel can do")
     @everywhere
     async def help(self, interaction: Interaction) -> None:
         await panels.show(interaction, help_texts.help_text())
 
-    @app_commands.command(description="Whether Easel is awake")
+    @app_commands.command(description="Check that the bot is online")
     @everywhere
     async def ping(self, interaction: Interaction) -> None:
         latency_s = interaction.client.latency  # infinite before the first heartbeat

@@ -25,17 +25,17 @@ _ERASE, _KEEP = CustomId("mydata:erase"), CustomId("mydata:keep")
 class PrivacyCog(commands.Cog):
     """The command /privacy."""
 
-    @app_commands.command(description="What is kept of you, how long, and where it goes")
+    @app_commands.command(description="See what data Easel stores about you")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
         await panels.show(interaction, privacy_texts.privacy(services_of(interaction).privacy.retention))
 
 
 @everywhere
-class MyData(commands.GroupCog, group_name="mydata", group_description="What is kept of you: have it, or have it erased"):
+class MyData(commands.GroupCog, group_name="mydata", group_description="Download or erase your data"):
     """The commands /mydata export and erase. Erasing asks for confirmation."""
 
-    @app_commands.command(description="Have everything that is kept of you, as a file by direct message")
+    @app_commands.command(description="Get a copy of your data by DM")
     async def export(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         await answers.defer(interaction)
@@ -48,7 +48,7 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
         else:
             await interactions.say(interaction, "📦 " + _("It is in your direct messages."))
 
-    @app_commands.command(description="Erase what is yours; you are asked once more")
+    @app_commands.command(description="Erase your data (asks you to confirm)")
     async def erase(self, interaction: Interaction) -> None:
         erase_button = button(pgettext("button", "Erase everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
         keep_button = button(pgettext("button", "Keep everything"), _KEEP())

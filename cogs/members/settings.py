@@ -35,7 +35,7 @@ _SWITCH = CustomId("settings:{switch}:{is_on}", switch=one_of(*_SWITCHES), is_on
 class SettingsCog(commands.Cog):
     """The command /settings."""
 
-    @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
+    @app_commands.command(description="Set your defaults, privacy and who can edit your images")
     @everywhere
     async def settings(self, interaction: Interaction) -> None:
         await panels.show(interaction, _panel(await request_of(interaction), interaction))
@@ -49,7 +49,7 @@ async def choose(request: Request, interaction: Interaction, values: Sequence[st
         await panels.redraw(interaction, _panel(request, interaction, models_from=int(value.removeprefix(_MORE))))
         return
     if what == "role" and request.guild_id is None:
-        raise InvalidRequest(_("A role can be chosen in a server only."))
+        raise InvalidRequest(_("You can only choose a role on a server."))
     own = None if value == _NONE else value
     changes: dict[str, dict[str, Any]] = {
         "model": {"default_model": own},
@@ -83,14 +83,14 @@ def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) 
     in_guild = request.guild_id is not None
     role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
     parts: list[Part] = [
-        text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. An option in a command goes before them.")),
+        text("## " + _("Your settings"), "-# " + _("Used everywhere. Options in a command override these.")),
         text("**" + _("Model") + "**"),
         row(_models(orders.models.offered, chosen, orders.models.title(orders.default_model), start=models_from)),
-        text("**" + _("Shape of new pictures") + "**", _shape_note(chosen, model)),
+        text("**" + _("Aspect ratio") + "**", _shape_note(chosen, model)),
         row(_shapes(chosen, model)),
         row(*_switches(chosen)),
         discord.ui.Separator(),
-        text("**" + _("Who may edit my pictures") + "**", "-# " + _consent_note(chosen, role)),
+        text("**" + _("Who can edit my images?") + "**", "-# " + _consent_note(chosen, role)),
         row(_consent(chosen, in_guild=in_guild)),
     ]
     if in_guild and chosen.consent is Consent.ROLE:
@@ -143,14 +143,14 @@ def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
     if chosen.aspect_ratio in {offer.value for offer in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
         return ""
     title = texts.quoted(model.title)
-    return "-# " + _("{model} does not make {shape}; models that do will.").format(model=title, shape=chosen.aspect_ratio)
+    return "-# " + _("{model} can't do {ratio}. It's used with models that can.").format(model=title, ratio=chosen.aspect_ratio)
 
 
 def _switches(chosen: Preferences) -> list[Part]:
     labels = {
         "private": (pgettext("button", "Private: on"), pgettext("button", "Private: off"), "🔒"),
         "spoiler": (pgettext("button", "Spoiler: on"), pgettext("button", "Spoiler: off"), "🙈"),
-        "tell_when_done": (pgettext("button", "Message me when done: on"), pgettext("button", "Message me when done: off"), "✉️"),
+        "tell_when_done": (pgettext("button", "DM me when done: on"), pgettext("button", "DM me when done: off"), "✉️"),
         "leaderboard": (pgettext("button", "On leaderboards: on"), pgettext("button", "On leaderboards: off"), "🏆"),
     }
     return [_switch(name, is_on=getattr(chosen, name), labels=labels[name]) for name in _SWITCHES]
@@ -165,8 +165,8 @@ def _switch(name: str, *, is_on: bool, labels: tuple[str, str, str]) -> Part:
 def _consent(chosen: Preferences, *, in_guild: bool) -> discord.ui.Select[Any]:
     labels = {
         Consent.EVERYONE: pgettext("select option", "Everyone"),
-        Consent.ROLE: pgettext("select option", "Those who have a role"),
-        Consent.NOBODY: pgettext("select option", "Nobody but me"),
+        Consent.ROLE: pgettext("select option", "Members with a role"),
+        Consent.NOBODY: pgettext("select option", "Only me"),
     }
     shown = [consent for consent in Consent if in_guild or consent is not Consent.ROLE or chosen.consent is Consent.ROLE]
     options = [discord.SelectOption(label=labels[each], value=each, default=each is chosen.consent) for each in shown]
@@ -174,17 +174,17 @@ def _consent(chosen: Preferences, *, in_guild: bool) -> discord.ui.Select[Any]:
 
 
 def _role(role: discord.Role | None) -> discord.ui.RoleSelect[Any]:
-    placeholder = pgettext("select placeholder", "Choose the role")
+    placeholder = pgettext("select placeholder", "Choose a role")
     return discord.ui.RoleSelect(custom_id=_CHOOSE(what="role"), placeholder=placeholder, default_values=[role] if role else [])
 
 
 def _consent_note(chosen: Preferences, role: discord.Role | None) -> str:
     if chosen.consent is Consent.NOBODY:
-        return _("Nobody else can edit a picture of yours, or use it as a reference.")
+        return _("Nobody else can edit your images or use them as references.")
     if chosen.consent is Consent.EVERYONE:
-        return _("Everybody who sees a picture of yours can edit it. Each edit names its author and links yours.")
+        return _("Anyone who can see your image can edit it. Edits name their author and link to your image.")
     if chosen.consent_role_id is None:
-        return _("No role is chosen yet; until then nobody else can.")
+        return _("Choose a role. Until then, nobody else can edit your images.")
     if role is None:
-        return _("Those who have the role that you chose in another server. A role can be chosen in its own server only.")
-    return _("Those who have the role {role}, and nobody outside of this server.").format(role=role.mention)
+        return _("Members with a role you chose on another server. You can only change it there.")
+    return _("Members with the role {role}, and nobody outside this server.").format(role=role.mention)

@@ -23,15 +23,15 @@ Words = app_commands.Range[str, 1, STYLE_TEXT_MAX]
 
 
 @everywhere
-class Styles(commands.GroupCog, group_name="style", group_description="Your saved styles: words and options to be put around a prompt"):
+class Styles(commands.GroupCog, group_name="style", group_description="Manage text and options you use often"):
     """The commands of /style. Styles are part of a member's preferences."""
 
-    @app_commands.command(description="Save a style, or put a new one in the place of an old one")
+    @app_commands.command(description="Save a style, or replace one")
     @app_commands.describe(
-        name="What you call it",
-        prefix="Words that come before the prompt",
-        suffix="Words that come after the prompt",
-        model="Which model makes it",
+        name="Name of the style",
+        prefix="Text to add before the prompt",
+        suffix="Text to add after the prompt",
+        model="Model to use",
         options="As name=value, such as aspect_ratio=16:9 steps=8",
     )
     @app_commands.autocomplete(name=autocomplete.style, model=autocomplete.model)
@@ -54,19 +54,19 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
             options={str(idea): value for idea, value in _options(info, options).items()},
         )
         if not (style.prefix or style.suffix or style.model or style.options):
-            raise InvalidRequest(_("A style needs something in it: words, a model or options."))
+            raise InvalidRequest(_("A style needs a prefix, a suffix, a model or options."))
         await services_of(interaction).members.change(request.actor.user_id, lambda now: _with(now, style))
-        done = _("Saved. Choose it with the option `style` of /generate and /edit; `/style show` shows it.")
+        done = _("Saved. Choose it with the `style` option of /generate and /edit.")
         await interactions.say(interaction, f"🖌️ {done}")
 
-    @app_commands.command(description="Your styles")
+    @app_commands.command(description="List your styles")
     async def list(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         listed = style_texts.listed(request.preferences.styles, services_of(interaction).orders.models.title)
         await panels.show(interaction, panels.panel(panels.text(listed)))
 
-    @app_commands.command(description="One of your styles, with all that is in it")
-    @app_commands.describe(name="Which one")
+    @app_commands.command(description="Show one of your styles")
+    @app_commands.describe(name="Choose from the list")
     @app_commands.autocomplete(name=autocomplete.style)
     async def show(self, interaction: Interaction, name: Name) -> None:
         request = await request_of(interaction)
@@ -74,7 +74,7 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
         await panels.show(interaction, panels.panel(panels.text(style_texts.shown(style, services_of(interaction).orders.models.title))))
 
     @app_commands.command(description="Delete one of your styles")
-    @app_commands.describe(name="Which one")
+    @app_commands.describe(name="Choose from the list")
     @app_commands.autocomplete(name=autocomplete.style)
     async def delete(self, interaction: Interaction, name: Name) -> None:
         request = await request_of(interaction)
@@ -84,7 +84,7 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
 
 def _name(given: str) -> str:
     if not given.strip():
-        raise InvalidRequest(_("A style needs a name."))
+        raise InvalidRequest(_("Give the style a name."))
     return " ".join(given.split())
 
 
@@ -103,7 +103,7 @@ def _options(model: ModelInfo, text: str) -> dict[Idea, str]:
     options: dict[Idea, str] = {}
     for name, value in pairs(text):
         if name not in known:
-            sentence = _("options: a style of {model} takes {names}; {name} was given.")
+            sentence = _("A style for {model} can't set {name}. It can set {names}.")
             raise InvalidRequest(
                 sentence.format(model=quoted(model.title), names=comma_list([str(idea) for idea in own.values()]), name=quoted(show(name)))
             )
@@ -115,7 +115,7 @@ def _options(model: ModelInfo, text: str) -> dict[Idea, str]:
 def _with(chosen: Preferences, style: Style) -> Preferences:
     others = tuple(each for each in chosen.styles if each.name.casefold() != style.name.casefold())
     if len(others) >= STYLES_MAX:
-        raise InvalidRequest(_("You have {count} styles, as many as there can be. Delete one first.").format(count=len(others)))
+        raise InvalidRequest(_("You already have {count} styles, which is the limit. Delete one first.").format(count=len(others)))
     return chosen.model_copy(update={"styles": (*others, style)})
 
 
@@ -127,5 +127,5 @@ def _without(chosen: Preferences, name: str) -> Preferences:
 def _named(chosen: Preferences, name: str) -> Style:
     style = chosen.style(name)
     if style is None:
-        raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=quoted(show(name))))
+        raise NotFound(_("You have no style called {name}. Use `/style list` to see yours.").format(name=quoted(show(name))))
     return style

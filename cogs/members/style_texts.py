@@ -13,7 +13,7 @@ from cogs.kit.texts import PANEL_MAX, quoted
 def listed(styles: Sequence[Style], title_of: Callable[[str], str]) -> str:
     """All of a member's styles, each in two lines."""
     if not styles:
-        return "## " + _("Your styles") + "\n" + _("None yet. `/style save` makes one of words and options that you use often.")
+        return "## " + _("Your styles") + "\n" + _("No styles yet. Use `/style save` to keep text and options you use often.")
     lines = [f"**{quoted(style.name)}** {around(style, limit=60)}\n-# {facts(style, title_of)}" for style in styles]
     return "\n".join(["## " + _("Your styles"), *lines])[:PANEL_MAX]
 

@@ -23,10 +23,10 @@ _EMPTY = CustomId("tray:clear")
 
 
 @everywhere
-class Tray(commands.GroupCog, group_name="tray", group_description="The pictures that you put by for your next edit"):
+class Tray(commands.GroupCog, group_name="tray", group_description="Manage the reference images for your next edit"):
     """The commands /tray show and clear."""
 
-    @app_commands.command(description="What is in your tray")
+    @app_commands.command(description="See the images in your tray")
     async def show(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         services = services_of(interaction)
@@ -36,12 +36,12 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
         view = panel(text(account_texts.tray(len(small))))
         if small:
             gallery = discord.ui.MediaGallery[discord.ui.LayoutView](*(discord.MediaGalleryItem(f"attachment://{name}") for name in names))
-            view = panel(text(account_texts.tray(len(small))), gallery, row(button(pgettext("button", "Empty it"), _EMPTY(), emoji="🗑️")))
+            view = panel(text(account_texts.tray(len(small))), gallery, row(button(pgettext("button", "Empty tray"), _EMPTY(), emoji="🗑️")))
         await panels.show(
             interaction, view, [discord.File(io.BytesIO(each), filename=name) for each, name in zip(small, names, strict=True)]
         )
 
-    @app_commands.command(description="Empty your tray")
+    @app_commands.command(description="Remove all images from your tray")
     async def clear(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         await interactions.say(interaction, account_texts.emptied(await services_of(interaction).members.clear_tray(request.actor.user_id)))

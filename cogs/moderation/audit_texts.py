@@ -26,23 +26,23 @@ _CASES = 5  # of a member
 def case_list(waiting: int, shown: Sequence[str], note: str = "") -> str:
     """The heading of the open cases."""
     if not waiting:
-        return "\n".join(filter(None, [_("## 🛡️ Cases"), note, _("No case waits for a decision.")]))
-    count = ngettext("{count} case waits for a decision.", "{count} cases wait for a decision.", waiting).format(count=waiting)
-    oldest = "-# " + _("The oldest come first.") if waiting > len(shown) else ""
+        return "\n".join(filter(None, [_("## 🛡️ Cases"), note, _("No cases need a decision.")]))
+    count = ngettext("{count} case needs a decision.", "{count} cases need a decision.", waiting).format(count=waiting)
+    oldest = "-# " + _("Oldest first.") if waiting > len(shown) else ""
     return "\n".join(filter(None, [_("## 🛡️ Cases"), note, count, oldest]))
 
 
 def judged(case: Case) -> str:
     """The answer after a moderator decided about an image by command."""
-    return _("⚖️ Case {number}: **{decision}**. The author is told, and may appeal once.").format(
+    return _("⚖️ Case {number}: **{decision}**. The author will be told and can appeal once.").format(
         number=case.id, decision=decided(case.decision)
     )
 
 
 def refunded(amount: int) -> str:
     if not amount:
-        return _("This was given back before, or it cost nothing.")
-    return _("💰 {amount} were given back; the picture stays.").format(amount=amount_of(amount))
+        return _("This was already refunded, or it cost nothing.")
+    return _("💰 Refunded {amount}. The image stays.").format(amount=amount_of(amount))
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------------
@@ -52,20 +52,18 @@ def blocked(row: BlockRow) -> str:
     """The answer after a member was blocked."""
     member = f"<@{row.user_id}>"
     if row.until is None:
-        return _("⛔ {member} cannot ask for pictures here until you lift it. They are told by direct message.").format(member=member)
-    return _("⛔ {member} cannot ask for pictures here until {when}. They are told by direct message.").format(
-        member=member, when=_at(row.until)
-    )
+        return _("⛔ {member} can't create images here until you unblock them. They'll get a DM.").format(member=member)
+    return _("⛔ {member} can't create images here until {when}. They'll get a DM.").format(member=member, when=_at(row.until))
 
 
 def unblocked(user_id: int) -> str:
-    return _("✅ {member} can ask for pictures here again.").format(member=f"<@{user_id}>")
+    return _("✅ {member} can create images here again.").format(member=f"<@{user_id}>")
 
 
 def block_line(row: BlockRow) -> str:
     """One block in a list."""
-    end = _("until it is lifted") if row.until is None else _("until {when}").format(when=_at(row.until))
-    reason = quoted(_(row.reason), limit=_WORDS) or _("no reason was given")
+    end = _("until a moderator unblocks them") if row.until is None else _("until {when}").format(when=_at(row.until))
+    reason = quoted(_(row.reason), limit=_WORDS) or _("no reason given")
     return f"<@{row.user_id}> · {end}\n-# {_actor(row.by_id)} · <t:{row.at // 1000}:R> · {reason}"
 
 
@@ -82,26 +80,26 @@ def _conduct(conduct: MemberConduct, rules: Strikes) -> Iterator[str]:
     yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=f"{conduct.points:.2g}")
     step = next((each for each in rules.steps if each.points > conduct.points), None)
     if step is not None:
-        yield "-# " + _("From {points} points on a member is locked out for {hours} h.").format(points=f"{step.points:g}", hours=step.hours)
+        yield "-# " + _("At {points} points, a member is blocked for {hours} h.").format(points=f"{step.points:g}", hours=step.hours)
     yield f"⛔ {block_line(conduct.block)}" if conduct.block else _("✅ Not blocked.")
     yield from (_case_line(case) for case in reversed(conduct.cases[-_CASES:]))
 
 
 def _case_line(case: Case) -> str:
-    state = decided(case.decision) if case.decision else _("waits for a decision")
+    state = decided(case.decision) if case.decision else _("needs a decision")
     link = "" if case.message_id is None else f" · {message_url(case.guild_id, case.channel_id, case.message_id)}"
     return "- " + _("Case {number}, {when}: {state}").format(number=case.id, when=f"<t:{case.at // 1000}:R>", state=state) + link
 
 
 def purge(user_id: int, images: int) -> str:
     """The question before all images of a member are deleted."""
-    count = ngettext("{count} picture", "{count} pictures", images).format(count=images)
-    question = _("Take away everything that {member} made here ({pictures})? Their messages go, too. This cannot be undone.")
-    return "\n".join([_("## 🧹 Purge"), question.format(member=f"<@{user_id}>", pictures=count)])
+    count = ngettext("{count} image", "{count} images", images).format(count=images)
+    question = _("Delete everything {member} created here ({images}) and the messages that show it? This can't be undone.")
+    return "\n".join([_("## 🧹 Purge"), question.format(member=f"<@{user_id}>", images=count)])
 
 
 def purged(user_id: int, requests: int) -> str:
-    done = ngettext("🧹 {count} request of {member} was taken away.", "🧹 {count} requests of {member} were taken away.", requests)
+    done = ngettext("🧹 Deleted {count} request by {member}.", "🧹 Deleted {count} requests by {member}.", requests)
     return "\n".join([_("## 🧹 Purge"), done.format(count=requests, member=f"<@{user_id}>")])
 
 
@@ -110,8 +108,8 @@ def purged(user_id: int, requests: int) -> str:
 
 def audit(lines: Sequence[AuditLine], *, target_id: int | None, limit: int) -> str:
     """A page of the audit log, newest line first, in at most `limit` characters."""
-    about = _("## 📜 Audit log") if target_id is None else _("## 📜 Audit log of {member}").format(member=f"<@{target_id}>")
-    shown = [_audit_line(line) for line in lines] or [_("There is nothing in it yet.")]
+    about = _("## 📜 Audit log") if target_id is None else _("## 📜 Audit log for {member}").format(member=f"<@{target_id}>")
+    shown = [_audit_line(line) for line in lines] or [_("Nothing here yet.")]
     return cut("\n".join([about, *shown]), limit)
 
 
@@ -125,7 +123,7 @@ def _audit_line(line: AuditLine) -> str:
 def _action(line: AuditLine) -> str:
     return _ACTION_TEXTS[line.action]().format(
         actor=_actor(line.actor_id),
-        member=_("somebody") if line.target_id is None else _person(line.target_id),
+        member=_("someone") if line.target_id is None else _person(line.target_id),
         number=line.case_id or "-",
         decision=decided(Decision(line.details["decision"])) if "decision" in line.details else "",
         offence=_(OFFENCES[Offence(line.details["offence"])]) if "offence" in line.details else "",
@@ -137,44 +135,42 @@ _ACTION_TEXTS: Mapping[AuditAction, Callable[[], str]] = {
     AuditAction.BLOCKED: lambda: _("⛔ {actor} blocked {member}"),
     AuditAction.UNBLOCKED: lambda: _("✅ {actor} unblocked {member}"),
     AuditAction.STRUCK: lambda: _("⚖️ {actor} gave {member} a strike: {offence}"),
-    AuditAction.PARDONED: lambda: _("⚖️ {actor} took back strikes of {member}"),
-    AuditAction.CASE_OPENED: lambda: _("🚩 {actor} opened case {number} about a picture of {member}"),
-    AuditAction.CASE_DECIDED: lambda: _("⚖️ {actor} decided case {number} of {member}: {decision}"),
+    AuditAction.PARDONED: lambda: _("⚖️ {actor} removed strikes from {member}"),
+    AuditAction.CASE_OPENED: lambda: _("🚩 {actor} opened case {number} about an image by {member}"),
+    AuditAction.CASE_DECIDED: lambda: _("⚖️ {actor} decided case {number} about {member}: {decision}"),
     AuditAction.APPEALED: lambda: _("⚖️ {member} appealed case {number}"),
-    AuditAction.DELETED: lambda: _("🗑️ {actor} deleted a picture of {member}"),
-    AuditAction.SPOILERED: lambda: _("🙈 {actor} put a picture of {member} behind a spoiler"),
-    AuditAction.REFUNDED: lambda: _("💰 {actor} gave {member} a price back"),
-    AuditAction.PURGED: lambda: _("🧹 {actor} took away all pictures of {member}"),
-    AuditAction.TOO_SLOW: lambda: _("⏱️ {actor} refused a prompt of {member}: the rules took too long for it"),
-    AuditAction.WITHHELD: lambda: _("🚫 {actor} did not show a result of {member}"),
+    AuditAction.DELETED: lambda: _("🗑️ {actor} deleted an image by {member}"),
+    AuditAction.SPOILERED: lambda: _("🙈 {actor} put an image by {member} behind a spoiler"),
+    AuditAction.REFUNDED: lambda: _("💰 {actor} refunded {member}"),
+    AuditAction.PURGED: lambda: _("🧹 {actor} deleted all images by {member}"),
+    AuditAction.TOO_SLOW: lambda: _("⏱️ {actor} refused a prompt by {member} because checking it took too long"),
+    AuditAction.WITHHELD: lambda: _("🚫 {actor} withheld an image by {member}"),
     AuditAction.SETTINGS: lambda: _("⚙️ {actor} changed the settings"),
     AuditAction.GRANTED: lambda: _("🎁 {actor} granted {member} {amount}"),
     AuditAction.GIFTED: lambda: _("🎁 {actor} gave {member} {amount}"),
-    AuditAction.SPONSORED: lambda: _("🎪 {actor} put in {amount} for everybody in a thread"),
-    AuditAction.REWARDED: lambda: _("⭐ {member} got {amount} for a picture in the gallery"),
+    AuditAction.SPONSORED: lambda: _("🎪 {actor} sponsored {amount} for everyone in a channel"),
+    AuditAction.REWARDED: lambda: _("⭐ {member} got {amount} for an image in the gallery"),
     AuditAction.ERASED: lambda: _("🧽 {member} erased their data"),
 }
 
 
 def _notes(line: AuditLine) -> Iterator[str]:
-    """The end of a block, the reason and the job."""
+    """The end of a block, and the reason."""
     details = line.details
     if details.get("until"):
         yield _("until {when}").format(when=_at(int(details["until"])))
     for text in (str(details.get(name) or "") for name in ("reason", "note", "category")):
         if text:
             yield quoted(_(text), limit=_WORDS)
-    if line.job_id is not None:
-        yield f"`{line.job_id}`"
 
 
 def _actor(user_id: int | None) -> str:
-    return _("Easel, by a rule,") if user_id is None else _person(user_id)
+    return _("Easel (automatic)") if user_id is None else _person(user_id)
 
 
 def _person(user_id: int) -> str:
     """A mention; no name for a negative id, the pseudonym of a member who erased their data."""
-    return f"<@{user_id}>" if user_id > 0 else _("somebody")
+    return f"<@{user_id}>" if user_id > 0 else _("someone")
 
 
 def _at(ms: int) -> str:

@@ -27,7 +27,7 @@ def case(file: CaseFile, title_of: TitleOf) -> str:
 
 def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: TitleOf) -> Iterator[str]:
     member = f"<@{about.author_id}>"
-    yield _("🚩 **Case {number}** about a picture of {member}").format(number=about.id, member=member)
+    yield _("🚩 **Case {number}** about an image by {member}").format(number=about.id, member=member)
     if job is not None:
         yield f"**||{quoted(job.prompt)}||**"
     yield _why(about, flags)
@@ -36,11 +36,11 @@ def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: 
     exists = job is None or job.state is not JobState.DELETED
     if about.message_id is not None and exists:
         url = message_url(about.guild_id, about.channel_id, about.message_id)
-        facts.append(_("[its message]({link})").format(link=url))
+        facts.append(_("[message]({link})").format(link=url))
     yield f"-# {' · '.join(facts)}" if facts else ""
     if about.appeal is not None:
-        yield _("⚖️ **Appeal** of {member}: {words}").format(member=member, words=quoted(about.appeal, limit=_WORDS))
-    yield status(about)
+        yield _("⚖️ **Appeal** by {member}: {words}").format(member=member, words=quoted(about.appeal, limit=_WORDS))
+    yield status(about, hidden=job is not None and exists and job.spoiler)
 
 
 def _why(about: Case, flags: Sequence[FlagSummary]) -> str:
@@ -48,32 +48,32 @@ def _why(about: Case, flags: Sequence[FlagSummary]) -> str:
         return _flags(flags)
     reason = quoted(about.reason, limit=_WORDS)
     if about.cause is Cause.PROMPT:
-        return _("Its prompt was flagged: {reason}").format(reason=reason)
+        return _("The prompt was flagged: {reason}").format(reason=reason)
     if about.cause is Cause.RESULT:
-        return _("The finished picture was flagged: {reason}").format(reason=reason)
+        return _("The image was flagged: {reason}").format(reason=reason)
     if reason and not any(each.reason == about.reason for each in flags):
-        return _("A moderator asked for it: {reason}").format(reason=reason)
-    return _("A moderator asked for it.")
+        return _("Opened by a moderator: {reason}").format(reason=reason)
+    return _("Opened by a moderator.")
 
 
 def _flags(flags: Sequence[FlagSummary]) -> str:
     counted = [each for each in flags if each.weight]
     who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_FLAGS_SHOWN])
     sentence = ngettext(
-        "Flagged by {count} member, with a weight of {weight}: {who}",
-        "Flagged by {count} members, together with a weight of {weight}: {who}",
+        "Flagged by {count} member with a weight of {weight}: {who}",
+        "Flagged by {count} members with a total weight of {weight}: {who}",
         len(counted),
     )
     return sentence.format(count=len(counted), weight=f"{sum(each.weight for each in counted):.3g}", who=who)
 
 
-def status(about: Case) -> str:
-    """The status of a case in one line."""
+def status(about: Case, *, hidden: bool = False) -> str:
+    """The status of a case in one line. `hidden`: its image is behind a spoiler."""
     if about.state is CaseState.OPEN:
-        return _("-# Waits for a decision; the picture stays until then.")
+        return _("-# Needs a decision. The image is hidden until then.") if hidden else _("-# Needs a decision.")
     decision, at = decided(about.decision), f"<t:{(about.decided_at or 0) // 1000}:R>"
     if about.state is CaseState.APPEALED:
-        line = _("-# Before: {decision}, by {member} {at}. What is decided now is final.")
+        line = _("-# First decision: {decision}, by {member} {at}. The next decision is final.")
         return line.format(decision=decision, member=f"<@{about.decided_by}>", at=at)
     return _("✅ **{decision}**, decided by {member} {at}.").format(decision=decision, member=f"<@{about.decided_by}>", at=at)
 
@@ -93,15 +93,15 @@ def log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> str:
 
 def _log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> Iterator[str]:
     place, prompt = job.place, quoted(job.prompt)
-    where = _("in private") if place.private else f"<#{place.channel_id}>"
+    where = _("private") if place.private else f"<#{place.channel_id}>"
     link = None
     if place.message_id is not None and not place.private and job.state is not JobState.DELETED:
-        link = _("[to the message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))
+        link = _("[message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))
     yield " · ".join(filter(None, (f"<@{place.user_id}>", where, link)))
     yield f"**||{prompt}||**" if job.spoiler or job.flagged else f"**{prompt}**"
-    yield f"-# {' · '.join(filter(None, (quoted(title_of(job.model)), amount_of(job.spent), _outcome(job), f'`{job.id}`')))}"
+    yield f"-# {' · '.join(filter(None, (quoted(title_of(job.model)), amount_of(job.spent), _outcome(job))))}"
     if job.flagged:
-        yield _("-# Its prompt was flagged: {reason}").format(reason=quoted(job.flagged, limit=_WORDS))
+        yield _("-# The prompt was flagged: {reason}").format(reason=quoted(job.flagged, limit=_WORDS))
     if latest is not None and latest.decision is not None:
         yield status(latest)
 
@@ -110,12 +110,12 @@ def _outcome(job: Job) -> str:
     if job.state is JobState.DELETED:
         return _("deleted")
     if any(g.refunded_at is not None for g in job.generations):
-        return _("price given back")
+        return _("refunded")
     made = len([g for g in job.succeeded if g.error is None])
     if made:
-        return ngettext("{count} picture", "{count} pictures", made).format(count=made)
+        return ngettext("{count} image", "{count} images", made).format(count=made)
     failed = next((g for g in job.generations if g.state is GenerationState.FAILED), None)
-    return _("no picture: {reason}").format(reason=quoted(failed.error or "", limit=_WORDS)) if failed else _("cancelled")
+    return _("no image: {reason}").format(reason=quoted(failed.error or "", limit=_WORDS)) if failed else _("cancelled")
 
 
 # --- the gallery -----------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _outcome(job: Job) -> str:
 def gallery(job: Job, shown: GalleryEntry, title_of: TitleOf) -> str:
     """An image in the gallery, with its author, model, stars and a link to the original."""
     link = message_url(shown.guild_id, job.place.channel_id, job.place.message_id or shown.message_id)
-    credit = _("by {member} · {model} · [where it was made]({link})")
+    credit = _("by {member} · {model} · [original]({link})")
     foot = credit.format(member=f"<@{shown.author_id}>", model=quoted(title_of(job.model)), link=link)
     return f"**{quoted(job.prompt)}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]
 
@@ -135,32 +135,30 @@ def gallery(job: Job, shown: GalleryEntry, title_of: TitleOf) -> str:
 def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
     """Tells an author what was decided about their image, or about their appeal."""
     lines = [
-        _("⚖️ Your appeal was heard, and this is final.") if about.appealed_at is not None else "",
+        _("⚖️ Your appeal was reviewed. This decision is final.") if about.appealed_at is not None else "",
         _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(guild_name)),
         f"**||{quoted(job.prompt)}||**" if job is not None else "",
-        _("-# If you think that this is wrong, you may say so once; the moderators will look again.") if about.may_be_appealed else "",
+        _("-# If you think this is wrong, you can appeal once. The moderators will review it again.") if about.may_be_appealed else "",
     ]
     return "\n".join(filter(None, lines))[:CONTENT_MAX]
 
 
 _SENTENCES: dict[Decision, Callable[[], str]] = {
-    Decision.KEEP: lambda: _(
-        "The moderators of {server} have nothing against your picture; what was counted against you for it is taken back."
-    ),
-    Decision.SPOILER: lambda: _("A moderator of {server} put your picture behind a spoiler. Nothing is counted against you for it."),
-    Decision.DELETE: lambda: _("A moderator of {server} deleted your picture, and a strike was noted. Strikes fade with time."),
+    Decision.KEEP: lambda: _("The moderators of {server} reviewed your image and kept it. Any strike for it was removed."),
+    Decision.SPOILER: lambda: _("A moderator of {server} put your image behind a spoiler. You got no strike for it."),
+    Decision.DELETE: lambda: _("A moderator of {server} deleted your image, and you got a strike. Strikes fade over time."),
     Decision.BLOCK: lambda: _(
-        "A moderator of {server} deleted your picture, and you cannot make pictures there for 24 hours. A strike was noted."
+        "A moderator of {server} deleted your image and blocked you from creating images there for 24 hours. You also got a strike."
     ),
-    Decision.REFUND: lambda: _(
-        "A moderator of {server} deleted your picture and gave its price back. Nothing is counted against you for it."
-    ),
+    Decision.REFUND: lambda: _("A moderator of {server} deleted your image and refunded you. You got no strike for it."),
 }
 
 
 def block_notice(guild_name: str, until: int | None, reason: str) -> str:
     """Tells a member that they are blocked in a guild; `until` in Unix ms."""
-    end = _("until it is lifted") if until is None else _("until <t:{at}:f>").format(at=until // 1000)
-    sentence = _("⛔ You cannot make pictures on {server} {end}.").format(server=quoted(guild_name), end=end)
+    if until is None:
+        sentence = _("⛔ You can't create images on {server} until a moderator unblocks you.").format(server=quoted(guild_name))
+    else:
+        sentence = _("⛔ You can't create images on {server} until <t:{at}:f>.").format(server=quoted(guild_name), at=until // 1000)
     why = quoted(_(reason), limit=_WORDS) if reason else ""
     return f"{sentence}\n> {why}" if why else sentence

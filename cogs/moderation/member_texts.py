@@ -21,10 +21,10 @@ def usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) ->
 
 
 def _usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> Iterator[str]:
-    yield _("## Image usage of {member}").format(member=f"<@{user_id}>")
+    yield _("## Image usage: {member}").format(member=f"<@{user_id}>")
     yield _("**Last {days} days** {sum}").format(days=LATELY_DAYS, sum=_sum(record.lately))
     yield _("**All time here** {sum}").format(sum=_sum(record.ever))
-    yield _("### Latest pictures")
+    yield _("### Latest images")
     yield from (_job(job, title_of) for job in record.latest)
     if not record.latest:
         yield _("None that others can see.")
@@ -37,7 +37,7 @@ def _usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -
 
 
 def _sum(made: UsageSum) -> str:
-    images = ngettext("{count} picture", "{count} pictures", made.images).format(count=made.images)
+    images = ngettext("{count} image", "{count} images", made.images).format(count=made.images)
     return f"{images} · {amount_of(made.spent)}"
 
 
@@ -51,5 +51,5 @@ def _job(job: Job, title_of: Callable[[str], str]) -> str:
 
 def _report(report: Report) -> str:
     link = message_url(report.guild_id, report.channel_id, report.message_id)
-    reason = quoted(report.reason, limit=_REASON_SHOWN) or _("without words")
+    reason = quoted(report.reason, limit=_REASON_SHOWN) or _("no prompt")
     return f"- <t:{report.at // 1000}:R> · <@{report.user_id}> · {reason} · {link}"

@@ -111,8 +111,8 @@ async def blocked(request: Request, interaction: Interaction, *, note: str = "")
     lift = pgettext("button", "Unblock")
     parts: list[Part] = [beside(button(lift, _UNBLOCK(member=each.user_id)), audit_texts.block_line(each)) for each in rows[:_BLOCKS_SHOWN]]
     more = len(rows) - len(parts)
-    rest = [text("-# " + _("{count} more; `/imagemod unblock` takes them by name.").format(count=more))] if more > 0 else []
-    empty = "" if rows else _("Nobody is blocked.")
+    rest = [text("-# " + _("{count} more. Use `/imagemod unblock` to find them by name.").format(count=more))] if more > 0 else []
+    empty = "" if rows else _("No one is blocked.")
     return panel(text(_("## ⛔ Blocked"), note, empty), *parts, *rest)
 
 
@@ -169,8 +169,8 @@ async def ask_to_purge(request: Request, interaction: Interaction, user_id: int)
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
     services = services_of(interaction)
     used = await services.reader.read(record.of_member, user_id, guild_id, now=services.clock())
-    purge_button = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
-    keep_button = button(pgettext("button", "Leave them"), _KEEP())
+    purge_button = button(pgettext("button", "Delete all"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
+    keep_button = button(pgettext("button", "Keep them"), _KEEP())
     return panel(text(audit_texts.purge(user_id, used.ever.images)), row(purge_button, keep_button))
 
 
@@ -185,4 +185,4 @@ async def purge(request: Request, interaction: Interaction, *, member: int) -> N
 @router.press(_KEEP)
 async def keep(_request: Request, interaction: Interaction) -> None:
     """Close the question without deleting."""
-    await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was taken away."))))
+    await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was deleted."))))

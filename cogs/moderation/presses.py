@@ -46,7 +46,7 @@ async def ask_for_appeal(request: Request, interaction: Interaction, *, case: in
     await services_of(interaction).cases.check_may_appeal(request, case)
     words = discord.ui.TextInput[Any](custom_id="words", style=discord.TextStyle.paragraph, max_length=APPEAL_MAX)
     modal = discord.ui.Modal(title=pgettext("modal title", "Appeal"), custom_id=_FORM(case=case))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should the moderators consider?"), component=words))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Why should the moderators change this?"), component=words))
     await interaction.response.send_modal(modal)
 
 
@@ -54,9 +54,7 @@ async def ask_for_appeal(request: Request, interaction: Interaction, *, case: in
 async def appeal(request: Request, interaction: Interaction, given: Mapping[str, Any], *, case: int) -> None:
     """Store the appeal and reopen the case."""
     await services_of(interaction).cases.appeal(request, case, words=str(given.get("words") or ""))
-    await interactions.say(
-        interaction, _("⚖️ Thank you. The moderators will look again; you will be told what they decide, and that is final.")
-    )
+    await interactions.say(interaction, _("⚖️ Thanks. The moderators will review this again and you'll get their final decision."))
 
 
 async def _redraw(interaction: Interaction, draft: Draft) -> None:

@@ -40,7 +40,7 @@ async def ask(request: Request, interaction: Interaction, message: discord.Messa
     found = await message_images.find(client_of(interaction), message)
     permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=found.owner_id))
     if not found.images:
-        raise NotFound(_("This message has no picture to report."))
+        raise NotFound(_("That message has no image to report."))
     form = _Form(
         user_id=request.actor.user_id,
         channel_id=request.channel.channel_id,
@@ -50,7 +50,7 @@ async def ask(request: Request, interaction: Interaction, message: discord.Messa
     await services_of(interaction).orders.keep(_name(message.id, form.user_id), vars(form))
     reason = discord.ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=REASON_MAX)
     modal = discord.ui.Modal(
-        title=pgettext("modal title", "Report this picture"),
+        title=pgettext("modal title", "Report image"),
         custom_id=FORM(message=message.id, author=form.author_id, job=form.job_id),
     )
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should the moderators know?"), component=reason))
@@ -90,7 +90,7 @@ def _guild_of(interaction: Interaction) -> int | None:
 
 def _answer(flagged: Flagged) -> str:
     if not flagged.is_new:
-        return _("You have reported this message before; once is enough.")
+        return _("You've already reported this message.")
     if flagged.why_not is not None:
         return flagged.why_not
-    return _("Thank you. The moderators of this server can read your report; the author is not told of it.")
+    return _("Thanks. This server's moderators can read your report. The author isn't told.")

@@ -19,8 +19,8 @@ _LEADERBOARD_DAYS = 30
 class MoneyCog(commands.Cog):
     """The commands /gift and /leaderboard."""
 
-    @app_commands.command(description="Give a member some of your credits")
-    @app_commands.describe(member="Who gets them", credits="How many")
+    @app_commands.command(description="Give another member some of your credits")
+    @app_commands.describe(member="Member who gets them", credits="Number of credits")
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=True)  # where the receiver can read it
     async def gift(
@@ -30,15 +30,15 @@ class MoneyCog(commands.Cog):
         credits: app_commands.Range[float, 0.01, 1_000_000.0],  # noqa: A002  the option's name
     ) -> None:
         if member.bot:
-            raise NotAllowed(_("Bots have no use for credits."))
+            raise NotAllowed(_("You can't give credits to a bot."))
         request, amount = await request_of(interaction), quota.microcredits(credits)
         await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
         pings = discord.AllowedMentions(everyone=False, roles=False, users=[member])
         content = money_texts.gift(request.actor.user_id, member.id, amount)
         await answers.send(interaction, private=False, content=content, allowed_mentions=pings)
 
-    @app_commands.command(description="Who made the most pictures here")
-    @app_commands.describe(share="Show it to everyone here")
+    @app_commands.command(description="See who created the most images here")
+    @app_commands.describe(share="Show this to everyone in the channel")
     @app_commands.guild_only()
     @app_commands.allowed_installs(guilds=True, users=False)
     async def leaderboard(self, interaction: Interaction, share: bool = False) -> None:

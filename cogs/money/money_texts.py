@@ -15,21 +15,21 @@ from cogs.kit.texts import PANEL_MAX, amount_of, meter, price, quoted
 
 _ENTRIES_SHOWN = 5
 _PRICES_SHOWN = 15
-_GIVEN_BACK = N_("{amount} given back")
+_GIVEN_BACK = N_("{amount} refunded")
 _LEDGER_WORDS = {
-    Entry.OPEN: N_("{amount} to begin with"),
-    Entry.REFILL: N_("{amount} flowed back"),
-    Entry.HOLD: N_("{amount} held"),
+    Entry.OPEN: N_("{amount} to start with"),
+    Entry.REFILL: N_("{amount} refilled"),
+    Entry.HOLD: N_("{amount} reserved"),
     Entry.SETTLE: N_("{amount} spent"),
     Entry.RELEASE: _GIVEN_BACK,
     Entry.REFUND: _GIVEN_BACK,
-    Entry.SIZE: N_("{amount} by a new size"),
+    Entry.SIZE: N_("{amount} from a changed quota"),
     Entry.GRANT: N_("{amount} granted"),
     Entry.REWARD: N_("{amount} as a reward"),
     Entry.GIFT: N_("{amount} as a gift"),
-    Entry.SPONSOR: N_("{amount} put in for others"),
-    Entry.CORRECT: N_("{amount} charged differently"),
-    Entry.RETURN: N_("{amount} back from what was put in"),
+    Entry.SPONSOR: N_("{amount} sponsored"),
+    Entry.CORRECT: N_("{amount} corrected"),
+    Entry.RETURN: N_("{amount} returned from sponsoring"),
 }
 
 
@@ -48,23 +48,23 @@ def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterato
     yield "## " + (_("This server's shared pool") if shared else _("Your credits"))
     yield from _account(balances.own, now)
     if shared:
-        yield "-# " + _("You pay from it, as everyone does here whose roles give them nothing of their own.")
+        yield "-# " + _("You use the pool, like everyone here without credits from a role.")
     granted = () if balances.granted is None else balances.granted.statement.lines
     if balances.granted is not None and granted:
         left = in_credits(balances.granted.statement.available)
-        yield _("**{left}** more that you were granted or given on this server; they are used first").format(left=left)
+        yield _("**{left}** extra credits you were granted or given on this server. They're used first.").format(left=left)
     yield from (_hosting(each) for each in balances.hosting)
     if balances.pool is not None:
         yield "### " + _("This server's shared pool")
         yield from _account(balances.pool, now)
     if balances.budget is not None:
-        yield "### " + _("This server's budget for the month")
+        yield "### " + _("This server's monthly budget")
         yield _budget(balances.budget, renews_at=balances.renews_at)
     yield "### " + _("Prices")
     yield from (f"{quoted(model.title)}: {price(model)}" for model in models[:_PRICES_SHOWN])
     if (more := len(models) - _PRICES_SHOWN) > 0:
         yield "-# " + _("{count} more in /models").format(count=more)
-    yield "### " + _("Last entries")
+    yield "### " + _("Recent activity")
     latest = sorted((*balances.own.statement.lines, *granted), key=lambda line: line.at, reverse=True)
     entries = [ledger_line(line) for line in latest if _is_worth_a_line(line)][:_ENTRIES_SHOWN]
     yield from entries or [_("Nothing yet.")]
@@ -76,10 +76,10 @@ def _account(balance: AccountStatement, now: int) -> Iterator[str]:
     if not isinstance(bucket, Bucket):
         return
     yield meter(statement.available, statement.held, bucket.size)
-    yield _("**{left}** of {size} left · {held} held · {spent} spent").format(
+    yield _("**{left}** of {size} left · {reserved} reserved · {spent} spent").format(
         left=in_credits(statement.available),
         size=in_credits(bucket.size),
-        held=in_credits(statement.held),
+        reserved=in_credits(statement.held),
         spent=in_credits(statement.spent),
     )
     yield _refill(statement, bucket, now)
@@ -87,23 +87,23 @@ def _account(balance: AccountStatement, now: int) -> Iterator[str]:
 
 def _budget(balance: AccountStatement, *, renews_at: int | None) -> str:
     statement, size = balance.statement, 0 if balance.account.fills is None else balance.account.fills.size
-    left = _("**{left}** of {size} credits left · the next one begins <t:{at}:R>")
+    left = _("**{left}** of {size} credits left · renews <t:{at}:R>")
     line = left.format(left=in_credits(statement.available), size=in_credits(size), at=(renews_at or 0) // 1000)
     return f"{meter(statement.available, statement.held, size)}\n{line}"
 
 
 def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
     if bucket.refill_per_day <= 0:
-        return _("Credits do not flow back here by themselves; those who run this can grant some.")
+        return _("Credits don't refill here. A manager can grant some.")
     amount = in_credits(bucket.refill_per_day)
     if statement.available + statement.held >= bucket.size:
-        return _("It is full. {amount} credits flow back in a day.").format(amount=amount)
+        return _("Full. Refills {amount} credits a day.").format(amount=amount)
     # The time of the next whole credit.
     missing = MICRO - statement.available % MICRO
     moments = {"next": f"<t:{(now + missing * DAY_MS // bucket.refill_per_day) // 1000}:R>", "amount": amount}
     if not statement.full_at:
-        return _("Next credit {next}. {amount} flow back in a day.").format(**moments)
-    return _("Next credit {next}, full {full}. {amount} flow back in a day.").format(**moments, full=f"<t:{statement.full_at // 1000}:R>")
+        return _("Next credit {next}. Refills {amount} a day.").format(**moments)
+    return _("Next credit {next}, full {full}. Refills {amount} a day.").format(**moments, full=f"<t:{statement.full_at // 1000}:R>")
 
 
 def _is_worth_a_line(line: LedgerLine) -> bool:
@@ -115,7 +115,7 @@ def ledger_line(line: LedgerLine) -> str:
     """One entry of the ledger."""
     amount = in_credits(max(abs(line.available), abs(line.held), abs(line.spent)))
     words = _(_LEDGER_WORDS[line.entry]).format(amount=amount)
-    return f"<t:{line.at // 1000}:R> {words}" + (f" · `{line.job_id}`" if line.job_id else "")
+    return f"<t:{line.at // 1000}:R> {words}"
 
 
 # --- gifts -----------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def ledger_line(line: LedgerLine) -> str:
 
 def gift(giver_id: int, receiver_id: int, amount: int) -> str:
     """The public message about a gift."""
-    sentence = _("{giver} gives {receiver} {amount}.")
+    sentence = _("{giver} gave {receiver} {amount}.")
     return "🎁 " + sentence.format(giver=f"<@{giver_id}>", receiver=f"<@{receiver_id}>", amount=amount_of(amount))
 
 
@@ -134,38 +134,38 @@ def announcement(sponsorship: Sponsorship, now: int) -> str:
     """The public message: who pays, until when, and the credits left; or the total once it is over. `now` in Unix ms."""
     host, used = f"<@{sponsorship.host_id}>", amount_of(sponsorship.spent + sponsorship.held)
     if sponsorship.state is SponsorshipState.CLOSED or sponsorship.until <= now:
-        return "💛 " + _("{host} paid for everyone here: {used} of {cap}. It is over.").format(
+        return "💛 " + _("{host}'s sponsorship has ended. It covered {used} of {cap}.").format(
             host=host, used=used, cap=amount_of(sponsorship.cap)
         )
     lines = [
-        "### 💛 " + _("{host} pays for everyone here").format(host=host),
+        "### 💛 " + _("{host} sponsors everyone here").format(host=host),
         meter(sponsorship.left, sponsorship.held, sponsorship.cap),
         _("**{left}** of {cap} credits left, until <t:{at}:f> (<t:{at}:R>).").format(
             left=in_credits(sponsorship.left), cap=in_credits(sponsorship.cap), at=sponsorship.until // 1000
         ),
-        "-# " + _("When it is used up, everyone pays for themselves again. What is left in the end goes back."),
+        "-# " + _("When it's used up, everyone pays for themselves again. Unused credits go back to the sponsor."),
     ]
     return "\n".join(lines)
 
 
 def paid_by(sponsorship: Sponsorship) -> str:
     """The line of /quota about a sponsor of this channel."""
-    sentence = _("{host} pays for everyone here until <t:{at}:f>; {left} left.")
+    sentence = _("{host} is sponsoring everyone here until <t:{at}:f>, with {left} left.")
     return "💛 " + sentence.format(host=f"<@{sponsorship.host_id}>", at=sponsorship.until // 1000, left=amount_of(sponsorship.left))
 
 
 def _hosting(sponsorship: Sponsorship) -> str:
-    sentence = _("You pay for everyone in {channel} until <t:{at}:f>; {left} left.")
+    sentence = _("You're sponsoring everyone in {channel} until <t:{at}:f>, with {left} left.")
     channel, left = f"<#{sponsorship.channel_id}>", amount_of(sponsorship.left)
     return "💛 " + sentence.format(channel=channel, at=sponsorship.until // 1000, left=left)
 
 
 def stopped(sponsorship: Sponsorship, returned: int) -> str:
     """The answer after a sponsorship was ended."""
-    back = _("Ended. {amount} went back to {host}.").format(amount=amount_of(returned), host=f"<@{sponsorship.host_id}>")
+    back = _("Ended. {host} got {amount} back.").format(amount=amount_of(returned), host=f"<@{sponsorship.host_id}>")
     if not sponsorship.held:
         return f"💛 {back}"
-    return f"💛 {back} " + _("What is on hold for pictures being made is paid, or follows.")
+    return f"💛 {back} " + _("Credits reserved for images in progress follow if they aren't used.")
 
 
 # --- the leaderboard -------------------------------------------------------------------------------------------------
@@ -176,9 +176,9 @@ def leaderboard(found: Sequence[tuple[int, int]], *, days: int) -> str:
     medals = ("🥇", "🥈", "🥉")
     lines = [
         f"{medals[place] if place < len(medals) else f'**{place + 1}.**'} <@{user_id}> · "
-        + ngettext("{count} picture", "{count} pictures", count).format(count=count)
+        + ngettext("{count} image", "{count} images", count).format(count=count)
         for place, (user_id, count) in enumerate(found)
     ]
-    head = "## " + ngettext("Most pictures of the last {days} day", "Most pictures of the last {days} days", days).format(days=days)
-    opt_out = "-# " + _("Who does not wish to be listed switches it off in /settings.")
+    head = "## " + ngettext("Most images in the last day", "Most images in the last {days} days", days).format(days=days)
+    opt_out = "-# " + _("You can opt out in /settings.")
     return "\n".join([head, *(lines or [_("Nobody yet.")]), opt_out])

@@ -28,11 +28,11 @@ _STOP = CustomId("sponsor:stop:{sponsorship}", sponsorship=_SPONSORSHIP)
 
 @app_commands.guild_only()
 @app_commands.allowed_installs(guilds=True, users=False)
-class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay for everyone in a thread or channel"):
+class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponsor images for everyone in a channel or thread"):
     """The commands /sponsor start, stop and show."""
 
-    @app_commands.command(description="Pay for everyone in this thread or channel, for a time and up to an amount")
-    @app_commands.describe(hours="How long; a day if you leave this out", credits="How many credits at most; they leave your account now")
+    @app_commands.command(description="Start sponsoring images for everyone in this channel or thread")
+    @app_commands.describe(hours="Hours. Leave out for a day", credits="Most credits to spend, taken from your account now")
     async def start(
         self,
         interaction: Interaction,
@@ -43,14 +43,14 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         sponsorship = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
         await panels.show(interaction, _public(sponsorship), private=False)
 
-    @app_commands.command(description="Stop paying for everyone here; what is left comes back")
+    @app_commands.command(description="Stop sponsoring here and get unused credits back")
     async def stop(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         found = await _money(interaction).sponsor_here(request.channel.channel_id)
         ended, returned = await _money(interaction).stop_sponsoring(request, found)
         await interactions.say(interaction, money_texts.stopped(ended, returned))
 
-    @app_commands.command(description="Who pays for everyone here, until when, and how much is left")
+    @app_commands.command(description="See who is sponsoring here and how much is left")
     async def show(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         found = await _money(interaction).sponsor_here(request.channel.channel_id)
@@ -79,7 +79,7 @@ async def _named(request: Request, interaction: Interaction, sponsorship_id: str
     """The sponsorship of a button. Raises `NotFound` for one of another channel, which only a forged button names."""
     found = await _money(interaction).sponsorship(sponsorship_id)
     if found.channel_id != request.channel.channel_id:
-        raise NotFound(_("Nobody pays for others here."))
+        raise NotFound(_("Nobody is sponsoring images here."))
     return found
 
 
@@ -88,7 +88,7 @@ def _public(sponsorship: Sponsorship) -> discord.ui.LayoutView:
     if not _is_open(sponsorship):
         return panel(words)
     refresh_button = button(pgettext("button", "How much is left?"), _REFRESH(sponsorship=sponsorship.id), emoji="🪙")
-    stop_button = button(pgettext("button", "End it"), _STOP(sponsorship=sponsorship.id), emoji="✋")
+    stop_button = button(pgettext("button", "End sponsorship"), _STOP(sponsorship=sponsorship.id), emoji="✋")
     return panel(words, row(refresh_button, stop_button))
 
 

@@ -56,8 +56,8 @@ class _View:
 class Usage(commands.Cog):
     """The command /usage."""
 
-    @app_commands.command(description="What this server used: pictures, credits and money")
-    @app_commands.describe(days="How many days back", by="Told apart by what", member="One member alone")
+    @app_commands.command(description="See this server's images, credits and spending")
+    @app_commands.describe(days="Days to include", by="How to group the numbers", member="Only this member")
     @app_commands.guild_only()
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.default_permissions(manage_messages=True)

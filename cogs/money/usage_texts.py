@@ -23,11 +23,11 @@ Names = Mapping[int, str]  # by user id; unknown names are empty or missing
 
 def heading(report: UsageReport, *, member_id: int | None = None) -> str:
     """The range, its totals, and the budget."""
-    title = "## " + (_("Use of this server") if member_id is None else _("Use by {member}").format(member=f"<@{member_id}>"))
-    days = ngettext("Last {days} day", "Last {days} days", _days(report)).format(days=_days(report))
+    title = "## " + (_("Usage on this server") if member_id is None else _("Usage by {member}").format(member=f"<@{member_id}>"))
+    days = ngettext("Last day", "Last {days} days", _days(report)).format(days=_days(report))
     lines = [title, f"**{days}** · {_sums(report.whole, report)}"]
     if report.whole.refunded:
-        lines.append("-# " + _("{amount} of it was given back to members.").format(amount=amount_of(report.whole.refunded)))
+        lines.append("-# " + _("{amount} of those were refunded.").format(amount=amount_of(report.whole.refunded)))
     if corrected := report.whole.corrected:
         sentence = (
             _("The image services charged ${amount} more than expected.")
@@ -63,7 +63,7 @@ def _rows(report: UsageReport, title_of: Titles) -> Iterator[str]:
     if (more := len(report.rows) - _ROWS_SHOWN) > 0:
         yield "-# " + ngettext("{count} more in the file", "{count} more in the file", more).format(count=more)
     if not report.rows:
-        yield _("Nothing was made.")
+        yield _("No images.")
 
 
 def _name(each: UsageRow, title_of: Titles) -> str:
@@ -73,7 +73,7 @@ def _name(each: UsageRow, title_of: Titles) -> str:
 
 
 def _sums(each: UsageRow, report: UsageReport) -> str:
-    images = ngettext("{count} picture", "{count} pictures", each.images).format(count=each.images)
+    images = ngettext("{count} image", "{count} images", each.images).format(count=each.images)
     failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=each.failed) if each.failed else ""
     return " · ".join(filter(None, [images, f"{amount_of(each.price)} (${_usd(each.cost, report)})", failed]))
 
@@ -108,7 +108,7 @@ def chart(report: UsageReport, title_of: Titles, names: Names) -> Chart:
         usd_per_credit=Decimal(str(report.credit_usd)),
         credits_name=_("credits"),
         others_name=_("others"),
-        empty=_("nothing was spent"),
+        empty=_("nothing spent"),
     )
 
 
@@ -120,12 +120,12 @@ def _columns(report: UsageReport, width: int) -> list[date]:
 
 def _title(report: UsageReport, width: int) -> str:
     titles = {
-        (GroupBy.MEMBER, 1): _("Credits a day, by member"),
-        (GroupBy.MODEL, 1): _("Credits a day, by model"),
-        (GroupBy.DAY, 1): _("Credits a day"),
-        (GroupBy.MEMBER, _WEEK): _("Credits a week, by member"),
-        (GroupBy.MODEL, _WEEK): _("Credits a week, by model"),
-        (GroupBy.DAY, _WEEK): _("Credits a week"),
+        (GroupBy.MEMBER, 1): _("Credits per day, by member"),
+        (GroupBy.MODEL, 1): _("Credits per day, by model"),
+        (GroupBy.DAY, 1): _("Credits per day"),
+        (GroupBy.MEMBER, _WEEK): _("Credits per week, by member"),
+        (GroupBy.MODEL, _WEEK): _("Credits per week, by model"),
+        (GroupBy.DAY, _WEEK): _("Credits per week"),
     }
     return titles[report.by, width]
 
@@ -140,8 +140,8 @@ def alt(report: UsageReport) -> str:
     """The chart's alternative text."""
     days = _days(report)
     sentence = ngettext(
-        "Stacked bars of what was spent in the last {days} day: {amount} credits.",
-        "Stacked bars of what was spent in the last {days} days: {amount} credits.",
+        "Bar chart of the {amount} credits spent in the last day.",
+        "Bar chart of the {amount} credits spent in the last {days} days.",
         days,
     )
     return sentence.format(days=days, amount=in_credits(report.whole.cost, up=True))

@@ -120,11 +120,13 @@ class ReactionsCog(commands.Cog):
             log.info("message of a reaction not found", message=target.id)
         except notes.FAILED as error:
             log.warning("reaction failed", gesture=meaning.gesture, error=type(error).__name__)
-            return Failed(sentence=_("Discord did not allow it, or did not answer. Take your reaction back and give it again in a moment."))
+            return Failed(sentence=_("Discord didn't answer. Remove your reaction and add it again in a moment."))
         except Exception:
             fault = fault_id()
             log.exception("unhandled error", fault=fault, gesture=meaning.gesture)
-            return Failed(sentence=_("Something went wrong here. If it stays, tell the operator: fault `{fault}`.").format(fault=fault))
+            return Failed(
+                sentence=_("Something went wrong. If it keeps happening, send the bot's operator this code: `{fault}`.").format(fault=fault)
+            )
         return None
 
     async def _context(
@@ -134,7 +136,9 @@ class ReactionsCog(commands.Cog):
         try:
             message = await target.fetch()
         except discord.Forbidden:
-            raise NotAllowed(_("I may not read that channel's earlier messages, so reactions do not work there.")) from None
+            raise NotAllowed(
+                _("Reactions don't work in that channel, because Easel needs the Read Message History permission there.")
+            ) from None
         if message.author.id != self._own_id and meaning.gesture not in _ON_ANY_IMAGE:
             return None
         found = await message_images.find(self._client, message)

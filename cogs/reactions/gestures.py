@@ -56,13 +56,13 @@ class ReactionContext:
     def known_job(self) -> Job:
         """Raises `NotFound` if the job is unknown or was erased."""
         if self.job is None:
-            raise NotFound(_("That picture is not known here any more."))
+            raise NotFound(_("That image no longer exists."))
         return self.job
 
     def first_image(self) -> Attachment:
         """Raises `NotFound` if the message has none."""
         if not self.found.images:
-            raise NotFound(_("There is no picture in this message to edit."))
+            raise NotFound(_("That message has no image to edit."))
         return self.found.images[0]
 
 
@@ -80,13 +80,13 @@ async def _describe(context: ReactionContext) -> None:
     try:
         await notes.ask_to_describe(context.client, context.reaction, context.partial_message)
     except discord.Forbidden:
-        raise NotAllowed(_("I may not write there. Use the message's menu instead: Apps, Edit with Easel.")) from None
+        raise NotAllowed(_("Easel can't post there. Right-click the message > Apps > Edit with Easel instead.")) from None
 
 
 async def _preset(context: ReactionContext) -> str:
     preset = context.meaning.preset
     if preset is None:
-        raise NotFound(_("That preset is gone."))
+        raise NotFound(_("That preset was removed."))
     image = context.first_image()
     await services_of(context.client).reactions.run_preset(context.request, context.reaction, preset, image, spoiler=context.found.spoiler)
     return MARK_WAITING
@@ -108,7 +108,7 @@ async def _original(context: ReactionContext) -> str:
             channel = await client.create_dm(discord.Object(context.user_id))
             await channel.send(text, files=files, allowed_mentions=_NO_MENTIONS)
         except discord.Forbidden:
-            raise NotAllowed(_("Your direct messages are closed to me.")) from None
+            raise NotAllowed(_("Easel can't DM you. Allow DMs from this server's members in your privacy settings.")) from None
         finally:
             for file in files:
                 file.close()
@@ -126,7 +126,7 @@ async def _remove_image(context: ReactionContext) -> None:
         await services.orders.cancel(context.request, own.id)
     elif own is not None and own.state is JobState.DELIVERABLE and context.found.job is None:  # still shown as waiting
         permissions.check(context.request, Action.DELETE, await services.orders.image(context.request, own))
-        raise NotFound(_("This picture is just arriving. React once more when it is there."))
+        raise NotFound(_("This image is just arriving. React again once it's here."))
     else:
         await services.cases.delete_message(context.request, job, message.id, private=False, remove=partial(_remove, message))
 
@@ -149,7 +149,7 @@ async def _report(context: ReactionContext) -> str:
     reaction, place, found = context.reaction, context.request.reply_to, context.found
     permissions.check(context.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=found.owner_id))
     if not found.images:
-        raise NotFound(_("This message has no picture to report."))
+        raise NotFound(_("That message has no image to report."))
     report = Report(
         at=0,  # set by the service
         guild_id=place.guild_id,
@@ -183,7 +183,7 @@ async def _gift(context: ReactionContext) -> str | None:
     try:
         author = await guild.fetch_member(job.place.user_id)
     except discord.NotFound:
-        raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
+        raise NotFound(_("The author of this image is no longer on this server.")) from None
     receiver = Actor(user_id=author.id, role_ids=frozenset(role.id for role in author.roles))
     gift = await services_of(context.client).money.gift_by_reaction(context.request, receiver, message_id=context.message.id)
     return None if gift is None else MARK_DONE

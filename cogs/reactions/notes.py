@@ -61,15 +61,13 @@ async def ask_to_describe(client: Easel, reaction: Reaction, message: discord.Pa
     custom_id = DESCRIBE(channel=message.channel.id, message=message.id, user=reaction.user_id)
     label = pgettext("button", "Describe the edit")
     view.add_item(discord.ui.Button(label=label, emoji=DESCRIBES, style=discord.ButtonStyle.primary, custom_id=custom_id))
-    sentence = _("{member}, what should change in this picture? The button opens a form; this note goes in two minutes.")
+    sentence = _("{member}, what should change? (This message disappears in 2 minutes.)")
     await _post_note(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"), view=view)
 
 
 async def explain_menu(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
     """Reply how to edit images that the bot cannot read. Raises `discord.Forbidden` if the bot may not write."""
-    sentence = _(
-        "{member}, to edit a picture that somebody else posted: open the message's menu (right-click, or hold it), Apps, Edit with Easel."
-    )
+    sentence = _("{member}, to edit someone else's image, right-click its message > Apps > Edit with Easel.")
     await _post_note(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"))
 
 

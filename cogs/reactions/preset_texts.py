@@ -17,7 +17,7 @@ def presets(settings: GuildSettings, model_of: Callable[[Preset], ModelInfo | No
     """The presets with prices. `model_of` returns None if a preset's model is not offered now."""
     count = len(settings.presets)
     offers = [(preset, model_of(preset)) for preset in settings.presets]
-    head = "\n".join([_("## Presets"), _("React to a picture with one of these emoji, and Easel runs that edit on your credits.")])
+    head = "\n".join([_("## Presets"), _("React to an image with one of these emoji to run that edit with your credits.")])
     foot = ngettext("{count} of {most} presets", "{count} of {most} presets", count).format(count=count, most=PRESETS_MAX)
     whole, short = ("\n".join([head, *(line(preset, model) for preset, model in offers), f"-# {foot}"]) for line in (_with_words, _offer))
     return whole if len(whole) <= PANEL_MAX else short
@@ -30,5 +30,5 @@ def _with_words(preset: Preset, model: ModelInfo | None) -> str:
 
 
 def _offer(preset: Preset, model: ModelInfo | None) -> str:
-    cost = _("its model is not on offer now") if model is None else f"{quoted(model.title)} · {price(model)}"
+    cost = _("its model isn't available right now") if model is None else f"{quoted(model.title)} · {price(model)}"
     return f"{preset.emoji} **{quoted(preset.name)}** · {cost}"

@@ -43,19 +43,19 @@ async def suggest_preset(interaction: Interaction, typed: str) -> list[app_comma
 @app_commands.guild_only()
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_guild=True)
-class Presets(commands.GroupCog, group_name="presets", group_description="The edits that reactions run in this server"):
+class Presets(commands.GroupCog, group_name="presets", group_description="Manage the edits that reactions run on this server"):
     """For managers. Checked here too, because a guild's integration settings may open the commands to others."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         return may(await request_of(interaction), Action.MANAGE)
 
-    @app_commands.command(description="Put an edit on an emoji; on one that has an edit, another")
+    @app_commands.command(description="Set the edit that an emoji runs")
     @app_commands.describe(
-        emoji="The emoji to react with: any, or one of this server's own",
-        name="What the edit is called",
-        prompt="What it changes, in words",
-        model="Which model makes it; the usual one if you leave this out",
-        options="What else the model takes, as name=value",
+        emoji="Emoji to react with, standard or from this server",
+        name="Name of the preset",
+        prompt="Prompt for the edit",
+        model="Model to use. Leave out for the default",
+        options="More options of the model, as name=value",
     )
     @app_commands.autocomplete(model=suggest_model)
     async def add(
@@ -81,30 +81,30 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
         settings = await services.guilds.add_preset(request, preset)
         offered = presets.model_of(preset, orders.models.catalog, orders.default_model)
         info = services.pricing.priced(offered, settings.policy, presets.params_of(preset, offered))
-        sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
+        sentence = _("{emoji} now runs {name} with {model} at {price}.")
         await interactions.say(
             interaction,
             sentence.format(emoji=preset.emoji, name=texts.quoted(preset.name), model=texts.quoted(info.title), price=texts.price(info)),
         )
 
-    @app_commands.command(description="Take a preset away")
-    @app_commands.describe(preset="Which one")
+    @app_commands.command(description="Remove a preset")
+    @app_commands.describe(preset="Choose from the list")
     @app_commands.autocomplete(preset=suggest_preset)
     async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
         removed = await services_of(interaction).guilds.remove_preset(await request_of(interaction), preset)
-        sentence = _("{emoji} runs {name} no more.")
+        sentence = _("Removed {name} from {emoji}.")
         await interactions.say(interaction, sentence.format(emoji=removed.emoji, name=texts.quoted(removed.name)))
 
-    @app_commands.command(name="list", description="The presets of this server, with what they cost")
+    @app_commands.command(name="list", description="See this server's presets and their prices")
     async def list_(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         await panels.show(interaction, preset_texts.presets(request.settings, lambda preset: _model_of(request, interaction, preset)))
 
-    @app_commands.command(description="Back to the presets that a server begins with")
+    @app_commands.command(description="Restore the default presets")
     async def reset(self, interaction: Interaction) -> None:
         settings = await services_of(interaction).guilds.reset_presets(await request_of(interaction))
         signs = " ".join(preset.emoji for preset in settings.presets)
-        await interactions.say(interaction, _("The presets are as they were in the beginning: {emoji}").format(emoji=signs))
+        await interactions.say(interaction, _("Reset the presets to the defaults: {emoji}").format(emoji=signs))
 
 
 async def _one_emoji(interaction: Interaction, text: str) -> str:
@@ -113,11 +113,11 @@ async def _one_emoji(interaction: Interaction, text: str) -> str:
     if sign.id is None:
         if is_single_emoji(text):
             return text.strip()
-        raise InvalidRequest(_("emoji: one emoji is needed, {given} was given.").format(given=texts.quoted(text)))
+        raise InvalidRequest(_("{given} isn't an emoji. Choose one emoji.").format(given=texts.quoted(text)))
     try:
         return str(await interaction.guild.fetch_emoji(sign.id)) if interaction.guild else text.strip()
     except discord.NotFound:
-        raise InvalidRequest(_("emoji: that one is not of this server; its members could not all react with it.")) from None
+        raise InvalidRequest(_("That emoji is from another server. Choose a standard emoji or one from this server.")) from None
 
 
 def _model_of(request: Request, interaction: Interaction, preset: Preset) -> ModelInfo | None:

@@ -115,7 +115,7 @@ def frame(name: str, data: dict[str, Any], *, ending: str = "\n") -> bytes:
 def _chunk_for(event: dict[str, Any], switchboard: Switchboard) -> StreamChunk:
     pieces: list[bytes] = []
     if switchboard.fires("events-other-types"):
-        pieces += [frame("repository_pushed", {"repo": "sandbox/pictures"}), frame("message", {"text": "no news"})]
+        pieces += [frame("repository_pushed", {"repo": "sandbox/images"}), frame("message", {"text": "no news"})]
     if switchboard.fires("events-strangers"):
         pieces.append(frame(COMPLETED, _foreign_event()))
     if switchboard.fires("events-huge"):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PIECE_BYTES = 2**16
 HUGE_BYTES = 512 * 2**20
 BOMB_SIDE_PX = 20_000
-PRIVATE_URL = "http://10.255.255.1/picture.png"
-WEB_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to see this picture."
+PRIVATE_URL = "http://10.255.255.1/image.png"
+WEB_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to see this image."
 
 Find = Callable[[str], Awaitable["PaintedImage | None"]]
 Send = Callable[[web.Request, "PaintedImage"], Awaitable[web.StreamResponse]]

@@ -53,7 +53,7 @@ class German(app_commands.Translator):
         return self.WORDS.get(string.message) if locale is discord.Locale.german else None
 
 
-class Rework(discord.ui.Modal, title="Rework this picture"):
+class Rework(discord.ui.Modal, title="Rework this image"):
     change: discord.ui.TextInput[Rework] = discord.ui.TextInput(label="What to change", min_length=3, max_length=80)
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
@@ -78,8 +78,8 @@ class PickResult(discord.ui.View):
         await interaction.response.send_message(f"Paper: {select.values[0]}", ephemeral=True)
 
 
-@app_commands.command(name="paint", description="Paint a picture")
-@app_commands.describe(subject="What to paint", style="In which manner", count="How many", reference="A picture to start from")
+@app_commands.command(name="paint", description="Paint an image")
+@app_commands.describe(subject="What to paint", style="In which manner", count="How many", reference="An image to start from")
 async def _paint(
     interaction: discord.Interaction[Any],
     subject: str,
@@ -88,7 +88,7 @@ async def _paint(
     reference: discord.Attachment | None = None,
 ) -> None:
     start = f" after {reference.filename}" if reference else ""
-    file = discord.File(io.BytesIO(image_bytes()), "picture.png", description=f"A picture of {subject}")
+    file = discord.File(io.BytesIO(image_bytes()), "image.png", description=f"An image of {subject}")
     await interaction.response.send_message(f"**{subject}** in {style} x{count}{start}", file=file, view=PickResult())
 
 
@@ -144,9 +144,9 @@ class EveryDisplayComponent(discord.ui.LayoutView):
         turn.callback = self._turn  # type: ignore[method-assign]
         link = f"attachment://page-{number}.png"
         container: discord.ui.Container[EveryDisplayComponent] = discord.ui.Container(accent_colour=0x4F6D8F)
-        container.add_item(discord.ui.Section(f"## Page {number}", "A small picture beside it", accessory=discord.ui.Thumbnail(link)))
+        container.add_item(discord.ui.Section(f"## Page {number}", "A small image beside it", accessory=discord.ui.Thumbnail(link)))
         container.add_item(discord.ui.Separator(spacing=discord.SeparatorSpacing.large))
-        images = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
+        images = [discord.MediaGalleryItem(link, description=f"image {number}-{n}", spoiler=n == 2) for n in (1, 2)]
         container.add_item(discord.ui.MediaGallery(*images))
         container.add_item(discord.ui.File(link))
         self.add_item(container).add_item(discord.ui.Section("-# There is more.", accessory=turn))
@@ -215,7 +215,7 @@ class EveryFormField(discord.ui.Modal, title="A survey"):
         await interaction.response.send_message(said)
 
 
-@app_commands.command(name="display", description="Show a page of pictures")
+@app_commands.command(name="display", description="Show a page of images")
 async def _display(interaction: discord.Interaction[Any], quietly: bool = True) -> None:
     view = EveryDisplayComponent()
     await interaction.response.send_message(view=view, file=view.file(), ephemeral=quietly)

@@ -104,7 +104,7 @@ async def test_a_button_opens_a_modal_that_checks_its_fields_and_answers(open_pa
     await painted(ada, "a modal scene")
     page = await open_page("Ada")
     await saying(page, "a modal scene").get_by_role("button", name="Rework").click()
-    dialog = page.get_by_role("dialog", name="Rework this picture")
+    dialog = page.get_by_role("dialog", name="Rework this image")
     await expect(dialog).to_be_visible()
     await page.keyboard.press("Enter")
     await expect(dialog.locator(".problem").first).to_have_text("What to change is needed.")
@@ -164,8 +164,8 @@ async def test_a_panel_of_new_components_is_shown(open_page: OpenPage, ada: Pers
 async def test_an_image_opens_large_and_escape_closes_it(open_page: OpenPage, ada: Person) -> None:
     await painted(ada, "a large scene")
     page = await open_page("Ada")
-    await page.get_by_role("button", name="Open large: A picture of a large scene").click()
-    await expect(page.get_by_role("dialog", name="Picture").get_by_role("img")).to_have_attribute("alt", "A picture of a large scene")
+    await page.get_by_role("button", name="Open large: An image of a large scene").click()
+    await expect(page.get_by_role("dialog", name="Image").get_by_role("img")).to_have_attribute("alt", "An image of a large scene")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -274,7 +274,7 @@ async def test_a_lost_connection_is_shown_and_missed_messages_arrive_later(open_
     line = Line()
     page = await open_page("Ben", line=line)
     await line.cut()
-    await expect(page.get_by_role("alert").filter(has_text="The connection is lost")).to_be_visible()
+    await expect(page.get_by_role("alert").filter(has_text="Connection lost")).to_be_visible()
     await ada.say("Said meanwhile")
     line.mend()
     await expect(last(page)).to_contain_text("Said meanwhile")

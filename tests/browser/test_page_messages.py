@@ -58,7 +58,7 @@ async def test_a_private_panel_changes_its_images_in_place(open_page: OpenPage) 
         panel = last(page).locator(".components")
         await expect(panel.get_by_role("heading", name=f"Page {number}")).to_be_visible()
         await expect(panel.locator(".gallery img").first).to_have_js_property("naturalWidth", 320)
-        await expect(panel.get_by_role("button", name="Spoiler: press to show the picture")).to_be_visible()
+        await expect(panel.get_by_role("button", name="Spoiler: press to show the image")).to_be_visible()
         await expect(panel.get_by_role("link", name=f"page-{number}.png")).to_be_visible()
         await panel.get_by_role("button", name="Turn the page").click()
 

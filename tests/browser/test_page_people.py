@@ -64,7 +64,7 @@ async def test_a_member_leaves_the_server_and_comes_back(open_page: OpenPage) ->
     await page.get_by_text("Ben's settings").click()
     await page.get_by_role("button", name="Leave the server").click()
     await expect(page.locator("#channels").get_by_role("button", name="studio")).to_have_count(0)
-    await page.get_by_role("button", name="Come back to the server").click()
+    await page.get_by_role("button", name="Rejoin the server").click()
     await expect(page.locator("#channels").get_by_role("button", name="studio")).to_have_count(1)
 
 

@@ -33,7 +33,7 @@ def test_every_audit_action_has_a_sentence(action: AuditAction, details: dict[st
 
 
 def test_a_block_says_who_until_when_and_why() -> None:
-    assert "Easel, by a rule" in audit_texts.block_line(block(reason=BY_STRIKES))
+    assert "Easel (automatic)" in audit_texts.block_line(block(reason=BY_STRIKES))
     assert "too many strikes" in audit_texts.block_line(block(reason=BY_STRIKES))
     text = audit_texts.block_line(block(by_id=7, until=60_000, reason="*spam*"))
     assert ("<@7>" in text, "<t:60:f>" in text, "\\*spam\\*" in text) == (True, True, True)
@@ -42,7 +42,7 @@ def test_a_block_says_who_until_when_and_why() -> None:
 def test_a_members_conduct_names_the_next_step() -> None:
     conduct = MemberConduct(points=5.5, strikes=3, block=None, cases=())
     text = audit_texts.member(2, conduct, Strikes(), "")
-    assert ("5.5 points" in text, "From 8 points on" in text, "Not blocked" in text) == (True, True, True)
+    assert ("5.5 points" in text, "At 8 points" in text, "Not blocked" in text) == (True, True, True)
 
 
 @pytest.mark.parametrize("offence", Offence)

@@ -27,7 +27,7 @@ def catalog(count: int) -> Catalog:
         {
             "id": f"model-{n:03d}",
             "display_name": f"Model {n:03d}",
-            "summary": "Makes pictures of every kind. " * 5,
+            "summary": "Makes images of every kind. " * 5,
             "capabilities": {"input": ["text"], "output": ["image"]},
             "pricing": {"method": "per_image", "cost_per_image": 0.02},
         }
@@ -39,12 +39,12 @@ def catalog(count: int) -> Catalog:
 def test_a_short_list_of_models_names_them_all() -> None:
     text = account_texts.model_list(catalog(3).models, "model-001", {"oxen": "Oxen.ai"})
     assert [f"Model {n:03d}" in text for n in range(3)] == [True] * 3
-    assert "**Model 001** (default) · Oxen.ai · 2 credits a picture" in text
+    assert "**Model 001** (default) · Oxen.ai · 2 credits per image" in text
 
 
 def test_a_long_list_of_models_fits_a_panel_and_counts_the_rest() -> None:
     text = account_texts.model_list(catalog(200).models, "model-001", {})
-    shown = text.count("credits a picture")
+    shown = text.count("credits per image")
     assert len(text) <= texts.PANEL_MAX
     assert f"And {200 - shown} more" in text
 

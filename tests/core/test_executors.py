@@ -27,7 +27,7 @@ async def test_more_work_than_is_allowed_is_refused(per_key: int, total: int) ->
     async with BoundedExecutor("test", per_key=per_key, total=total) as executor:
         accepted = [asyncio.create_task(executor.run("key", over.wait, 30)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(Overloaded, match="try again in a minute"):
+        with pytest.raises(Overloaded, match="Try again in a minute"):
             await executor.run("key", int)
         over.set()
         await asyncio.gather(*accepted)

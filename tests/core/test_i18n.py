@@ -121,7 +121,7 @@ def test_a_faulty_translation_is_found(original: str, translated: str, context: 
 
 def test_a_plural_form_may_omit_the_number_if_the_original_does() -> None:
     texts = Catalog(locale="de")
-    texts.add(("one picture", "{count} pictures"), ("ein Bild", "{count} Bilder"))
+    texts.add(("one image", "{count} images"), ("ein Bild", "{count} Bilder"))
     assert list(translations.faults(texts)) == []
 
 

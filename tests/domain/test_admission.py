@@ -123,21 +123,21 @@ def test_the_checks_refuse_in_their_order() -> None:
         rules |= {name: value for name, value in correction.items() if name not in WRONG}
         wrong |= {name: value for name, value in correction.items() if name in WRONG}
     assert refusals == [
-        "Pictures are paused on this server: Back on Monday.",
-        "You cannot ask for pictures here until <t:1728000000:f> (spam).",
-        "Pictures are not made in this channel; please try another one.",
-        "Your roles do not open the model m to you here; you may use other.",
-        "On this server your pictures are made where others see them; ask again without private.",
-        "A model's safety checker stays on on this server.",
-        "A model's safety checker can be turned off in age-restricted channels only.",
-        "New members wait a while before they can ask for pictures here; you can <t:1728082800:R>.",
-        "You may ask for 1 picture at a time here; 3 were asked for.",
-        "The shape 16:9 is not open to you here; you may use 1:1.",
-        "You may ask for pictures of at most 1 MP here; 2 MP were asked for.",
-        "m has no price per picture yet. The operator can set one with MODEL_PRICES.",
-        "You have 4 of at most 4 pictures waiting, and this asks for 3 more. Wait for one to finish or /cancel one.",
-        "This costs 3 credits and you have 0 left. This quota does not refill by itself; the people who run this bot can help.",
-        "This server's rules do not allow this prompt; please put it in other words.",
+        "Image creation is paused on this server: Back on Monday.",
+        "You're blocked from creating images here until <t:1728000000:f> (spam).",
+        "Images can't be created in this channel. Try another one.",
+        "Your roles don't let you use m here. Choose other.",
+        "You can't create private images on this server. Try again with private turned off.",
+        "The safety checker can't be turned off on this server.",
+        "The safety checker can only be turned off in age-restricted channels.",
+        "New members can't create images here right away. You can start <t:1728082800:R>.",
+        "You can create 1 image at a time here, not 3.",
+        "You can't use the aspect ratio 16:9 here. Choose 1:1.",
+        "Images here can have up to 1 megapixels. This one would have 2.",
+        "m can't be used yet because it has no price. Choose another model.",
+        "You have 4 of up to 4 images queued, and this would add 3. Wait for one to finish, or use /cancel.",
+        "This costs 3 credits, and you have 0. Your credits don't refill on their own. Ask the people who run this bot.",
+        "This server doesn't allow that prompt. You weren't charged.",
     ]
     assert admit(facts(rules, channel=Channel(guild_id=5, channel_id=10, age_restricted=True), **wrong))
 
@@ -156,21 +156,23 @@ def test_limits_raise_invalid_request_and_other_rules_not_allowed() -> None:
 
 def test_a_pause_holds_for_managers_and_tells_them_how_to_resume() -> None:
     manager = Actor(user_id=1, may_manage_server=True)
-    assert refusal(facts({"pause": {"on": True}}, actor=manager)) == "Pictures are paused on this server; /imageadmin resume goes on."
+    assert refusal(facts({"pause": {"on": True}}, actor=manager)) == (
+        "Image creation is paused on this server. Use /imageadmin resume to turn it back on."
+    )
 
 
 @pytest.mark.parametrize(("until", "blocked"), [(None, True), (NOW + 1, True), (NOW, False), (NOW - 1, False)])
 def test_a_block_expires(until: int | None, blocked: bool) -> None:
     order = facts(blocked=block(until=until))
     if blocked:
-        assert "no reason was given" in refusal(order)
+        assert "no reason given" in refusal(order)
     else:
         assert admit(order)
 
 
 def test_a_block_tells_how_to_appeal() -> None:
     sentence = refusal(facts(blocked=block(until=None, reason="spam", case_id=3)))
-    assert sentence == "You cannot ask for pictures here any more (spam). You may appeal once: the message about it has a button."
+    assert sentence == "You're blocked from creating images here (spam). You can appeal once with the button in the message you were sent."
 
 
 @pytest.mark.parametrize(
@@ -190,17 +192,17 @@ def test_the_innermost_listed_channel_decides(channels: dict[str, list[int]], is
     if is_open:
         assert admit(order)
     else:
-        assert refusal(order).startswith("Pictures are not made in this channel")
+        assert refusal(order).startswith("Images can't be created in this channel")
 
 
 def test_the_refusal_lists_open_channels() -> None:
-    assert refusal(facts({"channels": {"allowed": [99, 98]}})).endswith("try <#99>, <#98>.")
+    assert refusal(facts({"channels": {"allowed": [99, 98]}})).endswith("Try <#99>, <#98>.")
 
 
 def test_a_role_allows_what_others_may_not_use() -> None:
     rules = {"everyone": {"models": []}, "roles": {EDITOR: {"models": ["m"]}}}
-    assert refusal(facts(rules)) == "Your roles do not open any model to you here."
-    assert "the model M to you" in refusal(facts({"everyone": {"models": ["x"]}}, title_of=str.upper))
+    assert refusal(facts(rules)) == "Your roles don't let you use any model here."
+    assert "Your roles don't let you use M here" in refusal(facts({"everyone": {"models": ["x"]}}, title_of=str.upper))
     assert admit(facts(rules, actor=Actor(user_id=1, role_ids=frozenset({EDITOR}))))
 
 

@@ -86,9 +86,9 @@ def test_in_direct_messages_nobody_moderates_or_manages(action: Action) -> None:
 def test_a_refusal_names_the_owner() -> None:
     with pytest.raises(NotAllowed) as refused:
         check(request("member"), Action.USE, Target(owner_id=7, consent=Consent.NOBODY))
-    assert refused.value.sentence == "<@7> does not let you edit their pictures."
+    assert refused.value.sentence == "<@7> doesn't let you edit their images."
 
 
 def test_the_refusal_of_a_note_says_what_to_do_instead() -> None:
-    with pytest.raises(NotAllowed, match="React with ✏️ to the picture yourself"):
+    with pytest.raises(NotAllowed, match="React to the image with ✏️ yourself"):
         check(request("member"), Action.ANSWER, IMAGE)

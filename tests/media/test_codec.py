@@ -119,7 +119,7 @@ def test_a_whole_png_of_any_mode_is_accepted(mode: str) -> None:
 @pytest.mark.parametrize(("size", "interlaced", "data_bytes"), [((5, 3), False, 18), ((8, 8), True, 79), ((1, 1), True, 2)])
 def test_a_png_with_too_few_pixels_is_refused(size: tuple[int, int], interlaced: bool, data_bytes: int) -> None:
     inspect(grey_png(*size, interlaced=interlaced, data_bytes=data_bytes), max_pixels=LIMIT, verify=True)
-    with pytest.raises(ImageError, match="damaged or cut short"):
+    with pytest.raises(ImageError, match="damaged or incomplete"):
         inspect(grey_png(*size, interlaced=interlaced, data_bytes=data_bytes - 1), max_pixels=LIMIT, verify=True)
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_image_is_cleaned_or_refused(at: int, flip: int, format_: str)
 
 
 def test_an_unwanted_type_is_refused() -> None:
-    with pytest.raises(ImageError, match="type GIF"):
+    with pytest.raises(ImageError, match="GIF images don't work here"):
         inspect(encoded(halves(), "GIF"), max_pixels=LIMIT, formats={Format.PNG})
 
 
@@ -190,7 +190,7 @@ def test_an_unwanted_type_is_refused() -> None:
 def test_eighty_megapixels_in_a_small_file_are_refused_by_the_header(use: Callable[..., object], kept_bytes: int | None) -> None:
     bomb = png_bomb(10_000, 8_000)
     assert len(bomb) < 300_000
-    with pytest.raises(ImageError, match="80 megapixels, at most 40 are taken"):
+    with pytest.raises(ImageError, match=r"80 megapixels\. The limit is 40\."):
         use(bomb[:kept_bytes], max_pixels=LIMIT)
 
 
@@ -295,14 +295,14 @@ def test_a_large_image_is_re_encoded_at_full_size() -> None:
     fitted = fit(encoded(speckled, "PNG"), 500_000)
     assert len(fitted.content) <= 500_000
     assert (fitted.content_type, fitted.width, fitted.height) == ("image/jpeg", 1024, 768)
-    assert fitted.changed == "re-encoded as JPEG to fit this server's 0.477 MB upload limit"
+    assert fitted.changed == "converted to JPEG to fit this server's 0.477 MB upload limit"
 
 
 def test_a_larger_image_is_scaled_down_and_the_member_is_told() -> None:
     fitted = fit(encoded(noise((900, 600)), "PNG"), 100 * 1024)
     assert len(fitted.content) <= 100 * 1024
     assert opened(fitted.content).size == (fitted.width, fitted.height)
-    assert fitted.changed == f"re-encoded as JPEG at {fitted.width}×{fitted.height} to fit this server's 0.0977 MB upload limit"
+    assert fitted.changed == f"converted to JPEG at {fitted.width}×{fitted.height} to fit this server's 0.0977 MB upload limit"
     assert 1.4 < fitted.width / fitted.height < 1.6
 
 
@@ -313,13 +313,13 @@ def test_transparency_is_kept_as_webp() -> None:
 
 
 def test_an_image_that_cannot_fit_is_refused() -> None:
-    with pytest.raises(ImageError, match="cannot be made to fit"):
+    with pytest.raises(ImageError, match="can't be made small enough"):
         fit(encoded(noise((300, 200)), "PNG"), 100)
 
 
 def test_a_truncated_image_cannot_be_fitted() -> None:
     content = encoded(noise((300, 200)), "PNG")
-    with pytest.raises(ImageError, match="damaged or cut short"):
+    with pytest.raises(ImageError, match="damaged or incomplete"):
         fit(content[:90_000], 50_000)
 
 
@@ -338,7 +338,7 @@ def test_a_truncated_image_cannot_be_fitted() -> None:
 )
 def test_the_pixels_of_a_decoder_are_known_from_the_headers(content: bytes, pixels: int) -> None:
     assert decoded_pixels(content, max_pixels=LIMIT) == pixels
-    with pytest.raises(ImageError, match="megapixels, at most"):
+    with pytest.raises(ImageError, match=rf"megapixels\. The limit is {pixels / 1_000_000:.0f}\."):
         decoded_pixels(content, max_pixels=pixels - 1)
 
 

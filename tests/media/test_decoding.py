@@ -54,7 +54,7 @@ async def test_a_file_that_is_no_image_is_refused(tmp_path: Path, image: Path) -
     (tmp_path / "page").write_bytes(b"<html>")
     async with DecodingPool() as pool:
         assert (await pool.inspect(image, max_pixels=10_000)).format is Format.PNG
-        with pytest.raises(ImageError, match="no picture"):
+        with pytest.raises(ImageError, match="isn't an image"):
             await pool.inspect(tmp_path / "page", max_pixels=10_000)
 
 
@@ -69,7 +69,7 @@ async def test_a_large_reference_is_cleaned_without_its_memory_in_this_process()
 async def test_a_large_reference_that_is_damaged_is_refused() -> None:
     content = png(4000, 3000)
     async with DecodingPool() as pool:
-        with pytest.raises(ImageError, match="damaged or cut short"):
+        with pytest.raises(ImageError, match="damaged or incomplete"):
             await pool.clean(content[: len(content) // 2], max_pixels=40_000_000)
 
 

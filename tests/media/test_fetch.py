@@ -126,7 +126,7 @@ async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, env: str, tm
 
 @pytest.mark.parametrize("path", ["size/1001", "chunked/100000000"])
 async def test_a_large_image_is_refused_by_announced_and_actual_size(fetcher: Fetcher, env: str, path: str) -> None:
-    with pytest.raises(ImageError, match=r"larger than the 0\.001 MB"):
+    with pytest.raises(ImageError, match=r"larger than 0\.001 MB"):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=1000)
 
 
@@ -137,7 +137,7 @@ async def test_a_redirect_to_a_host_that_nothing_lists_is_not_followed(fetcher: 
 
 async def test_three_redirects_are_followed_and_no_more(fetcher: Fetcher, env: str) -> None:
     assert await fetcher.fetch_bytes(f"{env}/hops/3", max_bytes=10) == b"there"
-    with pytest.raises(ImageError, match="on and on"):
+    with pytest.raises(ImageError, match="redirects too often"):
         await fetcher.fetch_bytes(f"{env}/hops/4", max_bytes=10)
 
 
@@ -152,10 +152,10 @@ async def test_a_redirect_to_a_private_address_is_not_followed(fetcher: Fetcher,
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254"])
 async def test_a_public_name_with_a_private_address_is_not_connected_to(address: str) -> None:
-    rules = AddressRules(allowed_hosts=("*.pictures.test",), public_hosts=("pictures.test",))
+    rules = AddressRules(allowed_hosts=("*.images.test",), public_hosts=("images.test",))
     async with Fetcher(rules=rules, resolver=lambda: FakeResolver(address)) as fetcher:
-        with pytest.raises(ImageError, match=r"may not be fetched from pictures\.test") as refused:
-            await fetcher.fetch_bytes(f"https://pictures.test/?{SECRET}", max_bytes=10)
+        with pytest.raises(ImageError, match=r"can't be loaded from images\.test") as refused:
+            await fetcher.fetch_bytes(f"https://images.test/?{SECRET}", max_bytes=10)
     assert not isinstance(refused.value, HostNotListed)
 
 
@@ -198,7 +198,7 @@ async def test_an_unreachable_host_raises_provider_busy() -> None:
     async with Fetcher(rules=AddressRules(trusted_hosts=("127.0.0.1:1",))) as fetcher:
         with pytest.raises(ProviderBusy) as caught:
             await fetcher.fetch_bytes(f"http://127.0.0.1:1/?{SECRET}", max_bytes=10)
-    assert caught.value.sentence == "A picture could not be fetched from 127.0.0.1; it will be tried again."
+    assert caught.value.sentence == "The image couldn't be loaded from 127.0.0.1. Easel will try again."
 
 
 async def test_no_credentials_and_no_cookies_are_sent(fetcher: Fetcher, env: str) -> None:

@@ -100,8 +100,8 @@ async def test_a_check_makes_no_image(check: Check, env: Env) -> None:
         ({"OPENAI_ENDPOINTS": local("http://127.0.0.1:1")}, "bad local: base_url of local in OPENAI_ENDPOINTS does not answer"),
         ({"DEFAULT_MODEL": "oxlo-image-pro"}, "ok DEFAULT_MODEL Oxlo Image Pro costs 2 credits"),
         ({"DEFAULT_MODEL": "no-such-model"}, "bad DEFAULT_MODEL no-such-model is not offered"),
-        ({"FALLBACK_MODELS": "flux-2-dev=oxlo-image-po"}, "warn FALLBACK_MODELS: There is no model oxlo-image-po; did you mean"),
-        ({"MODEL_PRICES": "no-such-model=2"}, "warn MODEL_PRICES: There is no model no-such-model"),
+        ({"FALLBACK_MODELS": "flux-2-dev=oxlo-image-po"}, "warn FALLBACK_MODELS: There's no model called oxlo-image-po. Did you mean"),
+        ({"MODEL_PRICES": "no-such-model=2"}, "warn MODEL_PRICES: There's no model called no-such-model"),
         ({"MODEL_PRICES": "Oxlo Image Pro=2"}, "warn MODEL_PRICES: it takes ids; write oxlo-image-pro instead of Oxlo Image Pro."),
     ],
 )

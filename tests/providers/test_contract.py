@@ -156,7 +156,7 @@ async def test_a_failed_generation_says_why(provider: Provider) -> None:
     report = await ended(provider, await accepted(provider))
     assert (report.state, report.result_url) == (ReportState.FAILED, None)
     assert report.error is not None
-    assert report.error.startswith("The image service could not make this picture")
+    assert report.error.startswith("The image service couldn't create this image")
 
 
 @queuing

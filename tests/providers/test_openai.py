@@ -177,7 +177,7 @@ async def test_a_link_whose_host_nothing_lists_is_kept(make: Make, wire: Scripte
     """The image was paid for: it can be fetched once the operator allows the host."""
 
     async def fetch(_url: str) -> bytes:
-        raise HostNotListed("Pictures may not be fetched from x.test.")
+        raise HostNotListed("Images can't be loaded from x.test.")
 
     wire.says({"data": [{"url": LINK}]})
     assert await make(fetch=fetch).submit(OX) == CompletedImage(url=LINK)
@@ -186,13 +186,13 @@ async def test_a_link_whose_host_nothing_lists_is_kept(make: Make, wire: Scripte
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({"data": []}, "without a picture"),
-        ({"data": [None]}, "without a picture"),
-        ({"data": {"b64_json": PIXEL}}, "without a picture"),
-        ({"data": [{"b64_json": "no base64"}]}, "cannot be read"),
-        ({"data": [{"b64_json": "żółw"}]}, "cannot be read"),
+        ({"data": []}, "without an image"),
+        ({"data": [None]}, "without an image"),
+        ({"data": {"b64_json": PIXEL}}, "without an image"),
+        ({"data": [{"b64_json": "no base64"}]}, "can't be read"),
+        ({"data": [{"b64_json": "żółw"}]}, "can't be read"),
         ({"data": [{"b64_json": "A" * 4000}]}, "too large"),
-        ({"data": [{"url": "https://x.test/a"}]}, "a link where a picture was wanted"),
+        ({"data": [{"url": "https://x.test/a"}]}, "a link instead of an image"),
         ({"error": {"message": "Bad luck."}}, "refused this request: Bad luck"),
     ],
 )
@@ -240,10 +240,10 @@ QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_qu
             401,
             {"message": "Incorrect API key provided: the-key.", "code": "invalid_api_key"},
             ProviderAccount,
-            "refuses this bot's account",
+            "operator needs to check the account",
         ),
         (402, {"message": "Pay."}, ProviderAccount, "account"),
-        (403, {"message": "`sd` needs the Pro tier.", "code": "tier_too_low"}, ModelLocked, "does not include this model: `sd` needs"),
+        (403, {"message": "`sd` needs the Pro tier.", "code": "tier_too_low"}, ModelLocked, "account can't use this model: `sd` needs"),
         (403, None, ProviderAccount, "account"),
         (404, {"message": "The model `sd` does not exist.", "code": "model_not_found"}, ProviderRefused, "`sd` does not exist"),
         (404, None, ProviderAccount, "address"),
@@ -252,16 +252,16 @@ QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_qu
         (400, {"message": "No.", "code": "content_policy_violation"}, ContentRefused, "content rules"),
         (400, {"message": "No.", "code": "moderation_blocked"}, ContentRefused, "content rules"),
         (400, {"message": "Your request was rejected by our safety system."}, ContentRefused, "content rules"),
-        (400, {"message": "Limit.", "code": "billing_hard_limit_reached"}, ProviderAccount, "no credit left"),
+        (400, {"message": "Limit.", "code": "billing_hard_limit_reached"}, ProviderAccount, "operator needs to top up the account"),
         (413, None, ProviderRefused, "refused"),
         (422, {"message": "n is odd.", "code": 422}, ProviderRefused, "n is odd"),
         (429, {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}, ProviderBusy, "busy"),
-        (429, QUOTA, ProviderAccount, "no credit left"),
+        (429, QUOTA, ProviderAccount, "operator needs to top up the account"),
         (500, {"message": "The model ran out of memory."}, ProviderBusy, "busy"),
         (503, None, ProviderBusy, "busy"),
-        (500, None, AnswerLost, "did not answer"),
-        (502, None, AnswerLost, "did not answer"),
-        (504, {"message": "Gateway timeout."}, AnswerLost, "did not answer"),
+        (500, None, AnswerLost, "didn't answer"),
+        (502, None, AnswerLost, "didn't answer"),
+        (504, {"message": "Gateway timeout."}, AnswerLost, "didn't answer"),
     ],
 )
 async def test_each_error_has_its_exception(

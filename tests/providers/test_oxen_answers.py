@@ -70,18 +70,18 @@ async def test_an_unreadable_success_is_a_lost_response(body: object) -> None:
     ("status", "body", "error", "sentence"),
     [
         (402, {}, ProviderAccount, "account"),
-        (400, {"error": {"message": "Insufficient credits"}}, ProviderAccount, "credit"),
-        (200, {"generations": [], "error": {"message": "Insufficient credits"}}, ProviderAccount, "credit"),
+        (400, {"error": {"message": "Insufficient credits"}}, ProviderAccount, "top up the account"),
+        (200, {"generations": [], "error": {"message": "Insufficient credits"}}, ProviderAccount, "top up the account"),
         (400, {"error": {"type": "invalid_params", "title": "Bad", "detail": "worse"}, "status": "error"}, ProviderRefused, "Bad: worse"),
         (404, {"status": "error", "status_message": "resource_not_found"}, ProviderRefused, "resource_not_found"),
         (
             422,
             {"error": {"message": "403 Client Error: Forbidden for url: https://x.test/?sig=s3cret"}},
             ProviderRefused,
-            "reference picture",
+            "reference image",
         ),
         (422, {"error": {"message": "see https://x.test/?sig=s3cret\nor k3y"}}, ProviderRefused, r"see \(link\) or \(key\)\."),
-        (301, {}, ProviderAccount, "moved"),
+        (301, {}, ProviderAccount, "operator needs to check its address"),
         (503, {}, ProviderBusy, "busy"),
     ],
 )

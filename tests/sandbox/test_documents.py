@@ -25,7 +25,7 @@ from tests.sandbox.wire import Client, until
 
 DOCUMENTS = Path(__file__).parent / "documents"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/results/[^\s\"']+")
-SOURCE = paint(Brief(prompt="a source picture", seed=4, output_format="jpg")).data  # what an example may read from its folder
+SOURCE = paint(Brief(prompt="a source image", seed=4, output_format="jpg")).data  # what an example may read from its folder
 AT_ONCE = 4  # examples that run side by side
 # mawk reads a pipe in blocks of 4 KiB: keep-alive comments must fill one soon.
 CHATTY = images.ApiTiming(queue_s=0.01, image_min_s=0.05, image_max_s=0.05, keep_alive_s=0.005)

@@ -231,7 +231,7 @@ async def test_a_bomb_is_small_in_bytes_and_large_in_pixels(client: Client) -> N
 @pytest.mark.faults("result-elsewhere")
 async def test_a_result_redirects_to_a_private_address(client: Client) -> None:
     answer = await client.get((await client.made())["result_url"], allow_redirects=False)
-    assert (answer.status, answer.headers["Location"]) == (302, "http://10.255.255.1/picture.png")
+    assert (answer.status, answer.headers["Location"]) == (302, "http://10.255.255.1/image.png")
 
 
 # The whole API

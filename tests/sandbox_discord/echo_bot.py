@@ -22,8 +22,8 @@ def png(width_px: int = 40, height_px: int = 30, colour: str = "red") -> bytes:
     return data.getvalue()
 
 
-def image_file(name: str = "picture.png", colour: str = "red") -> discord.File:
-    return discord.File(io.BytesIO(png(colour=colour)), name, description=f"a {colour} picture")
+def image_file(name: str = "image.png", colour: str = "red") -> discord.File:
+    return discord.File(io.BytesIO(png(colour=colour)), name, description=f"a {colour} image")
 
 
 class EchoForm(ui.Modal, title="A form"):

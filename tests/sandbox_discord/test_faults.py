@@ -133,7 +133,7 @@ async def test_uploads_can_be_refused(bot: EchoBot, ada: Person) -> None:
     with pytest.raises(discord.HTTPException) as refused:
         await held.edit_original_response(attachments=[image_file()])
     assert (refused.value.status, refused.value.code) == (413, 40005)
-    await held.edit_original_response(content="without a picture")
+    await held.edit_original_response(content="without an image")
 
 
 async def test_attachments_can_be_gone_from_the_cdn(bot: EchoBot, ada: Person) -> None:

@@ -20,10 +20,10 @@ from .echo_bot import EchoBot, image_file
 async def test_posting_needs_its_permissions(bot: EchoBot, mo: Person, permission: str, code: int) -> None:
     await mo.permit("studio", permission, on=False)
     with pytest.raises(discord.Forbidden) as refused:
-        await bot.place(mo.channel("studio")).send("a picture", file=image_file())
+        await bot.place(mo.channel("studio")).send("an image", file=image_file())
     assert refused.value.code == code
     await mo.permit("studio", permission, on=True)
-    await bot.place(mo.channel("studio")).send("a picture", file=image_file())
+    await bot.place(mo.channel("studio")).send("an image", file=image_file())
 
 
 @pytest.mark.parametrize(("permission", "code"), [("add_reactions", 50013), ("read_message_history", 50013), ("view_channel", 50001)])

@@ -56,7 +56,7 @@ class JobHistory:
             "succeed": lambda: write(steps.settle, id_, n, SUCCEEDED, 4000),
             "fail": lambda: write(steps.settle, id_, n, FAILED, 4000),
             "give_up": lambda: write(steps.settle, id_, n, CANCELLED, 4000),
-            "spoil": lambda: write(steps.spoil, id_, n, "It is no picture.", 5000),
+            "spoil": lambda: write(steps.spoil, id_, n, "It is no image.", 5000),
             "cancel": lambda: write(steps.request_cancel, id_, 3500),
             "deliver": lambda: write(delivery.mark_delivered, id_, channel_id=5, message_id=6, now=6000),
             "strand": lambda: write(outbox.strand, id_),

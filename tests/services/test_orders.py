@@ -47,7 +47,7 @@ async def test_an_order_that_is_prepared_while_its_member_is_erased_is_not_store
 
     attachment = Attachment(url="", filename="a.png", size_bytes=9, read=read)
     wanted = await order_of(pipeline, "a xyzzy", PLACE, kind=JobKind.EDIT, attachments=[attachment])
-    with pytest.raises(NotFound, match="You erased your data meanwhile"):
+    with pytest.raises(NotFound, match="You erased your data, so this image won't be created"):
         await pipeline.orders.order(wanted)
     assert await pipeline.store.read(jobs.of_member, 7, state=JobState.OPEN) == []
     assert await pipeline.spent() == 0
@@ -98,7 +98,7 @@ async def test_a_cancelled_job_costs_nothing_and_is_cancelled_once(pipeline: Pip
     job = await pipeline.order()
     cancelled = await pipeline.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
     assert cancelled.state is JobState.DELIVERABLE
-    with pytest.raises(NotFound, match="finished already"):
+    with pytest.raises(NotFound, match="already finished"):
         await pipeline.cancel(job)
     assert await pipeline.spent() == 0
 
@@ -123,7 +123,7 @@ async def test_again_uses_the_references_while_they_are_kept(pipeline: Pipeline)
 async def test_an_edit_without_kept_references_cannot_be_repeated(pipeline: Pipeline) -> None:
     edit = new_job(model=MODEL, kind=JobKind.EDIT)
     await pipeline.store.write(jobs.add, edit, [], payment=own(7, BUCKET), max_waiting=8, now=1000)
-    with pytest.raises(NotFound, match="no longer kept"):
+    with pytest.raises(NotFound, match="no longer stored"):
         await repeat(pipeline, edit.id)
 
 

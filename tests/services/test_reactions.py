@@ -175,9 +175,9 @@ def test_a_preset_without_a_model_uses_one_that_edits_images() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"model": "words"}, "takes no reference pictures"),
+        ({"model": "words"}, "can't edit images"),
         ({"model": "free"}, "no price"),
-        ({"model": "other"}, "There is no model"),
+        ({"model": "other"}, "no model called other"),
         ({"options": "steps=9"}, "steps"),
         ({"options": "wings=2"}, "no option"),
         ({"options": "steps"}, "name=value"),
@@ -221,14 +221,14 @@ async def test_a_preset_is_removed_by_emoji_or_name(guilds: Guilds, wanted: str)
 
 
 async def test_a_preset_cannot_use_a_fixed_emoji(guilds: Guilds) -> None:
-    with pytest.raises(InvalidRequest, match="meaning of its own"):
+    with pytest.raises(InvalidRequest, match="already has a meaning"):
         await guilds.add_preset(MANAGER, preset("🔁"))
 
 
 async def test_presets_are_limited_and_can_be_reset(guilds: Guilds) -> None:
     for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
         await guilds.add_preset(MANAGER, preset(chr(0x1F600 + n)))
-    with pytest.raises(InvalidRequest, match="at most 20"):
+    with pytest.raises(InvalidRequest, match="can have 20 presets"):
         await guilds.add_preset(MANAGER, preset("🦊"))
     assert len((await guilds.settings(1)).presets) == PRESETS_MAX
     assert (await guilds.reset_presets(MANAGER)).presets == STARTING_PRESETS

@@ -45,7 +45,7 @@ async def test_without_enough_credit_nothing_is_stored(store: Store) -> None:
 
 async def test_with_too_many_waiting_nothing_is_stored(store: Store) -> None:
     await order(store, new_job(images=2), max_waiting=3)
-    with pytest.raises(TooManyWaiting, match="You have 2 of at most 3 pictures waiting, and this asks for 2 more"):
+    with pytest.raises(TooManyWaiting, match="You have 2 of up to 3 images queued, and this would add 2"):
         await order(store, new_job(images=2), max_waiting=3)
     assert await money(store) == (8, 2, 0)
 
@@ -180,10 +180,10 @@ async def test_an_unusable_image_is_refunded_once_and_only_if_it_was_paid(store:
     job = await run(store, await order(store, new_job(images=2)))
     await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(steps.settle, job.id, 1, FAILED, 3000)
-    spoiled = [await store.write(steps.spoil, job.id, n, "It is no picture.", 4000) for n in (0, 0, 1, 2)]
+    spoiled = [await store.write(steps.spoil, job.id, n, "It is no image.", 4000) for n in (0, 0, 1, 2)]
     assert spoiled == [True, False, False, False]
     assert await money(store) == (10, 0, 0)
-    assert [g.error for g in (await seen(store, job)).generations] == ["It is no picture.", FAILED.error]
+    assert [g.error for g in (await seen(store, job)).generations] == ["It is no image.", FAILED.error]
 
 
 # --- cancelling ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from bot.store.tables import thumbnails
 from tests.env.job_steps import in_state, order, own, run, seen
 from tests.env.jobs import REFERENCE, SUCCEEDED, TEN, new_job
 
-MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
+MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"image")
 
 
 async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, price: int = MICRO, answer_until: int = 0) -> str:

@@ -223,12 +223,12 @@ class Catalog:
 
     def _unknown(self, wanted: str) -> str:
         if not self.models:
-            return _("The list of models has not arrived yet; please try again in a moment.")
+            return _("The models are still loading. Try again in a moment.")
         names = islice((name for name in self._by_name if abs(len(name) - len(wanted)) <= _NEAR), _COMPARED)
         near = difflib.get_close_matches(wanted.casefold(), names, n=3, cutoff=0.5)
         titles = list(dict.fromkeys(self._by_name[name].title for name in near))
-        near_ones = _("There is no model {name}; did you mean {titles}?")
-        sentence = near_ones if titles else _("There is no model {name}; /models lists those there are.")
+        near_ones = _("There's no model called {name}. Did you mean {titles}?")
+        sentence = near_ones if titles else _("There's no model called {name}. Use /models to see them all.")
         return sentence.format(name=quoted(wanted), titles=or_list([quoted(title) for title in titles]))
 
 

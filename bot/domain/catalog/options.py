@@ -21,9 +21,9 @@ _RANGES: Final[Mapping[tuple[str | None, str | None], str]] = {
     ("from", "below"): N_("{number} from {least} to below {most}"),
     ("above", "to"): N_("{number} above {least} to {most}"),
     ("above", "below"): N_("{number} above {least} and below {most}"),
-    ("from", None): N_("{number} of {least} or more"),
+    ("from", None): N_("{number}, {least} or more"),
     ("above", None): N_("{number} above {least}"),
-    (None, "to"): N_("{number} of {most} or less"),
+    (None, "to"): N_("{number}, {most} or less"),
     (None, "below"): N_("{number} below {most}"),
 }
 _INSIDE_A_NAME: Final = re.compile(r"(?<=[A-Za-z0-9])\\_(?=[A-Za-z0-9])")
@@ -120,8 +120,8 @@ def _kind(option: Option) -> str:
         return _number(option)
     if "string" in option.kinds:
         limit = option.max_length
-        return _("text") if limit is None else _("text of at most {limit} characters").format(limit=limit)
-    return _("a list of values, separated by commas, in quotes") if "array" in option.kinds else _("nothing that can be typed here")
+        return _("text") if limit is None else _("text of up to {limit} characters").format(limit=limit)
+    return _("a list in quotes, separated by commas") if "array" in option.kinds else _("nothing you can type here")
 
 
 def _number(option: Option) -> str:

@@ -20,10 +20,10 @@ MAX_MORE: Final = 1000  # characters
 
 Choices = dict[str, tuple[Option, str, object]]  # by the model's parameter name: the option, the member's name for it, the value
 
-_OWN_OPTION: Final = N_("more: {name} cannot be set there; the {name} has an option of its own.")
-_COUNT: Final = N_("more: {name} cannot be set there; count has an option of its own.")
-_BOT_CHOOSES: Final = N_("more: {name} cannot be set there; the bot chooses it.")
-_OPERATOR_CHOOSES: Final = N_("more: {name} cannot be set there; the operator of this bot decides about it.")
+_OWN_OPTION: Final = N_("Set {name} with its own option, not in `more`.")
+_COUNT: Final = N_("You can't set {name} in `more`. Use the option for the number of images.")
+_BOT_CHOOSES: Final = N_("You can't set {name}. Easel chooses it.")
+_OPERATOR_CHOOSES: Final = N_("You can't set {name}. Only the bot's operator can.")
 
 # Names that members may not set in `more`, with the refusal. They may not set counts of images either, under any name: see `counts`.
 NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
@@ -112,9 +112,9 @@ def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
     text = prompt.strip()
     limit = min(max_length, model.prompt_limit or max_length)
     if not text:
-        raise InvalidRequest(_("prompt: a description of the picture is needed, nothing was given."))
+        raise InvalidRequest(_("Describe the image in the prompt."))
     if len(text) > limit:
-        sentence = _("prompt: text of at most {limit} characters is allowed, {count} were given.")
+        sentence = _("Your prompt has {count} characters. Shorten it to {limit}.")
         raise InvalidRequest(sentence.format(limit=limit, count=len(text)))
     return text
 
@@ -124,18 +124,20 @@ def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | N
     limit = model.max_references
     if count and not model.takes_references:
         sentence = ngettext(
-            "{model} takes no reference pictures, {count} was given.", "{model} takes no reference pictures, {count} were given.", count
+            "{model} can't use reference images. Remove the image, or choose another model.",
+            "{model} can't use reference images. Remove the {count} images, or choose another model.",
+            count,
         )
         raise InvalidRequest(sentence.format(model=quoted(model.title), count=count))
     if not count and model.references_required:
-        raise InvalidRequest(_("{model} needs a reference picture, none was given.").format(model=quoted(model.title)))
+        raise InvalidRequest(_("{model} needs a reference image. Attach one.").format(model=quoted(model.title)))
     strength = model.option(Idea.STRENGTH)
     if not count and strength and strength.name in (params or {}):
-        raise InvalidRequest(_("strength: it says how much a picture is changed, and no picture was given."))
+        raise InvalidRequest(_("Strength only applies to edits. Attach an image to edit, or leave strength out."))
     if limit is not None and count > limit:
         sentence = ngettext(
-            "{model} takes one reference picture, {count} were given.",
-            "{model} takes at most {limit} reference pictures, {count} were given.",
+            "{model} can use one reference image, not {count}.",
+            "{model} can use up to {limit} reference images, not {count}.",
             limit,
         )
         raise InvalidRequest(sentence.format(model=quoted(model.title), limit=limit, count=count))
@@ -145,10 +147,10 @@ def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
     """Raise `InvalidRequest` if the model has no seed, or if `seed` to `seed + count - 1` exceed its range."""
     if model.seed_field is None:
         _idea_option(model, Idea.SEED)
-        raise InvalidRequest(_("{model} takes no number as a seed.").format(model=quoted(model.title)))
+        raise InvalidRequest(_("{model} doesn't support seeds.").format(model=quoted(model.title)))
     least, most = model.seed_range
     if not least <= seed <= most - count + 1:
-        sentence = _("seed: a whole number from {least} to {most} is allowed, {value} was given.")
+        sentence = _("The seed must be a whole number from {least} to {most}, not {value}.")
         raise InvalidRequest(sentence.format(least=least, most=most - count + 1, value=quoted(seed)))
 
 
@@ -169,9 +171,9 @@ def _add(choices: Choices, option: Option, label: str, value: object) -> None:
         return
     first, other, _value = choices[option.name]
     if first != option:  # aspect ratio and resolution of a model that lists only sizes: both set the size
-        sentence = _("{name} and {other} both choose the size here; one of them is enough.")
+        sentence = _("Use either {name} or {other}. Both set the size.")
         raise InvalidRequest(sentence.format(name=quoted(label), other=quoted(other)))
-    raise InvalidRequest(_("{name} was given twice; once is enough.").format(name=quoted(label)))
+    raise InvalidRequest(_("You set {name} twice. Set it once.").format(name=quoted(label)))
 
 
 def _idea_option(model: ModelInfo, idea: Idea) -> Option:
@@ -183,7 +185,7 @@ def _idea_option(model: ModelInfo, idea: Idea) -> Option:
 
 def _has_no(model: ModelInfo, name: str) -> str:
     names = settable(model)
-    sentence = _("{model} has no option {name}; it has {options}.") if names else _("{model} has no option {name}; it has none.")
+    sentence = _("{model} has no option called {name}. It has {options}.") if names else _("{model} has no options to set.")
     return sentence.format(model=quoted(model.title), name=quoted(name), options=comma_list([quoted(each) for each in names]))
 
 
@@ -191,13 +193,13 @@ def pairs(more: str) -> Iterator[tuple[str, str]]:
     """Parse `name=value name="a value"`. Raises `InvalidRequest` if a part is not such a pair."""
     text = more.translate(_STRAIGHT_QUOTES).strip(" \t\r\n,")
     if len(text) > MAX_MORE:
-        sentence = _("more: at most {limit} characters are allowed, {count} were given.")
+        sentence = _("More options can have up to {limit} characters, not {count}.")
         raise InvalidRequest(sentence.format(limit=MAX_MORE, count=len(text)))
     position = 0
     while position < len(text):
         found = _PAIR.match(text, position)
         if found is None:
-            sentence = _("more: name=value pairs are allowed, such as output_quality=high, {value} was given.")
+            sentence = _("Write more options as name=value, such as output_quality=high. {value} doesn't fit.")
             raise InvalidRequest(sentence.format(value=quoted(text[position:].strip(" ,"))))
         name, *values = found.groups()
         yield name, next(value for value in values if value is not None)
@@ -216,7 +218,7 @@ def _named_option(model: ModelInfo, name: str) -> Option:
     if option is None:
         raise InvalidRequest(_has_no(model, name))
     if option == model.reference_option:
-        raise InvalidRequest(_("more: {name} cannot be set there; reference pictures are attached.").format(name=option.name))
+        raise InvalidRequest(_("You can't set {name}. Attach reference images instead.").format(name=option.name))
     return option
 
 
@@ -224,7 +226,7 @@ def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     if isinstance(value, list):
         return value
     if isinstance(value, str) and _LINK.match(value):
-        raise InvalidRequest(_("{name}: links are not taken here; reference pictures are attached.").format(name=label))
+        raise InvalidRequest(_("{name} can't be a link. Attach reference images instead.").format(name=label))
     try:
         read = coerce(option, value)
     except ValueError:
@@ -243,9 +245,9 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) ->
         option, label, value = choices[name]
         raise InvalidRequest(not_allowed(option, label, value))
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
-        sentence = _("{model} needs {name}; give it in more, as {name}=value.")
+        sentence = _("{model} needs {name}. Add {name}=value to `more`.")
         raise InvalidRequest(sentence.format(model=quoted(model.title), name=quoted(error.kind.property)))
-    raise InvalidRequest(_("{model} does not take these options together.").format(model=quoted(model.title)))
+    raise InvalidRequest(_("{model} can't combine these options.").format(model=quoted(model.title)))
 
 
 def _filled_in(model: ModelInfo) -> dict[str, Scalar]:

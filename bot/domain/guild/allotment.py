@@ -12,9 +12,9 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import GalleryRules
 
 _REFUSALS: Final[Mapping[ManagersMay, str]] = {
-    ManagersMay.PRICES: N_("The operator of this bot sets the prices; servers can't."),
-    ManagersMay.QUOTAS: N_("The operator of this bot sets how many credits members have; servers can't."),
-    ManagersMay.GRANTS: N_("The operator of this bot grants credits; servers can't."),
+    ManagersMay.PRICES: N_("Only the bot's operator can set prices."),
+    ManagersMay.QUOTAS: N_("Only the bot's operator can set how many credits members get."),
+    ManagersMay.GRANTS: N_("Only the bot's operator can grant credits."),
 }
 
 

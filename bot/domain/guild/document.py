@@ -88,15 +88,15 @@ def read_file(content: bytes) -> Policy:
     Size and depth are checked first, because a sentence for each of many wrong values takes long.
     """
     if len(content) > DOCUMENT_MAX:
-        raise InvalidRequest(_("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024))
+        raise InvalidRequest(_("That file is too large. A settings file can have up to {limit} KiB.").format(limit=DOCUMENT_MAX // 1024))
     if sum(map(content.count, (b",", b"[", b"{"))) > 5 * _VALUES_MAX:  # words hold commas, too
         raise _too_much()
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(_("This file is no JSON; export the settings to see how one looks.")) from error
+        raise InvalidRequest(_("That file isn't valid JSON. Use /imageadmin export to get a file to start from.")) from error
     if not isinstance(document, dict):
-        raise InvalidRequest(_("This file holds no settings; export them to see how they look."))
+        raise InvalidRequest(_("That file doesn't contain settings. Use /imageadmin export to get a file to start from."))
     _check_bounds(document)
     return read(document)
 
@@ -112,7 +112,7 @@ def _check_bounds(document: object) -> None:
 
 
 def _too_much() -> InvalidRequest:
-    return InvalidRequest(_("This file holds more than settings can; at most {count} values are taken.").format(count=_VALUES_MAX))
+    return InvalidRequest(_("That file has too many values. A settings file can have up to {count}.").format(count=_VALUES_MAX))
 
 
 def _inner(value: object) -> Iterable[object]:

@@ -48,12 +48,12 @@ class Preset(_GuildDocument):
 
 
 STARTING_PRESETS = (
-    Preset(emoji="🎨", name="Watercolour", prompt="the same picture as a loose watercolour painting on rough paper"),
+    Preset(emoji="🎨", name="Watercolour", prompt="the same image as a loose watercolour painting on rough paper"),
     Preset(emoji="🌙", name="Night", prompt="the same scene at night, lit by the moon and warm windows"),
     Preset(emoji="❄️", name="Winter", prompt="the same scene in deep winter, with snow and frost"),
-    Preset(emoji="🕹️", name="Pixel art", prompt="the same picture as crisp 16-bit pixel art"),
-    Preset(emoji="🎬", name="Film still", prompt="the same picture as a still from a film, anamorphic lens, dramatic light"),
-    Preset(emoji="🧸", name="Felt", prompt="the same picture made of needle-felted wool, soft studio light"),
+    Preset(emoji="🕹️", name="Pixel art", prompt="the same image as crisp 16-bit pixel art"),
+    Preset(emoji="🎬", name="Film still", prompt="the same image as a still from a film, anamorphic lens, dramatic light"),
+    Preset(emoji="🧸", name="Felt", prompt="the same image made of needle-felted wool, soft studio light"),
     Preset(emoji="🗿", name="Statue", prompt="the same subject carved from white marble in a museum"),
 )
 

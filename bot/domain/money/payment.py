@@ -128,29 +128,29 @@ class _Sentences:
 
 
 _OWN = _Sentences(
-    costs=N_("This costs {price} credits and you have {left} left."),
-    costs_beside_held=N_("This costs {price} credits and you have {left} left ({held} more are on hold for pictures being made)."),
-    never=N_("Your quota never holds more than {size}: ask for fewer or cheaper pictures."),
-    no_refill=N_("This quota does not refill by itself; the people who run this bot can help."),
+    costs=N_("This costs {price} credits, and you have {left}."),
+    costs_beside_held=N_("This costs {price} credits, and you have {left} ({reserved} more are reserved for images in progress)."),
+    never=N_("You can never have more than {size} credits. Choose fewer images or a cheaper model."),
+    no_refill=N_("Your credits don't refill on their own. Ask the people who run this bot."),
 )
 _POOL = _Sentences(
-    costs=N_("This costs {price} credits and this server's shared pool has {left} left."),
+    costs=N_("This costs {price} credits, and this server's shared pool has {left}."),
     costs_beside_held=N_(
-        "This costs {price} credits and this server's shared pool has {left} left ({held} more are on hold for pictures being made)."
+        "This costs {price} credits, and this server's shared pool has {left} ({reserved} more are reserved for images in progress)."
     ),
-    never=N_("The pool never holds more than {size}: ask for fewer or cheaper pictures."),
-    no_refill=N_("The pool does not refill by itself; the people who manage this server can help."),
+    never=N_("The pool can never have more than {size} credits. Choose fewer images or a cheaper model."),
+    no_refill=N_("The pool doesn't refill on its own. Ask this server's managers."),
 )
 _ENOUGH_AT = N_("There will be enough <t:{at}:R>.")
 
 
 _BUDGET = (
-    N_("This server's budget for the month is used up; the next one begins <t:{renews}:R>."),
-    N_("This costs more than is left of this server's budget for the month; the next one begins <t:{renews}:R>."),
+    N_("This server's budget for the month is used up. It renews <t:{renews}:R>."),
+    N_("This costs more than what's left of this server's monthly budget. It renews <t:{renews}:R>."),
 )
 _LIMIT = (
-    N_("The bot's budget for the month is used up; the next one begins <t:{renews}:R>."),
-    N_("This costs more than is left of the bot's budget for the month; the next one begins <t:{renews}:R>."),
+    N_("The bot's budget for the month is used up. It renews <t:{renews}:R>."),
+    N_("This costs more than what's left of the bot's monthly budget. It renews <t:{renews}:R>."),
 )
 
 
@@ -176,7 +176,7 @@ def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str
     return f"{costs} {_(then)}".format(
         price=quota.in_credits(price, up=True),
         left=quota.in_credits(funds.available),
-        held=quota.in_credits(funds.held),
+        reserved=quota.in_credits(funds.held),
         size=quota.in_credits(size),
         at=0 if at is None else -(-at // 1000),
     )

@@ -68,7 +68,7 @@ class _Collector:
             if text in entries:
                 continue
             if len(entries) >= limit:
-                self.skip(name, _("The list is full: {entry} and what follows were left out.").format(entry=text))
+                self.skip(name, _("The list is full. {entry} and everything after it was skipped.").format(entry=text))
                 return
             try:
                 entries.append(check(text))
@@ -78,7 +78,7 @@ class _Collector:
     def _fitting(self, text: str) -> str:
         size = compile_pattern(checked_pattern(text)).programsize
         if self._size + size > TOTAL_SIZE_MAX:
-            raise ValueError(_("All patterns together are too large: {pattern} was left out.").format(pattern=text))
+            raise ValueError(_("There are too many large patterns. {pattern} was skipped.").format(pattern=text))
         self._size += size
         return text
 
@@ -112,18 +112,18 @@ def _import(collector: _Collector, rule: Mapping[str, Any]) -> None:
     collector.add_patterns(name, list_name, _texts(metadata, "regex_patterns"))
     collector.add_words(name, "allow", _texts(metadata, "allow_list"))
     if rule.get("exempt_roles") or rule.get("exempt_channels"):
-        collector.skip(name, _("Its exempt roles and channels were left out: rules for prompts hold for everyone."))
+        collector.skip(name, _("This rule's exempt roles and channels were skipped, because prompt rules apply to everyone."))
 
 
 def _unusable(rule: Mapping[str, Any]) -> str | None:
     """Why a rule is skipped as a whole; None if it can be imported."""
     trigger = rule.get("trigger_type")
     if trigger == _Trigger.KEYWORD_PRESET:
-        return _("It uses Discord's own word lists, which Discord does not show to bots.")
+        return _("This rule uses Discord's own word lists, which bots can't read.")
     if trigger != _Trigger.KEYWORD:
-        return _("It does not look for words, so it has nothing to say about prompts.")
+        return _("This rule doesn't look for words, so it doesn't apply to prompts.")
     if not rule.get("enabled", True):
-        return _("It is turned off in AutoMod.")
+        return _("This rule is turned off in AutoMod.")
     return None
 
 

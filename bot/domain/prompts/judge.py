@@ -101,7 +101,7 @@ class _Deadline:
 
     def check(self) -> None:
         if time.thread_time() > self._end_s:
-            raise RulesTooSlow(_("This server's rules take too long for this prompt. Please make it shorter."))
+            raise RulesTooSlow(_("Checking this prompt took too long. Shorten it and try again."))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,9 +31,9 @@ def checked_word(word: str) -> str:
     """Validate a word or phrase, with `*` only at its ends. Raises ValueError, with a sentence, if it could never match."""
     core = word.removeprefix("*").removesuffix("*")
     if not any(map(str.isalnum, normalize(core).folded)):
-        raise ValueError(_("{word} holds no letter or digit.").format(word=word or "*"))
+        raise ValueError(_("{word} needs at least one letter or digit.").format(word=word or "*"))
     if "*" in core:
-        raise ValueError(_("{word} has a * in its middle; it may stand at the beginning and at the end.").format(word=word))
+        raise ValueError(_("{word} has a * in the middle. Put it at the start or the end.").format(word=word))
     return word
 
 
@@ -84,7 +84,7 @@ class PromptRules(Section):
         """Limit the size of all patterns together, and so the time for one prompt."""
         size = sum(compile_pattern(text).programsize for name in ListName for text in self.list(name).patterns)
         if size > TOTAL_SIZE_MAX:
-            raise ValueError(_("All patterns together are too large; take some away or make them simpler."))
+            raise ValueError(_("All patterns together are too large. Remove some, or make them simpler."))
         return self
 
     def list(self, name: ListName) -> WordList:

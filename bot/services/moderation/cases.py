@@ -132,7 +132,7 @@ class Cases:
         if case is None:
             raise _no_case(case_id)
         if case.job_id is None and decision in (Decision.SPOILER, Decision.REFUND):
-            raise InvalidRequest(_("This picture was not made here: it can be kept or deleted, and its author blocked."))
+            raise InvalidRequest(_("Easel didn't create this image. You can keep it, delete it, or block its author."))
         if case.job_id is not None:
             await self._check_refund(case.guild_id, case.job_id, decision)
         return self._decided_case(await self.store.write(verdicts.decide, case_id, self._verdict(request, decision)))
@@ -198,7 +198,7 @@ class Cases:
         message_id = int(message["id"]) if message else None
         job = await self.store.read(verdicts.find, guild_id, message_id=message_id, job_id=job_id)
         if job is None:
-            raise NotFound(_("No picture of this server is known by that. Give the link to its message, or the job's id from Details."))
+            raise NotFound(_("No image on this server matches that. Paste the link to its message."))
         return job
 
     async def delete(self, request: Request, wanted: str, *, reason: str = "") -> Case:
@@ -241,7 +241,7 @@ class Cases:
         """
         guild_id = permissions.check_in_guild(request, Action.BLOCK, Target(guild_id=request.guild_id, owner_id=user_id))
         if not is_member and not await self.store.read(conduct.has_used, guild_id, user_id):
-            raise NotFound(_("{member} has not used Easel on this server.").format(member=f"<@{user_id}>"))
+            raise NotFound(_("{member} hasn't used Easel on this server.").format(member=f"<@{user_id}>"))
         by_id, now = request.actor.user_id, self.clock()
         return await self.store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by_id, now=now)
 
@@ -249,7 +249,7 @@ class Cases:
         """Lift a block. Raises `NotFound` if the member is not blocked."""
         guild_id = permissions.check_in_guild(request, Action.MODERATE)
         if not await self.store.write(conduct.unblock, guild_id, user_id, by_id=request.actor.user_id, now=self.clock()):
-            raise NotFound(_("No block of {member} holds here.").format(member=f"<@{user_id}>"))
+            raise NotFound(_("{member} isn't blocked here.").format(member=f"<@{user_id}>"))
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ class Cases:
 
     async def _judge(self, request: Request, guild_id: int, job: Job, decision: Decision, *, reason: str = "") -> Case:
         if job.state is JobState.OPEN:
-            raise InvalidRequest(_("This picture is still being made; decide when it is there."))
+            raise InvalidRequest(_("This image is still in progress. Decide when it's finished."))
         await self._check_refund(guild_id, job.id, decision)
         verdict = self._verdict(request, decision)
         return self._decided_case(await self.store.write(verdicts.decide_on_job, job.id, guild_id, verdict, reason=reason))
@@ -281,7 +281,7 @@ class Cases:
     async def _check_refund(self, guild_id: int, job_id: str, decision: Decision) -> None:
         """Raise `InvalidRequest` for a refund of a job that was ordered elsewhere, and so paid under other rules."""
         if decision is Decision.REFUND and not await self.store.read(messages.was_ordered_in, job_id, guild_id):
-            raise InvalidRequest(_("This image was not paid for on this server, so its price cannot be given back here."))
+            raise InvalidRequest(_("This image wasn't paid for on this server, so it can't be refunded here."))
 
     async def _delete_others(self, request: Request, guild_id: int, job: Job | None, message_id: int) -> None:
         if job is None:
@@ -295,7 +295,7 @@ class Cases:
 
     def _decided_case(self, judged: Judgement | None) -> Case:
         if judged is None:
-            raise NotFound(_("That picture is not known here any more."))
+            raise NotFound(_("That image no longer exists."))
         if not judged.is_new:
             raise _decided(judged.case)
         log.info("case decided", case=judged.case.id, decision=judged.case.decision, by=judged.case.decided_by)
@@ -317,21 +317,21 @@ def _target(guild_id: int | None, author_id: int | None, decision: Decision) -> 
 
 
 def _no_case(case_id: int) -> NotFound:
-    return NotFound(_("There is no case {number} on this server.").format(number=case_id))
+    return NotFound(_("There's no case {number} on this server.").format(number=case_id))
 
 
 def _decided(case: Case) -> Decided:
     decision = _(DECIDED[case.decision]) if case.decision else ""
-    template = _("{member} has decided this already: {decision}, <t:{at}:R>.")
+    template = _("{member} already decided this: {decision}, <t:{at}:R>.")
     return Decided(template.format(member=f"<@{case.decided_by}>", decision=decision, at=(case.decided_at or 0) // 1000))
 
 
 def _why_not(rules: Flags) -> str:
     if not rules.on:
-        return _("Your flag is kept for the moderators to read; on this server flags have no effect of their own.")
+        return _("The moderators can see your flag. Flags don't hide images on this server.")
     template = ngettext(
-        "Your flag is kept for the moderators to read; it counts once you have been a member here for {days} day.",
-        "Your flag is kept for the moderators to read; it counts once you have been a member here for {days} days.",
+        "The moderators can see your flag. Flags count once you've been a member for {days} day.",
+        "The moderators can see your flag. Flags count once you've been a member for {days} days.",
         rules.after_days,
     )
     return template.format(days=rules.after_days)

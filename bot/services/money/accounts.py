@@ -107,7 +107,7 @@ class Money:
         Raises a `Refusal` if gifts are off, or the giver may give less.
         """
         if not request.policy.gifts.on:
-            raise NotAllowed(_("Members do not give credits to each other on this server."))
+            raise NotAllowed(_("Members can't give each other credits on this server."))
         accounts = {"giver": await self._own(request), "receiver": self.pricing.own(request, receiver)}
         now, by_id = self.clock(), request.actor.user_id
         line = _line(AuditAction.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
@@ -134,14 +134,14 @@ class Money:
         """The current sponsorship of a channel or thread. Raises `NotFound` if there is none."""
         found = await self.store.read(sponsorships.current, channel_id, self.clock())
         if found is None:
-            raise NotFound(_("Nobody pays for others here."))
+            raise NotFound(_("Nobody is sponsoring images here."))
         return found
 
     async def sponsorship(self, sponsorship_id: str) -> Sponsorship:
         """A sponsorship, also if it has ended. Raises `NotFound`."""
         found = await self.store.read(sponsorships.by_id, sponsorship_id)
         if found is None:
-            raise NotFound(_("Nobody pays for others here."))
+            raise NotFound(_("Nobody is sponsoring images here."))
         return found
 
     async def start_sponsoring(self, request: Request, *, hours: float, amount: int) -> Sponsorship:
@@ -150,7 +150,7 @@ class Money:
         Raises a `Refusal` if sponsoring is off, the channel has a sponsor, or the host may give less.
         """
         if not request.policy.sponsoring.on:
-            raise NotAllowed(_("Members do not pay for others on this server."))
+            raise NotAllowed(_("Members can't sponsor images on this server."))
         account = await self._own(request)
         guild_id, channel_id, host_id, now = request.guild_id, request.channel.channel_id, request.actor.user_id, self.clock()
         until = now + int(hours * _HOUR_MS)

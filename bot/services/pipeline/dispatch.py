@@ -39,7 +39,7 @@ _CHECKS_AT_A_TIME = 8
 _LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a call whose response was lost and cannot be found, if the operator's rule is to retry
-_PROVIDER_REMOVED = N_("The image service that was to make it is no longer used here.")
+_PROVIDER_REMOVED = N_("The image service for this model is no longer available.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,7 @@ class Intake:
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
         if not 1 <= order.count <= COUNT_MAX:
-            allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
+            allowed = _("You can create 1 to {most} images at a time, not {given}.")
             raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
         given = params.pop(model.seed_field, None) if model.seed_field else None
         seed = _seed(model, None if given is None else int(given), order.count)
@@ -74,7 +74,7 @@ class Intake:
         admission = await self.admissions.admit(facts)
         sources = [a.source for a in order.attachments] + [item.source for item in tray_items]
         if order.kind is JobKind.EDIT and not sources:
-            raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
+            raise InvalidRequest(_("Attach an image to edit, or save one first: right-click a message > Apps > Use as reference."))
         check_references(model, len(sources), params)
         fetched = await self._take_references(order.attachments, order.request)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
@@ -98,7 +98,7 @@ class Intake:
         facts, references, is_hidden = await self.store.read(_facts_of_repeat, facts, old)
         admission = await self.admissions.admit(facts)
         if old.kind is JobKind.EDIT and not references:
-            raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
+            raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return job, references, admission
@@ -120,7 +120,7 @@ class Intake:
         if order.style:
             style = chosen.style(order.style)
             if style is None:
-                raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=escaped(order.style)))
+                raise NotFound(_("You have no style called {name}. Use `/style list` to see yours.").format(name=escaped(order.style)))
             given = {idea: value for idea, value in order.options.items() if value is not None}
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
@@ -152,7 +152,7 @@ class Intake:
     def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
         if size_bytes > limit:
-            allowed = _("{name}: pictures of up to {limit} MB are taken; this one has {size} MB.")
+            allowed = _("{name} has {size} MB. The limit is {limit} MB.")
             size = f"{size_bytes / 1e6:.1f}"
             raise BadReference(allowed.format(name=escaped(name), limit=f"{limit / 1e6:g}", size=size))
 

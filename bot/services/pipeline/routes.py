@@ -135,7 +135,7 @@ class Routes:
             fit, changed = await self.results.fitted(image, limit_bytes)
             fitted.append(fit)
             if changed is not None:
-                notes.append(_("Picture {number} was {changed}.").format(number=image.n + 1, changed=changed))
+                notes.append(_("Image {number} was {changed}.").format(number=image.n + 1, changed=changed))
         return replace(message, images=tuple(fitted), notes=tuple(notes))
 
 

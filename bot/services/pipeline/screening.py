@@ -77,12 +77,12 @@ class Screening:
         verdict = _verdict(
             policy,
             finding,
-            blocked=_("This server's check of prompts does not allow this one; please put it in other words."),
-            unanswered=_("The check of prompts gives no answer, and on this server nothing is made without one."),
+            blocked=_("This server's content check doesn't allow that prompt. Try a different one."),
+            unanswered=_("This server's content check isn't available, and prompts must pass it. Try again later."),
         )
         failure = Failure.CONTENT if finding.category else Failure.FAULT
         if finding.hold:
-            verdict, failure = replace(verdict, sentence=_("The check of this prompt did not answer in time.")), Failure.TIMEOUT
+            verdict, failure = replace(verdict, sentence=_("This server's content check took too long. Try again later.")), Failure.TIMEOUT
         await self.store.write(screening.refuse, job, verdict, failure=failure, now=self.clock())
 
     async def _postpone(self, job: Job) -> None:
@@ -103,7 +103,7 @@ class Screening:
         for image in images:
             finding = await self.classifier.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
             if finding.hold:
-                raise TryLater("The check of pictures does not answer.")
+                raise TryLater("The content check does not answer.")
             if finding.level is Level.BLOCK:
                 await self._withhold(job, policy, image.n, finding)
                 continue
@@ -120,8 +120,8 @@ class Screening:
         verdict = _verdict(
             policy,
             finding,
-            blocked=_("this server's check of pictures does not allow it"),
-            unanswered=_("the check of pictures gives no answer, and on this server nothing is shown without one"),
+            blocked=_("this server's content check doesn't allow it"),
+            unanswered=_("this server's content check isn't available, and images must pass it"),
         )
         await self.store.write(screening.withhold, job, n, verdict, self.clock())
 

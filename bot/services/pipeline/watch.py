@@ -28,9 +28,9 @@ _READS_AT_A_TIME = 8
 _EARLY_MAX = 1000  # events kept until the response to their enqueue arrives
 _HEALTHY_MS = 30_000  # a stream that lasted this long resets the count of failures
 _FORGOTTEN_MS = 120_000  # a generation that the image API does not know for this long has failed
-_CANCELLED_THERE = N_("The image service cancelled this picture.")
-_FORGOTTEN = N_("The image service no longer knows this picture.")
-_NO_LINK = N_("The image service finished but named no picture.")
+_CANCELLED_THERE = N_("The image service cancelled this image.")
+_FORGOTTEN = N_("The image service lost this request.")
+_NO_LINK = N_("The image service finished without an image.")
 
 
 class Watch:

@@ -322,7 +322,7 @@ def _changes(bookings: Sequence[_Booking], now: int) -> list[Change]:
     for row, as_of, lines in bookings:
         added = {name: sum(each[name] for each in lines) for name in _AMOUNTS}
         if any(getattr(row, name) + amount < 0 for name, amount in added.items()):
-            raise OutOfCredit(_("There is not enough credit left."))
+            raise OutOfCredit(_("There aren't enough credits left."))
         updates.append({"of_account": row.name, "then": as_of, **{f"add_{name}": amount for name, amount in added.items()}})
         entered += [{**each, "account": row.name, "at": now} for each in lines]
     return [(_ADD, updates), (_APPEND, entered)]

@@ -67,7 +67,7 @@ def gift(
     source, target = balances[giver.name], balances[receiver.name]
     if source.available < amount:
         wanted, left = quota.in_credits(amount, up=True), quota.in_credits(source.available)
-        raise OutOfCredit(_("You wanted to give {wanted} credits and have {left} left.").format(wanted=wanted, left=left))
+        raise OutOfCredit(_("You can't give {wanted} credits, because you have {left}.").format(wanted=wanted, left=left))
     move(conn, source, target, amount=amount, entry=Entry.GIFT, key=key, now=now, by_id=by_id, note=note)
     return True
 
@@ -94,16 +94,16 @@ def check_gift(giver: AccountRef, receiver: AccountRef, amount: int) -> None:
     """Raise `InvalidRequest` (amount) or `NotAllowed` (to oneself, or into another guild's accounts)."""
     _check_amount(amount)
     if giver.name == receiver.name:
-        raise NotAllowed(_("You cannot give credits to yourself."))
+        raise NotAllowed(_("You can't give credits to yourself."))
     if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or transfer_group_of(giver.name) != transfer_group_of(receiver.name):
-        raise NotAllowed(_("Credits can only be given to members whose credits count in the same place as yours."))
+        raise NotAllowed(_("You can't give credits to this member, because one of you uses this server's shared pool."))
 
 
 def check_giveable(conn: Connection, account: str, amount: int) -> None:
     """Raise `OutOfCredit` if less than `amount` came into a member's account from managers and members."""
     left = max(0, ledger.earned(conn, account))
     if left < amount:
-        sentence = _("You can give away {left} credits here: those that you were granted or given, not those that everybody gets.")
+        sentence = _("You can give {left} credits here. Only credits you were granted or given can be passed on.")
         raise OutOfCredit(sentence.format(left=quota.in_credits(left)))
 
 
@@ -114,4 +114,4 @@ def was_done(conn: Connection, key: str) -> bool:
 
 def _check_amount(amount: int) -> None:
     if amount <= 0:
-        raise InvalidRequest(_("amount: a number of credits above 0 is needed."))
+        raise InvalidRequest(_("Enter a number of credits above 0."))

@@ -72,14 +72,14 @@ export class Actions {
       commands,
       whole && this.#menu.item("Reply", () => this.#reply(message)),
       whole && this.#menu.item("Copy message link", () => this.#copy(this.#session.linkTo(message), "link")),
-      this.#menu.item("Copy message ID", () => this.#copy(message.id, "id")),
+      this.#menu.item("Copy message ID", () => this.#copy(message.id, "ID")),
       this.#mayDelete(message) && this.#menu.item(whole ? "Delete message" : "Dismiss", () => this.#do(message, "delete"), { danger: true }),
     ];
   }
 
   #copy(text, what) {
     return navigator.clipboard.writeText(text).then(
-      () => this.#toast(`The message's ${what} is copied.`),
+      () => this.#toast(`Copied the message ${what}.`),
       () => this.#toast(`The ${what} is ${text}`),
     );
   }

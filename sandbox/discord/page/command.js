@@ -34,7 +34,7 @@ export class CommandForm {
     this.#more = h("div.chips", { role: "toolbar", "aria-label": "Optional settings" });
     this.#problem = h("p.problem", { role: "alert" });
     this.#run = h("button.primary", { type: "submit" }, "Run", icon("send"));
-    const close = h("button.icon-button", { type: "button", "aria-label": "Give up this command", onclick: onDone }, icon("close"));
+    const close = h("button.icon-button", { type: "button", "aria-label": "Cancel this command", onclick: onDone }, icon("close"));
     const title = h("header.command-title", {}, h("strong", {}, `/${command.label}`), h("span", {}, command.description), close);
     const listeners = {
       onsubmit: (event) => this.#submit(event), onkeydown: (event) => this.#key(event), onpaste: (event) => this.#paste(event),

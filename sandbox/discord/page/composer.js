@@ -52,7 +52,7 @@ export class Composer {
       this.#answer(null);
       this.#draft.focus();
     };
-    const close = h("button.icon-button", { type: "button", "aria-label": "Do not reply", onclick: giveUp }, icon("close"));
+    const close = h("button.icon-button", { type: "button", "aria-label": "Cancel reply", onclick: giveUp }, icon("close"));
     fill(this.#reply, message && [icon("reply"), h("span", {}, "Replying to ", h("strong", {}, name)), close]);
   }
 
@@ -123,7 +123,7 @@ export class Composer {
     const rank = (command) => fits.findIndex((fit) => fit(command)); // best match first
     const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.label.localeCompare(b.label));
     const items = fitting.map((command) => ({ label: `/${command.label}`, detail: command.description, value: command }));
-    return this.#commands.show(items, { empty: all.length ? "No command fits" : "The bot has no commands yet" });
+    return this.#commands.show(items, { empty: all.length ? "No matching command" : "The bot has no commands yet" });
   }
 
   #choose(command, text = "") {

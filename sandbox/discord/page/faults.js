@@ -22,10 +22,10 @@ export class Faults {
     this.#toast = toast;
     this.#calm = h("button.secondary", { type: "button", onclick: () => this.#allOff() }, "Turn all off");
     const close = h("button.icon-button",
-      { type: "button", "aria-label": "Close the faults", onclick: () => this.#show(false) },
+      { type: "button", "aria-label": "Close faults", onclick: () => this.#show(false) },
       icon("close"),
     );
-    const intro = h("p.subtext", {}, "Let something go wrong and see how the bot copes.");
+    const intro = h("p.subtext", {}, "Turn on faults and see how the bot handles them.");
     fill(
       this.#drawer,
       h("header", {}, h("h2", { id: "faults-title" }, "Faults"), close),

@@ -10,8 +10,8 @@ const LONG_PRESS_MS = 450;
 /** The text of an empty channel, by kind. */
 const WELCOME = {
   dm: (name) => `This is between you and ${name}.`,
-  private: (name) => `This is between you and ${name}. The bot hears only the commands that you run here.`,
-  elsewhere: () => "The bot is no member of this server: its commands come along with you.",
+  private: (name) => `This is between you and ${name}. The bot only sees the commands that you use here.`,
+  elsewhere: () => "The bot isn't on this server, but you can use its commands here.",
 };
 
 export class Log {

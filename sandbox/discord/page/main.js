@@ -41,9 +41,9 @@ new Permissions({ session, ask, toast });
 
 /** Show a channel, and optionally one of its messages. */
 function goTo(channelId, messageId = null) {
-  if (!session.channel(channelId)) return toast("That is not here.", { wrong: true });
+  if (!session.channel(channelId)) return toast("That channel isn't here.", { wrong: true });
   if (channelId !== session.channelId) session.show(channelId);
-  if (messageId && !log.goTo(messageId)) toast("That message is not here any more.", { wrong: true });
+  if (messageId && !log.goTo(messageId)) toast("That message was deleted.", { wrong: true });
   return null;
 }
 
@@ -57,7 +57,7 @@ function onState(state) {
 
 /** A restarted server does not know the members who joined before, so become a person whom it knows. */
 async function lost() {
-  banner("The connection is lost. Trying again…");
+  banner("Connection lost. Trying again…");
   const known = await someone(wanted());
   if (known && known !== wanted()) become(known);
 }

@@ -19,18 +19,18 @@ function frame(item, onOpen, small) {
   const { url, description, width, height } = item;
   const image = h("img", { src: url, alt: description ?? "", width, height, loading: "lazy", decoding: "async" });
   const button = h("button.image",
-    { type: "button", "aria-label": `Open large: ${description || item.filename || "picture"}`, onclick: onOpen },
+    { type: "button", "aria-label": `Open large: ${description || item.filename || "image"}`, onclick: onOpen },
     image,
   );
   if (width && height) button.style.setProperty("--ratio", `${width} / ${height}`);
   if (width && !small) button.style.setProperty("--natural", `${width}px`);
-  image.addEventListener("error", () => fill(button, h("span.broken", {}, icon("image"), "This picture could not be loaded")));
+  image.addEventListener("error", () => fill(button, h("span.broken", {}, icon("image"), "This image couldn't be loaded")));
   return isSpoiler(item) ? veiled(button) : button;
 }
 
 /** Blurred until it is pressed. */
 function veiled(button) {
-  const veil = h("button.veil", { type: "button", "aria-label": "Spoiler: press to show the picture" }, h("span", {}, "Spoiler"));
+  const veil = h("button.veil", { type: "button", "aria-label": "Spoiler: press to show the image" }, h("span", {}, "Spoiler"));
   const frame = h("div.veiled", {}, button, veil);
   button.inert = true;
   veil.addEventListener("click", () => {
@@ -66,12 +66,12 @@ function lightbox(images, first) {
   const original = h("a.quiet-button", { target: "_blank", rel: "noopener noreferrer" }, icon("out"), "Original");
   const close = h("button.icon-button", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
   const turn = (by) => h("button.icon-button",
-    { type: "button", "aria-label": by < 0 ? "Picture before" : "Next picture", onclick: () => show(at + by) },
+    { type: "button", "aria-label": by < 0 ? "Previous image" : "Next image", onclick: () => show(at + by) },
     icon(by < 0 ? "left" : "right"),
   );
   const several = images.length > 1;
   const dialog = h("dialog.lightbox",
-    { "aria-label": "Picture" },
+    { "aria-label": "Image" },
     h("header", {}, caption, original, several && [turn(-1), turn(1)], close),
     image,
   );

@@ -67,9 +67,9 @@ function performer(message, { ask }, problem) {
 function origin(message, { session, goTo }) {
   const { message_reference: reference, referenced_message: answered, interaction_metadata: interaction } = message;
   if (reference && (reference.type ?? REPLY) === REPLY && answered !== undefined) {
-    if (!answered) return h("p.origin", {}, icon("reply"), "The original message is gone");
+    if (!answered) return h("p.origin", {}, icon("reply"), "The original message was deleted");
     const name = session.nameOf(answered.author.id, answered.author);
-    const text = firstLine(answered.content ?? "") || (answered.attachments?.length ? "a picture" : "a message");
+    const text = firstLine(answered.content ?? "") || (answered.attachments?.length ? "an image" : "a message");
     return h("p.origin", {},
       icon("reply"),
       disc(session, answered.author.id, name),

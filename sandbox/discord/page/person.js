@@ -53,8 +53,8 @@ export class PersonMenu {
   }
 
   #rest(person) {
-    const copied = () => this.#toast(`The id of ${person.name} is copied.`);
-    const shown = () => this.#toast(`The id is ${person.id}`);
+    const copied = () => this.#toast(`Copied the user ID of ${person.name}.`);
+    const shown = () => this.#toast(`User ID: ${person.id}`);
     return [
       !person.bot && person.id !== this.#session.you.id && this.#menu.item(`Be ${person.name}`, () => this.#become(person.name)),
       this.#menu.item("Copy user ID", () => navigator.clipboard.writeText(person.id).then(copied, shown)),

@@ -21,7 +21,7 @@ export class Settings {
     const summary = h("summary", {}, icon("sliders"), this.#title);
     const form = h("div.settings", {},
       this.#language,
-      h("label.check", {}, this.#dms, "Take direct messages"),
+      h("label.check", {}, this.#dms, "Allow DMs"),
       this.#coming,
     );
     fill(find("settings"), h("details.join", {}, summary, form));
@@ -33,7 +33,7 @@ export class Settings {
     this.#title.textContent = `${you.name}'s settings`;
     fill(this.#language, h("span", { "aria-hidden": "true" }, "Language"), this.#languages(you.locale));
     this.#dms.checked = you.dms;
-    this.#coming.textContent = you.member ? "Leave the server" : "Come back to the server";
+    this.#coming.textContent = you.member ? "Leave the server" : "Rejoin the server";
   }
 
   #languages(spoken) {

@@ -54,10 +54,10 @@ def _from_json(found: dict[str, Any]) -> RequestBody:
 
 def _decoded(image: object) -> bytes:
     if not isinstance(image, str):
-        raise invalid("image", "Invalid type for image: it must be one picture as base64 text.", code="invalid_type")
+        raise invalid("image", "Invalid type for image: it must be one image as base64 text.", code="invalid_type")
     head, comma, text = image.rpartition(",")
     if comma and not (head.startswith("data:image/") and head.endswith(";base64")):
-        raise invalid("image", "Invalid image: it is neither base64 nor a base64 data URI of a picture.", code="invalid_image")
+        raise invalid("image", "Invalid image: it is neither base64 nor a base64 data URI of an image.", code="invalid_image")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -68,9 +68,9 @@ def check_names(body: RequestBody, *, is_edit: bool) -> None:
 def parse_parameters(body: RequestBody, model: OxloModel, *, is_edit: bool) -> CallParameters:
     """Raises `OpenAIApiError` for the first value that is invalid for this model. Call `check_names` first."""
     if is_edit and not model.edits:
-        raise invalid("model", f"The model `{model.id}` does not edit pictures.", code="unsupported_model")
+        raise invalid("model", f"The model `{model.id}` does not edit images.", code="unsupported_model")
     if is_edit and len(body.images) not in REFERENCES_PER_CALL:
-        raise invalid("image", f"Invalid value for image: at most {REFERENCES_PER_CALL[-1]} pictures are taken.")
+        raise invalid("image", f"Invalid value for image: at most {REFERENCES_PER_CALL[-1]} images are allowed.")
     get = body.values.get
     parameters = CallParameters(
         prompt=_checked("prompt", get("prompt"), str, "it must be a text"),

@@ -44,14 +44,14 @@ def test_a_model_is_found_by_id_or_title(catalog: Catalog, name: str) -> None:
 
 
 def test_an_unknown_model_is_refused_with_similar_names(catalog: Catalog) -> None:
-    with pytest.raises(InvalidRequest, match=r"There is no model flux-2-klain; did you mean .*FLUX\.2"):
+    with pytest.raises(InvalidRequest, match=r"There's no model called flux-2-klain\. Did you mean .*FLUX\.2"):
         catalog.get("flux-2-klain")
-    with pytest.raises(InvalidRequest, match="There is no model zzz; /models lists those there are"):
+    with pytest.raises(InvalidRequest, match=r"There's no model called zzz\. Use /models to see them all\."):
         catalog.get("zzz")
 
 
-def test_an_empty_catalogue_says_that_the_list_has_not_arrived() -> None:
-    with pytest.raises(InvalidRequest, match="has not arrived yet"):
+def test_an_empty_catalogue_says_that_the_models_are_loading() -> None:
+    with pytest.raises(InvalidRequest, match="models are still loading"):
         Catalog(()).get("x")
 
 

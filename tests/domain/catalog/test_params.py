@@ -157,7 +157,7 @@ def test_other_types_of_options() -> None:
         ("width=500", "a whole number from 256 to 1024 in steps of 64"),
         ('tags="a,b,c"', "a list of values"),
         ("size=0", "a whole number of 1 or more"),
-        ("depth=1", "nothing that can be typed here"),
+        ("depth=1", "nothing you can type here"),
     ]:
         with pytest.raises(InvalidRequest, match=allowed):
             build_params(model, {}, more)

@@ -49,12 +49,12 @@ def test_skipped_rules_have_a_reason() -> None:
         rule(name="Odd", trigger_metadata=keywords("*", patterns=("(?=a)",)), exempt_roles=["1"]),
     ]
     assert from_automod(rules).skipped == (
-        Skipped(name="Preset", reason="It uses Discord's own word lists, which Discord does not show to bots."),
-        Skipped(name="Spam", reason="It does not look for words, so it has nothing to say about prompts."),
-        Skipped(name="Off", reason="It is turned off in AutoMod."),
-        Skipped(name="Odd", reason="* holds no letter or digit."),
+        Skipped(name="Preset", reason="This rule uses Discord's own word lists, which bots can't read."),
+        Skipped(name="Spam", reason="This rule doesn't look for words, so it doesn't apply to prompts."),
+        Skipped(name="Off", reason="This rule is turned off in AutoMod."),
+        Skipped(name="Odd", reason="* needs at least one letter or digit."),
         Skipped(name="Odd", reason="The pattern (?=a) cannot be used: invalid perl operator: (?=."),
-        Skipped(name="Odd", reason="Its exempt roles and channels were left out: rules for prompts hold for everyone."),
+        Skipped(name="Odd", reason="This rule's exempt roles and channels were skipped, because prompt rules apply to everyone."),
     )
 
 
@@ -63,7 +63,7 @@ def test_entries_beyond_the_limits_are_skipped() -> None:
     large = rule(name="Large", trigger_metadata=keywords(patterns=tuple(f"(a?){{130}}a{{130}}{number}" for number in range(30))))
     result = from_automod([*many, large])
     assert len(result.rules.block.words) == 1000
-    assert result.skipped[0] == Skipped(name="1", reason="The list is full: w1x400 and what follows were left out.")
+    assert result.skipped[0] == Skipped(name="1", reason="The list is full. w1x400 and everything after it was skipped.")
     assert 0 < len(result.rules.block.patterns) < 30
 
 

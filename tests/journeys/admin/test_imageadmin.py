@@ -28,26 +28,38 @@ KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
 @pytest.mark.parametrize(
     ("command", "values", "words", "path", "expected"),
     [
-        ("budget", {"dollars": 8.5}, "at most $8.50 a month", "usd_per_month", Decimal("8.5")),
-        ("pool", {"size": 500, "refill": 50}, "500 credits, and 50 credits back a day", "pool.size", Decimal(500)),
+        ("budget", {"dollars": 8.5}, "budget set to $8.50", "usd_per_month", Decimal("8.5")),
+        ("pool", {"size": 500, "refill": 50}, "500 credits, refilling by 50 credits a day", "pool.size", Decimal(500)),
         ("pool", {"slow_lane": False}, "no shared pool", "slow_lane.on", False),
         ("price", {"model": DEV, "credits": 9}, "costs 9 credits here", f"prices.{DEV}", Decimal(9)),
-        ("everyone", {"count": 2, "private": False}, "2 pictures at a time · never private", "everyone.max_count", 2),
+        ("everyone", {"count": 2, "private": False}, "2 images per request · no private images", "everyone.max_count", 2),
         ("everyone", {"shapes": "1:1, 16:9"}, "1:1, 16:9", "everyone.aspect_ratios", ("1:1", "16:9")),
-        ("everyone", {"credits": 20, "refill": 5}, "20 credits, and 5 credits back a day", "everyone.bucket.refill_per_day", Decimal(5)),
+        (
+            "everyone",
+            {"credits": 20, "refill": 5},
+            "20 credits, refilling by 5 credits a day",
+            "everyone.bucket.refill_per_day",
+            Decimal(5),
+        ),
         ("everyone", {"models": f"FLUX.2 [dev], {DEV}"}, "FLUX.2", "everyone.models", (DEV,)),
         ("models", {"open": DEV}, "Models for everyone: FLUX.2", "everyone.models", (DEV,)),
         ("members", {"wait_hours": 24, "leaderboard": True}, "New members wait 24 hours", "newcomers.wait_hours", 24),
         ("members", {"gift_emoji": "🎁", "gift_credits": 1}, "Reacting with 🎁 gives 1 credit", "gifts.by_reaction.emoji", "🎁"),
-        ("members", {"sponsoring": False}, "cannot pay for others", "sponsoring.on", False),
-        ("age-restricted", {"unchecked": True}, "may be turned off in age-restricted", "age_restricted.unchecked", True),
+        ("members", {"sponsoring": False}, "can't sponsor images", "sponsoring.on", False),
+        (
+            "age-restricted",
+            {"unchecked": True},
+            "can turn a model's safety checker off in age-restricted",
+            "age_restricted.unchecked",
+            True,
+        ),
         ("checks", {"prompts": True, "on_down": "refuse"}, "requests are refused", "checks.on_down", OnDown.REFUSE),
-        ("checks", {"category": "violence", "block": 0.7}, "No moderations endpoint", "checks.categories.violence.block", 0.7),
-        ("flags", {"quorum": 5, "locked": True}, "5 flags hide a picture", "flags.quorum", 5),
+        ("checks", {"category": "violence", "block": 0.7}, "The content check is off", "checks.categories.violence.block", 0.7),
+        ("flags", {"quorum": 5, "locked": True}, "5 flags hide an image", "flags.quorum", 5),
         ("strikes", {"offence": "false_flag", "weight": 2}, "false flag 2", "strikes.weights", None),
-        ("strikes", {"ladder": "3:2, 6:48"}, "from 6 points 48 h", "strikes.half_life_days", 30),
-        ("pause", {"reason": "A leak."}, "⏸️ Pictures are paused: A leak.", "pause.on", True),
-        ("resume", {}, "Pictures can be ordered", "pause.on", False),
+        ("strikes", {"ladder": "3:2, 6:48"}, "6 points: blocked for 48 h", "strikes.half_life_days", 30),
+        ("pause", {"reason": "A leak."}, "⏸️ Image creation is paused: A leak.", "pause.on", True),
+        ("resume", {}, "Image creation is on", "pause.on", False),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -75,18 +87,18 @@ async def test_strike_weights_and_steps_are_parsed(app: App, mo: Person) -> None
 
 async def test_role_rules_are_added_and_removed(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
-    await admin(mo, "role", f"<@&{artists}> all models · 4 pictures at a time", role=str(artists), models="all", count=4, credits=100)
+    await admin(mo, "role", f"<@&{artists}> all models · 4 images per request", role=str(artists), models="all", count=4, credits=100)
     assert (await rules_of(app, mo)).roles[artists].bucket is not None
-    await private_reply(mo, "changes nothing: `models`, `max_count`")
-    await admin(mo, "role", "no rules of its own", role=str(artists), remove=True)
+    await private_reply(mo, "has no effect, because everyone already has it: `models`, `max_count`")
+    await admin(mo, "role", "no limits of its own", role=str(artists), remove=True)
     assert (await rules_of(app, mo)).roles == {}
 
 
 async def test_channels_are_allowed_denied_and_removed(app: App, mo: Person) -> None:
     orders, quiet = mo.channel("studio"), mo.channel("quiet")
-    await admin(mo, "channels", f"in <#{orders}>, and never in <#{quiet}>", allow=orders, deny=quiet)
-    await admin(mo, "channels", f"everywhere but in <#{quiet}>, <#{orders}>", deny=orders)
-    await admin(mo, "channels", f"everywhere but in <#{orders}>", forget=quiet)
+    await admin(mo, "channels", f"in <#{orders}>, but not in <#{quiet}>", allow=orders, deny=quiet)
+    await admin(mo, "channels", f"everywhere except <#{quiet}>, <#{orders}>", deny=orders)
+    await admin(mo, "channels", f"everywhere except <#{orders}>", forget=quiet)
     await admin(mo, "channels", "in every channel", anywhere=True)
     assert (await rules_of(app, mo)).channels == Policy().channels
 
@@ -100,17 +112,17 @@ async def test_one_model_is_closed_and_the_others_stay_open(app: App, mo: Person
 @pytest.mark.parametrize(
     ("command", "values", "sentence"),
     [
-        ("everyone", {"models": "no-such-model"}, "There is no model"),
+        ("everyone", {"models": "no-such-model"}, "There's no model"),
         ("everyone", {"shapes": "wide"}, "everyone.aspect_ratios.1: “wide” is not written"),
         ("everyone", {"refill": 5}, "everyone.purse.size: this is missing"),
         ("strikes", {"ladder": "5 points"}, "ladder: 5 points is not written as it should be"),
-        ("strikes", {"offence": "false_flag"}, "go together"),
+        ("strikes", {"offence": "false_flag"}, "Set an offence together with its points"),
         ("checks", {"flag": 0.9, "block": 0.1}, "may not be above block"),
-        ("checks", {"category": "violence"}, "say from which scores"),
-        ("rules add", {"to": "block"}, "one of them"),
+        ("checks", {"category": "violence"}, "Set the score for flagging or blocking"),
+        ("rules add", {"to": "block"}, "either a word or a pattern"),
         ("rules add", {"to": "block", "pattern": "("}, "cannot be used: missing )"),
-        ("rules add", {"to": "block", "word": "*"}, "holds no letter or digit"),
-        ("rules remove", {"entry": "nothing"}, "No list has nothing"),
+        ("rules add", {"to": "block", "word": "*"}, "needs at least one letter or digit"),
+        ("rules remove", {"entry": "nothing"}, "nothing isn't in the rules"),
         ("grant", {"credits": 5}, "This server has no shared pool"),
     ],
 )
@@ -123,10 +135,10 @@ async def test_an_invalid_value_is_explained_and_changes_nothing(
 
 
 async def test_the_log_channel_must_be_writable(app: App, mo: Person) -> None:
-    await admin(mo, "log", "may not write", channel=mo.channel("quiet"))
+    await admin(mo, "log", "can't send messages", channel=mo.channel("quiet"))
     await admin(mo, "log", "logged in <#", channel=mo.channel("gallery"))
-    await admin(mo, "cases", "shown in <#", channel=mo.channel("gallery"))
-    await admin(mo, "gallery", "Pictures with 2 ⭐", channel=mo.channel("gallery"), stars=2)
+    await admin(mo, "cases", "posted in <#", channel=mo.channel("gallery"))
+    await admin(mo, "gallery", "Images with 2 ⭐", channel=mo.channel("gallery"), stars=2)
     policy = await rules_of(app, mo)
     assert {policy.log_channel_id, policy.cases_channel_id, policy.gallery.channel_id} == {int(mo.channel("gallery"))}
 
@@ -135,7 +147,7 @@ async def test_every_change_is_audited_with_actor_and_value(app: App, mo: Person
     await admin(mo, "flags", "5 flags", quorum=5)
     await admin(mo, "flags", "5 flags", quorum=5)  # nothing changes
     await mo.slash("presets remove", preset="watercolour")
-    await private_reply(mo, "no more")
+    await private_reply(mo, "Removed Watercolour")
     presets, flags = await audit_lines(app, mo)
     assert (flags.action, flags.actor_id) == (AuditAction.SETTINGS, int(mo.id))
     assert flags.details == {"changes": [{"path": "flags.quorum", "was": 3, "now": 5}]}
@@ -143,7 +155,7 @@ async def test_every_change_is_audited_with_actor_and_value(app: App, mo: Person
 
 
 def all_listed(person: Person, count: int) -> bool:
-    return len([message for message in person.messages() if "is on the block list" in message.content]) == count
+    return len([message for message in person.messages() if "was added to the block list" in message.content]) == count
 
 
 async def test_concurrent_changes_of_two_managers_are_both_kept(env: Env, app: App, mo: Person) -> None:
@@ -160,56 +172,56 @@ async def test_concurrent_changes_of_two_managers_are_both_kept(env: Env, app: A
 
 
 async def test_a_rule_is_added_tested_listed_and_removed(app: App, mo: Person, ada: Person) -> None:
-    await admin(mo, "rules add", "`gore*` is on the block list", to="block", word="gore*")
-    await admin(mo, "rules add", "on the flag list", to="flag", pattern=r"b[a4]nk")
+    await admin(mo, "rules add", "`gore*` was added to the block list", to="block", word="gore*")
+    await admin(mo, "rules add", "added to the flag list", to="flag", pattern=r"b[a4]nk")
     tested = await admin(mo, "rules test", "would be blocked", prompt="a gorefest at the b4nk")
     assert "`gore*` (word)" in tested.text
     assert "`b[a4]nk` (pattern)" in tested.text
-    assert "/b[a4]nk/" in (await admin(mo, "rules list", "Rules for prompts")).text
+    assert "/b[a4]nk/" in (await admin(mo, "rules list", "Prompt rules")).text
     assert await mo.autocomplete("imageadmin rules remove", "entry", entry="gore") == [{"name": "block: gore*", "value": "gore*"}]
-    await admin(mo, "rules remove", "on no list any more", entry="gore*")
+    await admin(mo, "rules remove", "was removed", entry="gore*")
     assert (await rules_of(app, mo)).prompts.block.words == ()
 
 
 async def test_a_rule_can_be_exact(app: App, mo: Person) -> None:
-    await admin(mo, "rules add", "on the block list", to="block", word="gore")
+    await admin(mo, "rules add", "added to the block list", to="block", word="gore")
     await admin(mo, "rules test", "would be blocked", prompt="a g.o.r.e film")
-    await admin(mo, "rules add", "on the block list", to="block", word="gore", exact=True)
-    await admin(mo, "rules test", "would be made", prompt="a g.o.r.e film")
+    await admin(mo, "rules add", "added to the block list", to="block", word="gore", exact=True)
+    await admin(mo, "rules test", "would be allowed", prompt="a g.o.r.e film")
     await admin(mo, "rules test", "would be blocked", prompt="a gore film")
-    assert '`"gore"`' in (await admin(mo, "rules list", "Rules for prompts")).text
-    await admin(mo, "rules remove", "on no list any more", entry="gore")
+    assert '`"gore"`' in (await admin(mo, "rules list", "Prompt rules")).text
+    await admin(mo, "rules remove", "was removed", entry="gore")
 
 
 async def test_automod_rules_are_imported_if_easel_may_read_them(app: App, mo: Person) -> None:
-    await admin(mo, "rules import", "Easel may not read AutoMod here")
+    await admin(mo, "rules import", "Easel can't read AutoMod here")
     await mo.permit_bot("manage_guild", True)
-    taken = await admin(mo, "rules import", "From AutoMod")
-    assert "6 entries are new" in taken.text
+    taken = await admin(mo, "rules import", "Imported from AutoMod")
+    assert "6 rules were added" in taken.text
     assert "Commonly flagged words" in taken.text
     assert "*bloodbath*" in (await rules_of(app, mo)).prompts.block.words
     await mo.slash("imageadmin rules import")
-    await private_reply(mo, "0 entries are new")
+    await private_reply(mo, "0 rules were added")
 
 
 async def test_an_image_hash_is_added_and_removed(app: App, mo: Person) -> None:
     image = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
-    await admin(mo, "rules hash", "are never shown here", image=image, distance=4)
+    await admin(mo, "rules hash", "won't be shown here", image=image, distance=4)
     known = (await rules_of(app, mo)).known_bad
     assert (known.matches(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
-    await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
+    await admin(mo, "rules remove", "was removed", entry=known.hashes[0])
     assert (await rules_of(app, mo)).known_bad.hashes == ()
 
 
 async def test_a_file_that_is_no_image_is_refused_as_a_hash(mo: Person) -> None:
-    await admin(mo, "rules hash", "🚫", image=mo.upload("bad.png", b"no picture", "image/png"))
+    await admin(mo, "rules hash", "🚫", image=mo.upload("bad.png", b"no image", "image/png"))
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
 async def test_granted_credits_are_credited_and_audited(app: App, mo: Person, ada: Person) -> None:
-    await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
+    await admin(mo, "grant", f"Granted <@{ada.id}> 5 credits", credits=5, member=ada.id, note="For the poster")
     assert (await granted_left(app, ada), (await statement_of(app, int(ada.id))).available) == (5, 1000 * MICRO)
     (line,) = await audit_lines(app, mo)
     assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
@@ -232,8 +244,8 @@ async def test_a_grant_delivered_twice_is_booked_once(app: App, mo: Person, ada:
 
 async def test_the_pool_and_those_who_pay_from_it_are_granted_credits(app: App, mo: Person) -> None:
     await admin(mo, "pool", "share a pool", size=10)
-    await admin(mo, "grant", "has 5 credits more", credits=5, member=mo.id)
-    await admin(mo, "grant", "The shared pool has 5 credits more", credits=5)
+    await admin(mo, "grant", f"Granted <@{mo.id}> 5 credits", credits=5, member=mo.id)
+    await admin(mo, "grant", "Added 5 credits to the shared pool", credits=5)
     assert await granted_left(app, mo) == 5
 
 
@@ -247,5 +259,5 @@ async def test_the_rules_and_the_panel_survive_a_restart(env: Env) -> None:
     async with env.app() as app, person_in(env, "Mo") as mo:
         panel = await mo.message(lambda m: m.id == panel.id)
         await mo.click(panel, "Resume")
-        await updated(mo, panel, "Pictures can be ordered")
+        await updated(mo, panel, "Image creation is on")
         assert not (await rules_of(app, mo)).pause.on

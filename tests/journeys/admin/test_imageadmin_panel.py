@@ -37,29 +37,29 @@ async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada:
     panel = await admin(mo, "panel", "Easel on Easel Studio")
     for part in (
         "$8.48 of $8.50 left",
-        "1 picture · 1.4 credits ($0.01)",
+        "1 image · 1.4 credits ($0.01)",
         "100 of 100 credits left",
         "in every channel",
         f"<@&{mo.roles['Artists']}> 200 credits",
         "⛔ block 1",
-        "3 flags hide a picture",
-        "0 cases wait for a decision",
+        "3 flags hide an image",
+        "0 cases need a decision",
     ):
         assert part in panel.text
-    assert set(panel.buttons) == {"Pause", "Open cases", "Lock", "Export", "Refresh"}
+    assert set(panel.buttons) == {"Pause", "Open cases", "Lock flags", "Export", "Refresh"}
 
 
 async def test_each_button_does_what_its_label_says_and_updates_the_panel(app: App, mo: Person, ada: Person) -> None:
     panel = await admin(mo, "panel", "Easel on")
     await mo.click(panel, "Pause")
-    panel = await updated(mo, panel, "⏸️ Pictures are paused")
+    panel = await updated(mo, panel, "⏸️ Image creation is paused")
     await ada.slash("generate", prompt="a red fox")
-    await private_reply(ada, "Pictures are paused")
-    await mo.click(panel, "Lock")
-    panel = await updated(mo, panel, "They are locked")
-    await mo.click(panel, "Unlock")
+    await private_reply(ada, "Image creation is paused")
+    await mo.click(panel, "Lock flags")
+    panel = await updated(mo, panel, "Flags are locked")
+    await mo.click(panel, "Unlock flags")
     await mo.click(await updated(mo, panel, "3 flags hide"), "Resume")
-    await updated(mo, panel, "Pictures can be ordered")
+    await updated(mo, panel, "Image creation is on")
     assert await rules_of(app, mo) == Policy()
 
 
@@ -89,7 +89,7 @@ async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(app: 
         "moderator_role_ids": ids,
         "gifts": {"by_reaction": {"emoji": "🎁" * 60, "credits": 1}},
     }
-    preview = await imported(mo, wanted, "It would change")
+    preview = await imported(mo, wanted, "This file would change")
     await mo.click(preview, "Apply")
     await updated(mo, preview, "settings were changed")
     await change_rules(app, **wanted)  # also with the ids, which are not of this server
@@ -114,8 +114,8 @@ async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -
 
 async def test_a_file_is_previewed_and_applied_by_a_button(app: App, mo: Person) -> None:
     wanted = {"usd_per_month": 20, "flags": {"quorum": 4}, "prompts": {"block": {"words": ["gore"]}}, "roles": {"123456789012345678": {}}}
-    panel = await imported(mo, wanted, "It would change")
-    for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not of this server: role 123456789012345678"):
+    panel = await imported(mo, wanted, "This file would change")
+    for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not on this server: role 123456789012345678"):
         assert part in panel.text
     assert await rules_of(app, mo) == Policy()
     await mo.click(panel, "Apply")
@@ -126,17 +126,17 @@ async def test_a_file_is_previewed_and_applied_by_a_button(app: App, mo: Person)
 
 
 async def test_a_file_that_is_not_applied_changes_nothing(app: App, mo: Person) -> None:
-    panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
-    await mo.click(panel, "Leave it")
+    panel = await imported(mo, {"flags": {"quorum": 4}}, "This file would change")
+    await mo.click(panel, "Don't apply")
     await updated(mo, panel, "Nothing was changed")
     assert await rules_of(app, mo) == Policy()
 
 
 async def test_a_preview_that_is_out_of_date_is_shown_again(app: App, mo: Person) -> None:
-    panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change 1 setting")
+    panel = await imported(mo, {"flags": {"quorum": 4}}, "This file would change 1 setting")
     await admin(mo, "pause", "paused")
     await mo.click(panel, "Apply")
-    panel = await updated(mo, panel, "have changed in the meantime")
+    panel = await updated(mo, panel, "changed in the meantime")
     assert "`pause.on`: on → off" in panel.text
     assert (await rules_of(app, mo)).pause.on
     await mo.click(panel, "Apply")
@@ -146,7 +146,7 @@ async def test_a_preview_that_is_out_of_date_is_shown_again(app: App, mo: Person
 
 async def test_a_file_is_applied_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Mo") as mo:
-        panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
+        panel = await imported(mo, {"flags": {"quorum": 4}}, "This file would change")
     async with env.app() as app, person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Apply")
         await updated(mo, panel, "1 setting was changed")
@@ -156,8 +156,8 @@ async def test_a_file_is_applied_after_a_restart(env: Env) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"quorum: 4", "is no JSON"),
-        (b"[]", "holds no settings"),
+        (b"quorum: 4", "isn't valid JSON"),
+        (b"[]", "doesn't contain settings"),
         (b'{"flags": {"quorrum": 4}}', "perhaps flags.quorum is meant"),
         (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "usd_per_month: “-1” is too little"),
     ],
@@ -168,7 +168,7 @@ async def test_an_invalid_file_is_explained(app: App, mo: Person, content: bytes
 
 
 async def test_a_file_that_is_too_large_is_not_read(app: App, mo: Person) -> None:
-    await imported(mo, b"{" + b" " * 1024 * 1024 + b"}", "too large for settings")
+    await imported(mo, b"{" + b" " * 1024 * 1024 + b"}", "That file is too large")
 
 
 async def test_flags_given_under_a_lock_count_once_it_is_removed(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
@@ -177,6 +177,6 @@ async def test_flags_given_under_a_lock_count_once_it_is_removed(app: App, mo: P
     await written_down(app, made)
     await ben.react(made, "🚩")
     await eventually(lambda: app.store.read(cases.flags_on, int(made.id)))
-    panel = await admin(mo, "panel", "0 cases wait")
-    await mo.click(panel, "Unlock")
-    await updated(mo, panel, "1 case waits")
+    panel = await admin(mo, "panel", "0 cases need")
+    await mo.click(panel, "Unlock flags")
+    await updated(mo, panel, "1 case needs")

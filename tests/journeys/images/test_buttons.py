@@ -44,10 +44,10 @@ async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask)
     first = await asked(seed=5, steps="9")
     await written_down(app, first)
     await ada.click(first, "Details")
-    text = (await ada.message(lambda m: m.ephemeral and "**Job**" in m.text)).text
-    for part in ("**Seeds** `5`", "FLUX.2 Klein 4B", "`num_inference_steps=9`", "**Cost** 1.4 credits", "**Job** `"):
+    text = (await ada.message(lambda m: m.ephemeral and "**Support code**" in m.text)).text
+    for part in ("**Seeds** `5`", "FLUX.2 Klein 4B", "`num_inference_steps=9`", "**Cost** 1.4 credits", "**Support code** `"):
         assert part in text
-    for time in ("**Asked** <t:", "**Waited** ", "**In the making** ", "**Delivered** <t:"):
+    for time in ("**Requested** <t:", "**Queued for** ", "**Generated in** ", "**Delivered** <t:"):
         assert time in text
 
 
@@ -73,7 +73,7 @@ async def test_details_name_the_member_s_own_style(app: App, ada: Person, ben: P
     await ada.click(first, "Details")
     await ben.click(await ben.message(has_image), "Details")
     await ada.message(lambda m: m.ephemeral and "**Style** Ink" in m.text)
-    assert "**Style**" not in (await ben.message(lambda m: m.ephemeral and "**Job**" in m.text)).text
+    assert "**Style**" not in (await ben.message(lambda m: m.ephemeral and "**Support code**" in m.text)).text
 
 
 # --- Report ----------------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ async def test_details_name_the_member_s_own_style(app: App, ada: Person, ben: P
 
 async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    for answer in ("Thank you", "once is enough"):
+    for answer in ("Thanks", "already reported"):
         await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
         await private_reply(ben, answer)

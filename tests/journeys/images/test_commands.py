@@ -46,7 +46,7 @@ async def test_four_images_have_four_seeds_in_a_row(asked: Ask) -> None:
 
 async def test_every_image_carries_a_description(asked: Ask) -> None:
     message = await asked()
-    assert message.attachments[0]["description"] == "Picture made from the words: a red fox in the snow"
+    assert message.attachments[0]["description"] == "Image created from the prompt: a red fox in the snow"
 
 
 async def test_a_spoiler_is_hidden_in_image_and_words(asked: Ask) -> None:
@@ -146,9 +146,9 @@ async def test_nobody_is_pinged_by_a_prompt(asked: Ask) -> None:
         ({"steps": "99"}, "steps: a whole number from 1 to 50 is allowed, 99 was given."),
         ({"resolution": "2 MP"}, "FLUX.2 Klein 4B has no option resolution"),
         ({"aspect_ratio": "3:2"}, "aspect_ratio: 1:1, 16:9, 9:16, 4:3 or 3:4 is allowed, 3:2 was given."),
-        ({"model": "flux-3"}, "There is no model flux-3"),
+        ({"model": "flux-3"}, "There's no model called flux-3"),
         ({"more": "banana=1"}, "banana"),
-        ({"more": "disable_safety_checker=true", "model": DEV}, "safety checker stays on"),
+        ({"more": "disable_safety_checker=true", "model": DEV}, "safety checker can't be turned off"),
         ({"seed": -1}, "seed"),
         ({"prompt": "   "}, "prompt"),
         ({"strength": "0.5"}, "FLUX.2 Klein 4B has no option strength"),
@@ -163,7 +163,7 @@ async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(
     assert (await statement_of(app, int(ada.id))).lines == ()
 
 
-@pytest.mark.parametrize("content", [b"not a picture at all", image_bytes()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+@pytest.mark.parametrize("content", [b"not an image at all", image_bytes()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
 async def test_an_attachment_that_is_no_image_is_refused(app: App, ada: Person, content: bytes) -> None:
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", content))
     refusal = await ada.message(lambda m: m.ephemeral)
@@ -189,7 +189,7 @@ async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person
     await asked()
     await ada.slash("quota")
     text = (await ada.message(lambda m: "Your credits" in m.text)).text
-    for part in ("**998.6** of 1000 left", "0 held", "1.4 spent", "Next credit <t:", "FLUX.2 [dev]: 3 credits", "1.4 held ·"):
+    for part in ("**998.6** of 1000 left", "0 reserved", "1.4 spent", "Next credit <t:", "FLUX.2 [dev]: 3 credits", "1.4 reserved\n"):
         assert part in text
 
 
@@ -207,7 +207,7 @@ async def test_too_many_waiting_jobs_are_refused(env: Env) -> None:
     async with env.app(MAX_WAITING_PER_USER="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox", count=3)
         refusal = await ada.message(lambda m: m.ephemeral)
-        assert "at most 2 pictures waiting" in refusal.content
+        assert "up to 2 images queued" in refusal.content
 
 
 async def test_cancel_releases_the_hold(env: Env, app: App, ada: Person) -> None:
@@ -223,7 +223,7 @@ async def test_cancel_releases_the_hold(env: Env, app: App, ada: Person) -> None
 
 async def test_cancel_with_nothing_to_cancel_says_so(ada: Person) -> None:
     await ada.slash("cancel")
-    assert "nothing waiting" in (await ada.message(lambda m: m.ephemeral)).content
+    assert "no unfinished images" in (await ada.message(lambda m: m.ephemeral)).content
 
 
 async def test_cancel_offers_the_members_own_unfinished_images(env: Env, ada: Person, ben: Person) -> None:
@@ -239,7 +239,7 @@ async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
     await ada.slash("models")
     text = (await ada.message(lambda m: "## Models" in m.text)).text
     assert "FLUX.2 Klein 4B" in text
-    assert "(default) · Oxen.ai · 1.4 credits a picture" in text
+    assert "(default) · Oxen.ai · 1.4 credits per image" in text
     assert "text" not in text.lower().split("## models")[0]
 
 
@@ -261,7 +261,7 @@ async def test_autocomplete_shows_what_the_chosen_model_allows(ada: Person) -> N
 
 async def test_autocomplete_finds_models_by_any_part_of_their_name(ada: Person) -> None:
     found = await ada.autocomplete("generate", "model", prompt="x", model="9b")
-    assert found == [{"name": "FLUX.2 Klein 9B · 2 credits a picture", "value": "black-forest-labs-flux-2-klein-9b"}]
+    assert found == [{"name": "FLUX.2 Klein 9B · 2 credits per image", "value": "black-forest-labs-flux-2-klein-9b"}]
 
 
 async def test_a_count_out_of_bounds_is_refused_by_discord(ada: Person) -> None:

@@ -13,7 +13,7 @@ from tests.env.app import has_image, statement_of
 from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask
 
-REFUSED = "does not let you edit their pictures"
+REFUSED = "doesn't let you edit their images"
 
 
 async def consent(app: App, person: Person, who: Consent, role: str | None = None) -> None:
@@ -51,7 +51,7 @@ async def test_a_photo_belongs_to_its_poster(app: App, ada: Person, ben: Person,
 
 async def test_a_reference_in_a_tray_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.menu("Use as reference", await seen(ben, await asked()))
-    await ben.message(lambda m: "Put by" in m.content)
+    await ben.message(lambda m: "Saved to your tray" in m.content)
     await consent(app, ada, Consent.NOBODY)
     ben_s = ReplyTarget(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):

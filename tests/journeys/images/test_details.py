@@ -51,9 +51,9 @@ async def test_a_child_shows_its_parent_and_what_changed(ada: Person, asked: Ask
     first = await asked(seed=5, steps="9")
     second = await edit(ada, first, "as a watercolour", model=["flux-2-dev"], options="steps=12 seed=7")
     text = (await details(ada, second)).text
-    assert "⬆️ **Made from**\n“a red fox in the snow” by" in text
+    assert "⬆️ **Edited from**\n“a red fox in the snow” by" in text
     assert first.id in text
-    for change in ("model FLUX.2 Klein 4B → FLUX.2 [dev]", "other words", "`num_inference_steps` `9` → `12`", "seed `5` → `7`"):
+    for change in ("model FLUX.2 Klein 4B → FLUX.2 [dev]", " · prompt · ", "`num_inference_steps` `9` → `12`", "seed `5` → `7`"):
         assert change in text
 
 
@@ -61,8 +61,8 @@ async def test_a_parent_lists_its_children_and_a_child_its_siblings(ada: Person,
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
     await edit(ben, first, "in winter")
-    assert "⬇️ **2 pictures made from it**" in (await details(ada, first)).text
-    assert f"↔️ **1 sibling**\n“in winter” by <@{ben.id}>" in (await details(ada, child)).text
+    assert "⬇️ **2 edits of it**" in (await details(ada, first)).text
+    assert f"↔️ **1 other edit of the same image**\n“in winter” by <@{ben.id}>" in (await details(ada, child)).text
 
 
 async def test_the_panel_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
@@ -83,14 +83,14 @@ async def test_private_images_of_others_are_only_counted(app: App, ada: Person, 
     await edit(ada, first, "as a watercolour")
     theirs, own = (await details(ada, first)).text, (await details(ben, first)).text
     assert secret.ephemeral
-    assert ("a secret" in theirs, "-# 1 more is private" in theirs, "**1 picture made from it**" in theirs) == (False, True, True)
+    assert ("a secret" in theirs, "-# 1 more is private" in theirs, "**1 edit of it**" in theirs) == (False, True, True)
     assert ("a secret" in own, "more is private" in own) == (True, False)
 
 
 async def test_images_in_direct_messages_are_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.menu("Use as reference", first)
-    await ada.message(lambda m: "Put by" in m.content)
+    await ada.message(lambda m: "Saved to your tray" in m.content)
     alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
     receipt = await app.services.orders.order(await order_of(app.services, "by night", alone, kind=JobKind.EDIT, from_tray=True))
     await app.services.orders.answered(receipt.job.id, None)

@@ -40,7 +40,7 @@ async def test_the_form_has_no_more_rows_than_discord_allows(ada: Person, asked:
 
 async def test_each_model_is_offered_with_its_price_and_the_balance(ada: Person, asked: Ask) -> None:
     offers = models_in(await opened(ada, await asked()))
-    assert offers[KLEIN]["description"] == "1.4 credits a picture · you have 998.6"
+    assert offers[KLEIN]["description"] == "1.4 credits per image · you have 998.6"
     assert offers[KLEIN]["default"] is True
 
 
@@ -48,7 +48,7 @@ async def test_a_model_that_costs_more_than_the_balance_says_so(env: Env) -> Non
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         offers = models_in(await opened(ada, await ada.message(has_image)))
-        assert offers[KLEIN]["description"] == "1.4 credits a picture · only 0.6 left"
+        assert offers[KLEIN]["description"] == "1.4 credits per image · you only have 0.6"
 
 
 async def test_only_models_that_take_references_are_offered(env: Env) -> None:
@@ -157,4 +157,4 @@ async def test_an_expired_form_says_so(app: App, ada: Person, asked: Ask) -> Non
     modal = await opened(ada, await asked())
     await app.services.orders.keep(f"form:{modal.interaction_id}", None)
     await ada.submit(modal, prompt="too late")
-    assert "please begin again" in (await ada.message(lambda m: m.ephemeral)).content
+    assert "Start again" in (await ada.message(lambda m: m.ephemeral)).content

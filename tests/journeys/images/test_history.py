@@ -79,7 +79,7 @@ async def test_history_shows_at_most_ten_images_and_the_first_of_each_request(ad
         await asked(prompt=f"fox {number}", count=4)
     panel = await opened(ada)
     assert [len(c["items"]) for c in panel.components if c["type"] == GALLERY] == [3, 3, 2, 2]
-    assert "1 more picture" in panel.text
+    assert "1 more image" in panel.text
 
 
 async def test_history_pages_are_newest_first(ada: Person, asked: Ask) -> None:
@@ -105,7 +105,7 @@ async def test_a_search_filters_history_on_every_page(ada: Person, asked: Ask) -
 
 
 async def test_an_empty_history_says_how_to_begin(ada: Person) -> None:
-    assert "/generate makes your first picture" in (await opened(ada)).text
+    assert "/generate to create your first image" in (await opened(ada)).text
 
 
 async def test_a_request_is_reposted_as_an_ordinary_result(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -132,7 +132,7 @@ async def test_a_running_request_is_cancelled_from_history(env: Env, ada: Person
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     panel = await opened(ada)
-    assert "Being made" in panel.text or "Waiting" in panel.text
+    assert "Generating" in panel.text or "Queued" in panel.text
     alone = await picked(ada, panel)
     assert list(alone.buttons) == ["Details", "Cancel", "Back"]
     await ada.click(alone, "Cancel")
@@ -194,7 +194,7 @@ async def test_deleting_says_whether_the_message_was_deleted(app: App, ada: Pers
     await ada.message(has_image, "elsewhere")
     await all_delivered(app)
     await ada.click(await picked(ada, await opened(ada)), "Delete")
-    await ada.message(lambda m: "the message stays" in m.text)
+    await ada.message(lambda m: "Its message stays" in m.text)
 
 
 async def test_history_has_no_images_of_others(ben: Person, asked: Ask) -> None:
@@ -237,7 +237,7 @@ async def test_an_undeliverable_image_is_posted_from_history(env: Env) -> None:
         for fault in ("token-expired", "message-gone"):
             env.switchboard.turn_off(fault)
         panel = await opened(ada)
-        assert "no way to show it" in panel.text
+        assert "couldn't be posted" in panel.text
         await ada.click(await picked(ada, panel), "Post here")
         await ada.message(lambda m: has_image(m) and not m.ephemeral)
         await all_delivered(app, JobState.STRANDED)

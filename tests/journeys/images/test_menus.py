@@ -61,9 +61,9 @@ async def test_editing_works_where_the_bot_is_not_a_member(ada: Person, asked: A
 async def test_details_and_the_tray_work_where_the_bot_has_no_permissions(app: App, ada: Person, asked: Ask, channel: str) -> None:
     made = await asked(channel)
     await ada.menu("Image details", made)
-    await private_reply(ada, "**Job**", channel)
+    await private_reply(ada, "**Support code**", channel)
     await ada.menu("Use as reference", made)
-    await private_reply(ada, "Put by", channel)
+    await private_reply(ada, "Saved to your tray", channel)
 
 
 # --- Image details ---------------------------------------------------------------------------------------------------
@@ -71,13 +71,13 @@ async def test_details_and_the_tray_work_where_the_bot_has_no_permissions(app: A
 
 async def test_details_of_an_image_made_here(ada: Person, asked: Ask) -> None:
     await ada.menu("Image details", await asked(seed=5))
-    assert "**Seeds** `5`" in (await private_reply(ada, "**Job**")).text
+    assert "**Seeds** `5`" in (await private_reply(ada, "**Support code**")).text
 
 
 async def test_details_of_a_photo_name_its_poster(ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Image details", await ada.message(lambda m: m.id == found.id))
-    text = (await private_reply(ada, "not made by Easel")).text
+    text = (await private_reply(ada, "didn't create this image")).text
     assert f"<@{ben.id}>" in text
     assert "found.png" in text
 
@@ -86,7 +86,7 @@ async def test_a_file_name_like_the_bot_s_is_not_trusted(ada: Person, ben: Perso
     first = await asked()
     found = await posted(ben, await ada.fetch(first.attachments[0]["url"]), first.attachments[0]["filename"])
     await ada.menu("Image details", await ada.message(lambda m: m.id == found.id))
-    await private_reply(ada, "not made by Easel")
+    await private_reply(ada, "didn't create this image")
 
 
 # --- Use as reference ------------------------------------------------------------------------------------------------
@@ -94,9 +94,9 @@ async def test_a_file_name_like_the_bot_s_is_not_trusted(ada: Person, ben: Perso
 
 async def test_references_are_saved_and_counted(app: App, ada: Person, asked: Ask) -> None:
     await ada.menu("Use as reference", await asked())
-    await private_reply(ada, "holds 1 picture now; your next /edit takes it")
+    await private_reply(ada, "Saved to your tray (1 image). Your next /edit will use it")
     await ada.menu("Use as reference", await asked(count=2))
-    await private_reply(ada, "holds 3 pictures now; your next /edit takes them")
+    await private_reply(ada, "Saved to your tray (3 images). Your next /edit will use them")
     sources = [put.source for put in await app.store.read(tray.of, int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
@@ -104,25 +104,25 @@ async def test_references_are_saved_and_counted(app: App, ada: Person, asked: As
 async def test_a_full_tray_refuses_more(app: App, ada: Person, asked: Ask) -> None:
     four = await asked(count=4)
     await ada.menu("Use as reference", four)
-    await private_reply(ada, "It is full with that.")
+    await private_reply(ada, "Your tray is now full.")
     await ada.menu("Use as reference", four)
-    await private_reply(ada, "holds 4 pictures already")
+    await private_reply(ada, "Your tray is full (4 images)")
     assert len(await app.store.read(tray.of, int(ada.id))) == 4
 
 
 async def test_a_full_tray_downloads_nothing(env: Env, ada: Person, asked: Ask) -> None:
     four = await asked(count=4)
     await ada.menu("Use as reference", four)
-    await private_reply(ada, "It is full with that.")
+    await private_reply(ada, "Your tray is now full.")
     before = len(env.discord.downloads)
     await ada.menu("Use as reference", four)
-    await private_reply(ada, "holds 4 pictures already")
+    await private_reply(ada, "Your tray is full (4 images)")
     assert len(env.discord.downloads) == before
 
 
-@pytest.mark.parametrize("sentence", ["Pictures are paused", "You cannot ask for pictures here"])
+@pytest.mark.parametrize("sentence", ["Image creation is paused", "You're blocked from creating images here"])
 async def test_nothing_is_downloaded_for_the_tray_of_a_member_who_may_not_order(env: Env, app: App, ada: Person, sentence: str) -> None:
-    found = await posted(ada, b"no picture at all")
+    found = await posted(ada, b"no image at all")
     if "paused" in sentence:
         await change_rules(app.services.guilds, guild_of(ada), pause={"on": True})
     else:
@@ -133,7 +133,7 @@ async def test_nothing_is_downloaded_for_the_tray_of_a_member_who_may_not_order(
 
 
 async def test_a_file_that_is_no_image_is_refused_by_name(ada: Person, ben: Person) -> None:
-    found = await posted(ben, b"not a picture at all", "fake.png")
+    found = await posted(ben, b"not an image at all", "fake.png")
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == found.id))
     await private_reply(ada, "fake.png")
 
@@ -150,7 +150,7 @@ async def test_a_report_needs_a_server_with_the_bot_in_it(ada: Person, asked: As
 async def test_a_report_is_stored_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     image = await asked()
     first = await ben.message(lambda m: m.id == image.id and has_image(m))
-    for words in ("Thank you", "reported this message before"):
+    for words in ("Thanks", "already reported this message"):
         await ben.menu("Report image", first)
         await ben.submit(await ben.modal(), reason="that is me")
         await private_reply(ben, words)
@@ -166,15 +166,15 @@ async def test_moderators_see_a_member_s_images_and_reports(ada: Person, ben: Pe
     await asked(private=True, prompt="a secret")
     await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
     await ben.submit(await ben.modal(), reason="too red")
-    await private_reply(ben, "Thank you")
+    await private_reply(ben, "Thanks")
     await mo.user_menu("Image usage", ada)
-    text = (await private_reply(mo, "Image usage of")).text
-    for part in ("**Last 30 days** 3 pictures · 4.2 credits", "a red fox in the snow", f"/{first.id}", "too red", f"<@{ben.id}>"):
+    text = (await private_reply(mo, "Image usage:")).text
+    for part in ("**Last 30 days** 3 images · 4.2 credits", "a red fox in the snow", f"/{first.id}", "too red", f"<@{ben.id}>"):
         assert part in text
     assert "a secret" not in text
 
 
 async def test_a_member_who_never_made_anything_has_an_empty_record(ben: Person, mo: Person) -> None:
     await mo.user_menu("Image usage", ben)
-    text = (await private_reply(mo, "Image usage of")).text
-    assert "0 pictures · 0 credits" in text
+    text = (await private_reply(mo, "Image usage:")).text
+    assert "0 images · 0 credits" in text

@@ -36,13 +36,13 @@ async def posted(person: Person) -> Message:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "pause": ({"pause": {"on": True}}, "Pictures are paused"),
-    "channel": ({"channels": {"denied": ["STUDIO"]}}, "not made in this channel"),
-    "model": ({"everyone": {"models": [DEV]}}, "do not open the model"),
-    "count": ({"everyone": {"max_count": 1}}, "1 picture at a time"),
-    "blocked words": ({"prompts": {"block": {"words": ["kill"]}}}, "rules do not allow this prompt"),
-    "checked prompts": ({"checks": {"prompts": True}}, "checks do not allow this image here"),
-    "known bad": ({"known_bad": {"hashes": ["FINGERPRINT"]}}, "checks do not allow this image here"),
+    "pause": ({"pause": {"on": True}}, "Image creation is paused"),
+    "channel": ({"channels": {"denied": ["STUDIO"]}}, "can't be created in this channel"),
+    "model": ({"everyone": {"models": [DEV]}}, "don't let you use"),
+    "count": ({"everyone": {"max_count": 1}}, "1 image at a time"),
+    "blocked words": ({"prompts": {"block": {"words": ["kill"]}}}, "doesn't allow that prompt"),
+    "checked prompts": ({"checks": {"prompts": True}}, "content check doesn't allow this image"),
+    "known bad": ({"known_bad": {"hashes": ["FINGERPRINT"]}}, "content check doesn't allow this image"),
 }
 
 
@@ -72,7 +72,7 @@ async def test_a_refused_repost_is_a_strike_of_this_server(app: App, ada: Person
     await written_down(app, await asked("dm", prompt="a fox that will kill"))
     await change_rules(app, **CHECKED)
     await post_here(ada)
-    await private_reply(ada, "checks do not allow this image here")
+    await private_reply(ada, "content check doesn't allow this image")
     assert [line.action for line in await audit_lines(app, ada) if line.action == "withheld"] == ["withheld"]
     assert len(await app.store.read(conduct.strikes_of, guild_of(ada), int(ada.id))) == 1
 
@@ -82,7 +82,7 @@ async def test_nothing_is_posted_while_the_check_does_not_answer(app: App, ada: 
     await written_down(app, await asked("dm"))
     await change_rules(app, **CHECKED)
     await post_here(ada)
-    await private_reply(ada, "gives no answer at the moment")
+    await private_reply(ada, "content check isn't available right now")
     assert public_images(ada) == []
 
 
@@ -90,7 +90,7 @@ async def test_a_blocked_member_posts_nothing(app: App, ada: Person, asked: Ask)
     await written_down(app, await asked("dm"))
     await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     await post_here(ada)
-    await private_reply(ada, "You cannot ask for pictures here")
+    await private_reply(ada, "You're blocked from creating images here")
     assert public_images(ada) == []
 
 
@@ -98,7 +98,7 @@ async def test_an_unchecked_image_is_posted_in_age_restricted_channels_only(app:
     await change_rules(app, age_restricted={"unchecked": True})
     await written_down(app, await asked("after-dark", model=DEV, more=UNSAFE))
     await post_here(ada)
-    await private_reply(ada, "age-restricted channels only")
+    await private_reply(ada, "only be turned off in age-restricted channels")
     assert public_images(ada) == []
 
 

@@ -35,7 +35,7 @@ async def test_settings_are_private_and_show_the_models_with_their_prices(ada: P
     panel = await opened(ada)
     assert panel.ephemeral
     offers = {option["label"]: option.get("description") for option in control(panel, "model")["options"]}
-    assert offers["FLUX.2 [dev]"] == "3 credits a picture"
+    assert offers["FLUX.2 [dev]"] == "3 credits per image"
     assert (preset(panel, "model"), preset(panel, "shape"), preset(panel, "consent")) == (["-"], ["-"], ["everyone"])
 
 
@@ -73,15 +73,15 @@ async def test_private_and_spoiler_settings_are_defaults_of_generate(ada: Person
 
 async def test_a_switch_that_is_on_is_turned_off_again(ada: Person) -> None:
     panel = await opened(ada)
-    await ada.click(panel, "Message me when done: off")
-    await ada.click(await after(ada, panel, "Message me when done: on"), "Message me when done: on")
-    await after(ada, panel, "Message me when done: off")
+    await ada.click(panel, "DM me when done: off")
+    await ada.click(await after(ada, panel, "DM me when done: on"), "DM me when done: on")
+    await after(ada, panel, "DM me when done: off")
 
 
 async def test_tell_me_when_done_sends_a_direct_message(ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
-    await ada.click(panel, "Message me when done: off")
-    await after(ada, panel, "Message me when done: on")
+    await ada.click(panel, "DM me when done: off")
+    await after(ada, panel, "DM me when done: on")
     made = await asked()
     await ada.message(lambda m: made.id in m.content, "dm")
 
@@ -92,19 +92,19 @@ async def test_nobody_may_edit_the_images_of_a_member_who_forbids_it(ada: Person
     await ada.select(panel, "v1:settings:consent", "nobody")
     await after(ada, panel, "Nobody else can edit")
     await ben.click(await ben.message(lambda m: m.id == made.id), "Edit")
-    assert "does not let you edit" in (await ben.message(lambda m: m.ephemeral)).content
+    assert "doesn't let you edit" in (await ben.message(lambda m: m.ephemeral)).content
 
 
 async def test_members_of_the_chosen_role_may_edit(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     made = await asked()
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:consent", "role")
-    panel = await after(ada, panel, "No role is chosen yet")
+    panel = await after(ada, panel, "Choose a role. Until then")
     await ada.select(panel, "v1:settings:role", ada.roles["Artists"])
     await after(ada, panel, f"<@&{ada.roles['Artists']}>")
     seen = await ben.message(lambda m: m.id == made.id)
     await ben.click(seen, "Edit")
-    assert "does not let you edit" in (await ben.message(lambda m: m.ephemeral)).content
+    assert "doesn't let you edit" in (await ben.message(lambda m: m.ephemeral)).content
     await mo.role("Ben", "Artists")
     await ben.click(seen, "Edit")
     await ben.modal()

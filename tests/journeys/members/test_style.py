@@ -67,11 +67,11 @@ async def test_a_style_of_the_same_name_replaces_the_old_one(ada: Person) -> Non
 @pytest.mark.parametrize(
     ("given", "refusal"),
     [
-        ({"options": "colour=red"}, "takes aspect_ratio, steps"),
+        ({"options": "colour=red"}, "can set aspect_ratio, steps"),
         ({"options": "aspect_ratio=7:11", "model": DEV}, "aspect_ratio"),
         ({"options": "aspect_ratio"}, "name=value"),
-        ({"prefix": " "}, "needs something in it"),
-        ({"prefix": "x", "model": "no such"}, "There is no model"),
+        ({"prefix": " "}, "needs a prefix, a suffix, a model or options"),
+        ({"prefix": "x", "model": "no such"}, "There's no model"),
     ],
 )
 async def test_a_style_that_cannot_be_used_is_refused_when_it_is_saved(ada: Person, given: dict[str, str], refusal: str) -> None:
@@ -83,7 +83,7 @@ async def test_the_number_of_styles_is_limited(ada: Person) -> None:
     for number in range(25):
         await ada.slash("style save", name=f"style {number}", prefix="x")
     await ada.slash("style save", name="one more", prefix="x")
-    await private_reply(ada, "as many as there can be")
+    await private_reply(ada, "which is the limit")
     await ada.slash("style save", name="style 3", prefix="other")
     await private_reply(ada, "Saved")
 
@@ -101,10 +101,10 @@ async def test_an_edit_without_an_image_uses_the_tray_and_says_so(env: Env, ada:
     await add_to_tray(ada, made)
     await ada.slash("edit", prompt="as a watercolour")
     await ada.message(lambda m: has_image(m) and "watercolour" in m.content)
-    await private_reply(ada, "1 picture came from your tray, which is empty now.")
+    await private_reply(ada, "Used 1 image from your tray, which is now empty.")
     assert len((await env.generations())[1]["input_image"]) == 1
     await ada.slash("tray show")
-    await private_reply(ada, "It is empty")
+    await private_reply(ada, "Your tray is empty")
 
 
 async def test_images_of_the_tray_follow_the_attached_ones(env: Env, ada: Person, asked: Ask) -> None:
@@ -116,15 +116,15 @@ async def test_images_of_the_tray_follow_the_attached_ones(env: Env, ada: Person
 
 async def test_an_edit_without_any_image_says_what_it_needs(ada: Person) -> None:
     await ada.slash("edit", prompt="as a watercolour")
-    await private_reply(ada, "Attach a picture to change")
+    await private_reply(ada, "Attach an image to edit")
 
 
 async def test_a_refused_edit_keeps_the_tray_and_says_so(ada: Person, asked: Ask) -> None:
     await add_to_tray(ada, await asked())
     await ada.slash("edit", prompt="night", aspect_ratio="7:11")
-    await private_reply(ada, "1 picture of your tray came with it")
+    await private_reply(ada, "Also used 1 image from your tray")
     await ada.slash("tray clear")
-    await private_reply(ada, "1 picture was in it")
+    await private_reply(ada, "Removed 1 image from your tray")
 
 
 async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(env: Env) -> None:
@@ -134,9 +134,9 @@ async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(
             await ada.slash("generate", prompt="a fox")
             await add_to_tray(ada, await ada.message(has_image))
             await ada.slash("tray show")
-            panel = await ada.message(lambda m: "Empty it" in m.buttons)
+            panel = await ada.message(lambda m: "Empty tray" in m.buttons)
             assert [c["type"] for c in panel.components].count(12) == 1
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)
-            await ada.click(panel, "Empty it")
-            assert not (await ada.message(lambda m: m.id == panel.id and "It is empty" in m.text)).buttons
+            await ada.click(panel, "Empty tray")
+            assert not (await ada.message(lambda m: m.id == panel.id and "Your tray is empty" in m.text)).buttons

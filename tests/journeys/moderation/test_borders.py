@@ -33,7 +33,7 @@ async def test_no_id_of_another_server_enters_by_a_settings_file(app: App, ada: 
     """Ada's direct messages and the server Elsewhere stand for another server's channels: the bot can write in the first."""
     channels = iter([int(ada.channel("dm")), int(ada.channel("elsewhere")), *range(10**17, 10**17 + 50)])
     wanted, ids = every_id(lambda _kind: next(channels))
-    preview = await imported(mo, {**wanted, "usd_per_month": 20}, "Not of this server")
+    preview = await imported(mo, {**wanted, "usd_per_month": 20}, "Not on this server")
     assert all(f"{each.kind} {each.id}" in preview.text for each in ids)
     await mo.click(preview, "Apply")
     await updated(mo, preview, "was changed")
@@ -43,7 +43,7 @@ async def test_no_id_of_another_server_enters_by_a_settings_file(app: App, ada: 
 async def test_ids_of_this_server_are_imported(app: App, mo: Person) -> None:
     own = {IdKind.CHANNEL: cycle(map(mo.channel, ("studio", "gallery", "quiet"))), IdKind.ROLE: cycle(mo.roles.values())}
     wanted, ids = every_id(lambda kind: int(next(own[kind])))
-    preview = await imported(mo, wanted, "It would change")
+    preview = await imported(mo, wanted, "This file would change")
     await mo.click(preview, "Apply")
     await updated(mo, preview, "changed")
     assert named_ids(await rules_of(app, mo)) == ids
@@ -91,14 +91,14 @@ async def test_a_block_of_a_server_does_not_close_direct_messages(app: App, ada:
     await mo.slash("imagemod block", member=ada.id, reason="spam")
     await ada.message(lambda m: "spam" in m.text, "dm")
     await ada.slash("generate", prompt="a red fox")
-    await private_reply(ada, "You cannot ask for pictures here")
+    await private_reply(ada, "You're blocked from creating images here")
     await asked("dm")
 
 
 async def test_a_member_who_never_used_easel_is_blocked_without_a_message(app: App, ada: Person, mo: Person) -> None:
     before = len(ada.messages("dm"))
     await mo.slash("imagemod block", member=ada.id, reason="visit my shop")
-    await private_reply(mo, "until you lift it")
+    await private_reply(mo, "until you unblock them")
     assert (await told_of_blocks(app), len(ada.messages("dm"))) == (0, before)
 
 
@@ -108,9 +108,9 @@ async def test_a_stranger_cannot_be_blocked(app: App, ada: Person, mo: Person, a
     await ada.leave()
     before = len(ada.messages("dm"))
     await mo.slash("imagemod block", member=ada.id, reason="visit my shop")
-    await private_reply(mo, "has not used Easel on this server")
+    await private_reply(mo, "hasn't used Easel on this server")
     await mo.slash("imagemod member", member=ada.id)
-    assert "0 pictures" in (await private_reply(mo, f"<@{ada.id}>")).text
+    assert "0 images" in (await private_reply(mo, f"<@{ada.id}>")).text
     assert (await told_of_blocks(app), len(ada.messages("dm"))) == (0, before)
 
 
@@ -122,7 +122,7 @@ async def test_a_forged_note_reaches_no_other_channel(app: App, ada: Person, mo:
     message = await asked()
     note = await posted(app, ada, f"v1:describe:{message.channel_id}:{message.id}:{ada.id}", where="dm")
     await ada.click(note, "Press")
-    await private_reply(ada, "That message is gone", "dm")
+    await private_reply(ada, "That message was deleted", "dm")
     assert ada.modals == []
 
 
@@ -135,12 +135,12 @@ async def test_a_forged_report_names_nobody(app: App, ada: Person, mo: Person, b
         patch.setattr(report, "FORM", lambda **named: FORM(**{**named, "message": int(other), "author": int(ben.id), "job": None}))
         await mo.menu("Report image", seen)
         await mo.submit(await mo.modal(), reason="forged")
-    await private_reply(mo, "This form is too old")
+    await private_reply(mo, "This form has expired")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "FORM", lambda **named: FORM(**{**named, "author": int(ben.id), "job": None}))
         await mo.menu("Report image", seen)
         await mo.submit(await mo.modal(), reason="true")
-    await private_reply(mo, "Thank you")
+    await private_reply(mo, "Thanks")
     (case,) = await app.store.read(cases.waiting, guild_of(mo))
     assert (case.author_id, case.message_id, case.reason) == (int(ada.id), int(image.id), "true")
 
@@ -151,4 +151,4 @@ async def test_a_forged_button_shows_no_sponsorship_of_another_channel(app: App,
     line = await ada.message(lambda m: "How much is left?" in m.buttons)
     forged = await posted(app, mo, line.buttons["How much is left?"]["custom_id"], where="dm", panel=True)
     await mo.click(forged, "Press")
-    await private_reply(mo, "Nobody pays for others here", "dm")
+    await private_reply(mo, "Nobody is sponsoring images here", "dm")

@@ -26,7 +26,7 @@ async def refused(person: Person, words: str) -> None:
 
 async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
     async with env.app(), person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
-        await admin(mo, "cases", "Cases are shown", channel=mo.channel(MODERATORS))
+        await admin(mo, "cases", "Cases are posted", channel=mo.channel(MODERATORS))
         await admin(mo, "flags", "2", quorum=2)
         first, second = await fox(ada), await fox(ada)
 
@@ -37,7 +37,7 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
             await shown(ada, first, hidden=True)
             post = await case_post(mo)
             panel = await admin(mo, "panel", "## Easel on")
-            await mo.click(panel, "Lock")
+            await mo.click(panel, "Lock flags")
             await updated(mo, panel, "locked")
             for member in members:
                 await member.react(await member.message(lambda m: m.id == second.id), "🚩")
@@ -50,27 +50,27 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
         # The month's budget runs out: nothing is made until the manager raises it.
         await admin(mo, "budget", "$0.05", dollars=0.05)
         await fox(ada)
-        await refused(ada, "budget for the month")
+        await refused(ada, "monthly budget")
         await admin(mo, "pause", "paused", reason="We look into it")
         await refused(ada, "We look into it")
 
         # A member is blocked, leaves, and comes back.
         async with person_in(env, "Ben") as ben:
             await mo.slash("imagemod block", member=ben.id, reason="Brigading")
-            await private_reply(mo, "until you lift it")
+            await private_reply(mo, "until you unblock them")
             await ben.leave()
 
     async with env.app() as app, person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         panel = await admin(mo, "panel", "We look into it")
         await mo.click(panel, "Resume")
-        await updated(mo, panel, "Pictures can be ordered")
+        await updated(mo, panel, "Image creation is on")
         await admin(mo, "budget", "$5", dollars=5)
         await fox(ada)
         await mo.join("Ben")
         async with person_in(env, "Ben") as ben:
             await refused(ben, "Brigading")
             await mo.slash("imagemod unblock", member=ben.id)
-            await private_reply(mo, "can ask for pictures here again")
+            await private_reply(mo, "can create images here again")
             await fox(ben)
         await mo.slash("imagemod audit")
         audit = await private_reply(mo, "Audit")

@@ -56,7 +56,7 @@ async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     await decided(mo, post, f"**{button}**, decided by <@{mo.id}>")
     notice = await ada.message(lambda m: "A moderator of" in m.content, "dm")
     assert ("Appeal" in notice.buttons) == strikes
-    assert ("trike was noted" in notice.content) == strikes
+    assert ("got a strike" in notice.content) == strikes
 
 
 async def test_keep_removes_the_spoiler(app: App, ada: Person, ben: Person, mo: Person) -> None:
@@ -95,7 +95,7 @@ async def test_each_step_survives_a_restart(env: Env) -> None:
         async with env.app() as app:
             await mo.click(second, "Keep")
             await decided(mo, second, "**Keep**")
-            await ada.message(lambda m: "Your appeal was heard" in m.content, "dm")
+            await ada.message(lambda m: "Your appeal was reviewed" in m.content, "dm")
             assert await app.store.read(conduct.blocked_now, guild_of(mo), system()) == []
         assert len([m for m in mo.messages(MODERATORS) if "**Case" in m.content]) == 2
 
@@ -108,9 +108,9 @@ async def test_a_case_has_one_appeal(app: App, ada: Person, mo: Person, asked: A
     notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
     await ada.click(notice, "Appeal")
     await ada.submit(await ada.modal(), words="Why?")
-    await ada.message(lambda m: "will look again" in m.content, "dm")
+    await ada.message(lambda m: "will review this again" in m.content, "dm")
     await ada.click(notice, "Appeal")
-    await ada.message(lambda m: "nothing to appeal here" in m.content, "dm")
+    await ada.message(lambda m: "can't appeal this" in m.content, "dm")
 
 
 async def test_when_two_moderators_press_at_once_one_decides(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
@@ -134,7 +134,7 @@ async def test_flags_of_newcomers_are_stored_but_do_not_count(app: App, env: Env
     await mo.join("Newt", days=1)
     async with crowd(env, "Newt") as (newt,):
         await newt.react(await seen(newt, first), "🚩")
-        await newt.message(lambda m: "counts once you have been a member here for 7 days" in m.content, "dm")
+        await newt.message(lambda m: "Flags count once you've been a member for 7 days" in m.content, "dm")
     assert await app.store.read(waiting, guild_of(ada)) == []
 
 
@@ -226,7 +226,7 @@ async def test_a_flagged_prompt_opens_a_case_for_its_image(app: App, ada: Person
     await with_moderators(app, ada, prompts={"flag": {"words": ["fox"]}})
     await shown(ada, await asked(), hidden=True)
     post = await case_post(mo)
-    assert "Its prompt was flagged:" in post.content
+    assert "The prompt was flagged:" in post.content
     await mo.click(post, "Refund")
     await decided(mo, post, "**Refund**")
 
@@ -240,4 +240,4 @@ async def test_a_case_about_a_deleted_message_can_be_decided(app: App, ada: Pers
     post = await case_post(mo)
     await mo.click(post, "Block 24 h")
     await decided(mo, post, "**Block 24 h**")
-    await ada.message(lambda m: "cannot make pictures there" in m.content, "dm")
+    await ada.message(lambda m: "blocked you from creating images there" in m.content, "dm")

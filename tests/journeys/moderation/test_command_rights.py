@@ -57,7 +57,7 @@ COMMANDS: list[tuple[Action, str, dict[str, Any], set[str]]] = [
 IDS = [" ".join([command, *map(str, values.values())]) for _, command, values, _ in COMMANDS]
 FORMER: list[tuple[Action, str, dict[str, Any], str]] = [
     (Action.MANAGE, "imageadmin panel", {}, "Pause"),
-    (Action.MODERATE, "imagemod purge", {"member": "MEMBER"}, "Take them away"),
+    (Action.MODERATE, "imagemod purge", {"member": "MEMBER"}, "Delete all"),
     (Action.MODERATE, "usage", {}, "By model"),
 ]
 
@@ -97,7 +97,7 @@ async def run(stage: Stage, who: str, command: str, values: dict[str, Any]) -> N
 
 
 def refused_with(stage: Stage, action: Action) -> set[str]:
-    return {"You may not use this command here."} if action is Action.MANAGE else sentences(action, stage.author)
+    return {"You can't use this command here."} if action is Action.MANAGE else sentences(action, stage.author)
 
 
 def answered(stage: Stage, who: str) -> Done:

@@ -19,7 +19,7 @@ from tests.journeys.manager_steps import guild_of
 from tests.journeys.reaction_steps import NOTE, direct_message, note_for
 
 Route = Callable[[Person, Message], Awaitable[Message]]
-PAUSED, BLOCKED = "Pictures are paused", "You cannot ask for pictures here"
+PAUSED, BLOCKED = "Image creation is paused", "You're blocked from creating images here"
 DEV, UNSAFE = "flux-2-dev", "disable_safety_checker=true"
 
 
@@ -136,7 +136,7 @@ async def test_a_thread_follows_the_rules_of_its_channel(app: App, ada: Person) 
     thread = await ada.thread("foxes")
     await change_rules(app.services.guilds, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
     await ada.slash("generate", thread, prompt="a fox")
-    assert "not made in this channel" in (await refused(ada, thread)).content
+    assert "can't be created in this channel" in (await refused(ada, thread)).content
 
 
 async def test_a_thread_can_be_allowed_in_a_channel_that_is_not(app: App, ada: Person) -> None:
@@ -187,11 +187,11 @@ async def test_a_server_s_prices_are_shown_in_every_model_list(app: App, ada: Pe
     klein = "black-forest-labs-flux-2-klein-4b"
     await change_rules(app.services.guilds, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
     assert [choice["name"] for choice in await ada.autocomplete("generate", "model", model="")] == [
-        "FLUX.2 Klein 4B · 2.5 credits a picture"
+        "FLUX.2 Klein 4B · 2.5 credits per image"
     ]
     await ada.click(first, "Edit")
     offered = (await ada.modal()).control("model")["options"]
-    assert [(each["value"], each["description"]) for each in offered] == [(klein, "2.5 credits a picture · you have 998.6")]
+    assert [(each["value"], each["description"]) for each in offered] == [(klein, "2.5 credits per image · you have 998.6")]
 
 
 @pytest.mark.faults("moderation-down")
@@ -207,7 +207,7 @@ async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) ->
     await change_rules(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
     message = await ada.message(lambda m: "No picture" in m.content)
-    assert "please put it in other words. Nothing was charged for it." in message.content
+    assert "Try a different one. Nothing was charged for it." in message.content
 
 
 @pytest.mark.parametrize(

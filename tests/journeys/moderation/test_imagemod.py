@@ -63,10 +63,10 @@ def reported(app: App, mo: Person) -> Reported:
 
 async def test_a_waiting_case_is_decided_in_the_panel(app: App, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
     case = await reported(await asked())
-    panel = await mod(mo, "cases", "1 case waits")
+    panel = await mod(mo, "cases", "1 case needs")
     assert "Too gory" in panel.text
     await mo.click(panel, "Spoiler")
-    panel = await updated(mo, panel, "No case waits")
+    panel = await updated(mo, panel, "No cases need a decision")
     assert f"Case {case.id}" in panel.text
     assert f"decided by <@{mo.id}>" in panel.text
     assert (await app.services.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
@@ -76,17 +76,17 @@ async def test_the_second_moderator_is_told_who_decided(env: Env, app: App, mo: 
     await reported(await asked())
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
-        first, second = await mod(mo, "cases", "1 case waits"), await mod(ben, "cases", "1 case waits")
+        first, second = await mod(mo, "cases", "1 case needs"), await mod(ben, "cases", "1 case needs")
         await mo.click(first, "Keep")
-        await updated(mo, first, "No case waits")
+        await updated(mo, first, "No cases need a decision")
         await ben.click(second, "Delete")
-        await updated(ben, second, f"<@{mo.id}> has decided this already: Keep")
+        await updated(ben, second, f"<@{mo.id}> already decided this: Keep")
 
 
 async def test_many_cases_are_paged(mo: Person, asked: Ask, reported: Reported) -> None:
     for number in range(5):
         await reported(await asked(prompt=f"fox {number}"))
-    panel = await mod(mo, "cases", "5 cases wait")
+    panel = await mod(mo, "cases", "5 cases need")
     assert "fox 0" in panel.text
     await mo.click(panel, "Next")
     panel = await updated(mo, panel, "fox 4")
@@ -106,7 +106,7 @@ async def test_a_page_of_cases_is_one_read(monkeypatch: pytest.MonkeyPatch, app:
         return read(op, *args, **kwargs)
 
     monkeypatch.setattr(app.store, "read", counted)
-    panel = await mod(mo, "cases", "4 cases wait")
+    panel = await mod(mo, "cases", "4 cases need")
     assert all(f"fox {number}" in panel.text for number in range(4))
     assert [module for module in reads if module != documents.__name__] == [cases.__name__]  # the documents are the guild's settings
 
@@ -120,12 +120,12 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
         told_of = Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about)
         await app.services.cases.flag(by, told_of)
-        at_a_glance = await admin(mo, "panel", "1 case waits")
+        at_a_glance = await admin(mo, "panel", "1 case needs")
         await mo.click(at_a_glance, "Open cases")
         panel = await private_reply(mo, "Cases")
     async with env.app(), person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Keep")
-        await updated(mo, panel, "No case waits")
+        await updated(mo, panel, "No cases need a decision")
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------------
@@ -133,24 +133,24 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
 
 async def test_a_blocked_member_is_refused_notified_and_listed_until_unblocked(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     first = await asked()
-    await mod(mo, "block", "cannot ask for pictures here until <t:", member=ada.id, hours=5, reason="Flooding")
+    await mod(mo, "block", "can't create images here until <t:", member=ada.id, hours=5, reason="Flooding")
     await ada.message(lambda m: "Flooding" in m.text, "dm")
     await ada.slash("generate", prompt="a red fox")
     await private_reply(ada, "Flooding")
     panel = await mod(mo, "blocked", f"<@{ada.id}>")
     await mo.click(panel, "Unblock")
-    await updated(mo, panel, "Nobody is blocked")
+    await updated(mo, panel, "No one is blocked")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: bool(m.attachments) and m.id != first.id)
 
 
 async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(app: App, mo: Person, ben: Person) -> None:
-    await mod(mo, "block", "until you lift it", member=ben.id)
+    await mod(mo, "block", "until you unblock them", member=ben.id)
     await ben.leave()
     await mo.join("Ben")
     assert "Not blocked" not in (await mod(mo, "member", f"<@{ben.id}>", member=ben.id)).text
-    await mod(mo, "unblock", "can ask for pictures here again", member=ben.id)
-    await mod(mo, "unblock", "No block of", member=ben.id)
+    await mod(mo, "unblock", "can create images here again", member=ben.id)
+    await mod(mo, "unblock", "isn't blocked here", member=ben.id)
 
 
 async def test_two_concurrent_blocks_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
@@ -177,25 +177,25 @@ async def test_an_image_is_deleted_by_its_link(app: App, mo: Person, ada: Person
 
 async def test_a_job_is_refunded_once_by_its_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     job = await written_down(app, await asked())
-    await mod(mo, "refund", "1.4 credits were given back", picture=job.id)
-    await mod(mo, "refund", "given back before", picture=job.id)
+    await mod(mo, "refund", "Refunded 1.4 credits", picture=job.id)
+    await mod(mo, "refund", "already refunded", picture=job.id)
     await mod(mo, "spoiler", "Spoiler", picture=job.id)
 
 
 @pytest.mark.parametrize("command", ["delete", "spoiler", "refund"])
 async def test_a_link_to_another_server_is_refused(mo: Person, command: str) -> None:
-    await mod(mo, command, "No picture of this server", picture="https://discord.com/channels/1/2/345678")
+    await mod(mo, command, "No image on this server", picture="https://discord.com/channels/1/2/345678")
 
 
 async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = [await asked(prompt=f"fox {number}") for number in range(3)]
     for message in made:
         await written_down(app, message)
-    panel = await mod(mo, "purge", "3 pictures", member=ada.id)
-    await mo.click(panel, "Leave them")
-    await updated(mo, panel, "Nothing was taken away")
-    panel = await mod(mo, "purge", "3 pictures", member=ada.id)
-    await mo.click(panel, "Take them away")
+    panel = await mod(mo, "purge", "3 images", member=ada.id)
+    await mo.click(panel, "Keep them")
+    await updated(mo, panel, "Nothing was deleted")
+    panel = await mod(mo, "purge", "3 images", member=ada.id)
+    await mo.click(panel, "Delete all")
     await updated(mo, panel, "3 requests")
     await ada.until(lambda: not any(m.id in {each.id for each in made} for m in ada.messages()) or None)
 
@@ -206,12 +206,12 @@ async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo
 async def test_the_audit_log_is_paged_and_filtered_by_member(app: App, mo: Person, ada: Person) -> None:
     for quorum in range(4, 16):
         await mo.slash("imageadmin flags", quorum=quorum)
-    await mod(mo, "block", "cannot ask", member=ada.id, reason="Flooding")
+    await mod(mo, "block", "can't create images", member=ada.id, reason="Flooding")
     panel = await mod(mo, "audit", f"<@{mo.id}> blocked <@{ada.id}>")
     assert "`flags.quorum`: 14 → 15" in panel.text
     await mo.click(panel, "Older")
     panel = await updated(mo, panel, "`flags.quorum`: 3 → 4")
     await mo.click(panel, "Newest")
     await updated(mo, panel, "Flooding")
-    about_ada = await mod(mo, "audit", f"Audit log of <@{ada.id}>", member=ada.id)
+    about_ada = await mod(mo, "audit", f"Audit log for <@{ada.id}>", member=ada.id)
     assert "flags.quorum" not in about_ada.text

@@ -30,7 +30,7 @@ async def test_every_image_is_logged_with_member_prompt_and_channel(app: App, ad
     await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
-    assert all(words in logged.content for words in (f"<@{ada.id}>", "FLUX.2 Klein 4B", "1.4 credits", "1 picture", f"/{first.id}"))
+    assert all(words in logged.content for words in (f"<@{ada.id}>", "FLUX.2 Klein 4B", "1.4 credits", "1 image", f"/{first.id}"))
     assert list(logged.buttons) == ["Keep", "Spoiler", "Delete", "Block 24 h", "Refund"]
     assert logged.pings == []
 
@@ -39,7 +39,7 @@ async def test_a_failed_request_is_logged_with_its_reason(app: App, env: Env, ad
     await with_log(app, ada)
     env.switchboard.turn_on("generation-fails")
     await ada.slash("generate", prompt="a red fox")
-    assert "no picture:" in (await entry(mo)).content
+    assert "no image:" in (await entry(mo)).content
 
 
 @pytest.mark.parametrize(("button", "says"), [("Delete", "deleted"), ("Refund", "deleted"), ("Block 24 h", "deleted")])

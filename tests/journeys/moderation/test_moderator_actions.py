@@ -90,7 +90,7 @@ async def test_a_running_job_cannot_be_deleted(stage: Stage) -> None:
     with stuck(stage):
         job, _ = await stage.waiting()
         await stage.forged(MODERATOR, f"v1:delete:{job.id}:0")
-        await stage.people[MODERATOR].message(lambda m: "still being made" in m.text)
+        await stage.people[MODERATOR].message(lambda m: "still in progress" in m.text)
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 
@@ -119,7 +119,7 @@ async def test_moderators_cannot_cancel_jobs_of_another_server(stage: Stage) -> 
             if job.prompt == "a far fox"
         ]
         await stage.forged(MANAGER, f"v1:cancel:{job.id}:0")
-        await stage.people[MANAGER].message(lambda m: "or a moderator, can cancel this" in m.text)
+        await stage.people[MANAGER].message(lambda m: "or a moderator can cancel this" in m.text)
         assert (await stage.app.services.orders.job(job.id)).cancel_requested_at is None
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
@@ -131,5 +131,5 @@ async def test_a_forged_report_is_about_the_image_that_its_form_was_opened_for(s
         patch.setattr(report, "FORM", lambda **_fields: form)
         await stage.people[MODERATOR].click(await stage.seen_by(MODERATOR, message), "Report")
         await stage.people[MODERATOR].submit(await stage.people[MODERATOR].modal(), reason="forged")
-    await stage.people[MODERATOR].message(lambda m: "Thank you. The moderators" in m.text)
+    await stage.people[MODERATOR].message(lambda m: "Thanks. This server's moderators" in m.text)
     assert await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)) is None

@@ -20,8 +20,8 @@ OPTIONS = {
     "level": {"type": "integer", "minimum": 0, "maximum": 6, "default": 2},
     "safety_level": {"type": "integer", "minimum": 0, "maximum": 6, "default": 5},
 }
-WORDS, SIZE, SHAPE = "do not allow this prompt", "at most 1 MP", "is not open to you here"
-SAFETY, MARKUP = "safety checker stays on", "Tags such as"
+WORDS, SIZE, SHAPE = "doesn't allow that prompt", "up to 1 megapixels", "can't use the aspect ratio"
+SAFETY, MARKUP = "safety checker can't be turned off", "Tags like"
 ATTACKS = [
     ("negative_prompt=gore", WORDS),
     ("negativePrompt=g.o.r.e", WORDS),

@@ -137,7 +137,7 @@ async def report_reaction(stage: Stage, who: str) -> Done:
 
 async def details_button(stage: Stage, who: str) -> Done:
     job, _ = await stage.still(private=True)
-    words = shown(stage, who, "**Job** `")
+    words = shown(stage, who, "**Support code** `")
     await stage.forged(who, f"v1:details:{job.id}:0")
     return words
 
@@ -349,15 +349,15 @@ async def apply_file_of_another(stage: Stage, who: str) -> Done:
 
 async def end_button(stage: Stage, who: str) -> Done:
     """Press the end button of the author's sponsorship, which is started again each time."""
-    if not any("End it" in m.buttons for m in stage.author.messages()):
+    if not any("End sponsorship" in m.buttons for m in stage.author.messages()):
         await grant(stage.app, stage.author, 100)
         await stage.author.slash("sponsor start", credits=1)
-    line = await stage.author.message(lambda m: "End it" in m.buttons)
-    sponsorship = line.buttons["End it"]["custom_id"].rpartition(":")[2]
+    line = await stage.author.message(lambda m: "End sponsorship" in m.buttons)
+    sponsorship = line.buttons["End sponsorship"]["custom_id"].rpartition(":")[2]
     if who == OUTSIDER:
-        await stage.forged(who, line.buttons["End it"]["custom_id"], panel=True)
+        await stage.forged(who, line.buttons["End sponsorship"]["custom_id"], panel=True)
     else:
-        await stage.people[who].click(await stage.seen_by(who, line), "End it")
+        await stage.people[who].click(await stage.seen_by(who, line), "End sponsorship")
 
     async def is_over() -> bool:
         return (await stage.app.services.money.sponsorship(sponsorship)).state is not SponsorshipState.OPEN

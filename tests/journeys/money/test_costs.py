@@ -61,7 +61,7 @@ async def test_the_price_of_the_chosen_options_is_held(env: Env, app: App, ada: 
 async def test_who_can_pay_only_the_default_cannot_order_more(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="50"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox", model="gpt-image-2", resolution="4K")
-        await ada.message(lambda m: "This costs 147 credits and you have 50 left." in m.text)
+        await ada.message(lambda m: "This costs 147 credits, and you have 50." in m.text)
         assert await env.generations() == []
 
 
@@ -93,7 +93,7 @@ async def test_without_an_estimate_it_is_sold_only_at_the_operator_s_price(env: 
         env.switchboard.turn_on("models-down")
         await ada.slash("generate", prompt="a fox", model="z-image-turbo", steps="11")
         if not price:
-            await ada.message(lambda m: "has no price per picture yet" in m.text)
+            await ada.message(lambda m: "can't be used yet because it has no price" in m.text)
             return
         await ada.message(has_image)
         assert await spent(app, ada) == 3
@@ -103,7 +103,7 @@ async def test_a_server_s_price_does_not_sell_what_has_no_known_cost(env: Env, a
     await change_rules(app, prices={"z-image-turbo": 0})
     env.switchboard.turn_on("models-down")
     await ada.slash("generate", prompt="a fox", model="z-image-turbo", steps="11")
-    await ada.message(lambda m: "has no price per picture yet" in m.text)
+    await ada.message(lambda m: "can't be used yet because it has no price" in m.text)
     assert await env.generations() == []
 
 
@@ -120,7 +120,7 @@ async def test_lists_say_that_a_price_depends_on_options(ada: Person) -> None:
         return "GPT Image 2" in message.text
 
     await ada.slash("models")
-    assert "42 credits a picture by default" in (await ada.message(listed)).text
+    assert "from 42 credits per image" in (await ada.message(listed)).text
     choices = await ada.autocomplete("generate", "model", model="klein")
     assert all("default" not in choice["name"] for choice in choices)
 

@@ -41,15 +41,21 @@ async def ordered(person: Person, channel: str = "studio", /, **options: Any) ->
 async def test_no_rule_of_a_server_raises_what_its_images_may_cost(app: App, ada: Person, env: Env, rules: dict[str, Any]) -> None:
     await change_rules(app, **rules)
     assert has_image(await ordered(ada, count=2))
-    assert "more than is left of this server's budget" in (await ordered(ada)).text
+    assert "more than what's left of this server's monthly budget" in (await ordered(ada)).text
     assert len(await env.generations()) == 2
 
 
 async def test_a_price_of_zero_still_counts_against_the_servers_budget(app: App, ada: Person, env: Env) -> None:
     await change_rules(app, **ALL_FREE, usd_per_month=0.02)
     assert has_image(await ordered(ada))
-    assert "more than is left of this server's budget" in (await ordered(ada)).text
+    assert "more than what's left of this server's monthly budget" in (await ordered(ada)).text
     assert len(await env.generations()) == 1
+
+
+async def test_a_budget_below_what_is_spent_says_until_when_no_images_are_created(app: App, ada: Person, mo: Person) -> None:
+    await change_rules(app, **ALL_FREE)
+    await ordered(ada, count=2)
+    await admin(mo, "budget", "$0.02 is already spent, so no new images until <t:", dollars=0.01)
 
 
 async def test_orders_at_once_cannot_exceed_a_budget(app: App, ada: Person, env: Env) -> None:
@@ -64,7 +70,7 @@ async def test_orders_at_once_cannot_exceed_a_budget(app: App, ada: Person, env:
 async def test_the_operators_limit_holds_over_servers_and_direct_messages(app: App, ada: Person, env: Env) -> None:
     assert has_image(await ordered(ada, count=2))
     assert has_image(await ordered(ada, "dm"))
-    assert "of the bot's budget" in (await ordered(ada, "dm")).text
+    assert "of the bot's monthly budget" in (await ordered(ada, "dm")).text
     assert len(await env.generations()) == 3
 
 
@@ -72,16 +78,16 @@ async def test_usage_counts_what_the_provider_charges(app: App, ada: Person, mo:
     await change_rules(app, **ALL_FREE)
     await ordered(ada, count=2)
     await mo.slash("usage")
-    assert "2 pictures · 0 credits ($0.0280)" in (await private_reply(mo, "2 pictures")).text
+    assert "2 images · 0 credits ($0.0280)" in (await private_reply(mo, "2 images")).text
 
 
 @pytest.mark.usefixtures("limited", "app")
 async def test_a_manager_who_asks_for_a_larger_budget_is_told_the_operators(mo: Person) -> None:
-    await admin(mo, "budget", "at most $0.03 a month", dollars=500.0)
+    await admin(mo, "budget", "budget set to $0.03", dollars=500.0)
 
 
 async def test_credits_that_a_manager_grants_are_good_on_their_server_only(app: App, mo: Person, ada: Person) -> None:
-    await admin(mo, "grant", "has 1000000 credits more", credits=1_000_000, member=ada.id)
+    await admin(mo, "grant", f"Granted <@{ada.id}> 1000000 credits", credits=1_000_000, member=ada.id)
     await ada.slash("generate", "dm", prompt="a red fox")
     assert has_image(await ada.message(has_image, "dm"))
     assert await granted_left(app, ada) == 1_000_000
@@ -92,11 +98,11 @@ async def test_credits_that_a_manager_grants_are_good_on_their_server_only(app: 
 @pytest.mark.parametrize(
     ("may", "command", "values", "words"),
     [
-        ("quotas,grants", "price", {"model": "flux-2-dev", "credits": 0.0}, "sets the prices; servers can't"),
-        ("prices,grants", "pool", {"size": 5.0}, "sets how many credits members have"),
-        ("prices,grants", "everyone", {"credits": 5.0}, "sets how many credits members have"),
-        ("none", "grant", {"credits": 5.0}, "grants credits; servers can't"),
-        ("prices", "gallery", {"channel": "gallery", "reward": 5.0}, "grants credits; servers can't"),
+        ("quotas,grants", "price", {"model": "flux-2-dev", "credits": 0.0}, "Only the bot's operator can set prices"),
+        ("prices,grants", "pool", {"size": 5.0}, "Only the bot's operator can set how many credits"),
+        ("prices,grants", "everyone", {"credits": 5.0}, "Only the bot's operator can set how many credits"),
+        ("none", "grant", {"credits": 5.0}, "Only the bot's operator can grant credits"),
+        ("prices", "gallery", {"channel": "gallery", "reward": 5.0}, "Only the bot's operator can grant credits"),
     ],
 )
 async def test_managers_set_what_the_operator_lets_them(env: Env, may: str, command: str, values: dict[str, Any], words: str) -> None:
@@ -120,9 +126,9 @@ async def test_a_server_that_the_operator_does_not_name_gets_nothing(env: Env) -
         made = await ordered(ada)
     async with env.app(SERVERS="1") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        await private_reply(ada, "has not opened it to this server")
+        await private_reply(ada, "isn't available on this server")
         await ada.click(made, "Again")
-        await ada.until(lambda: sum("has not opened it to this server" in m.text for m in ada.messages()) == 2)
+        await ada.until(lambda: sum("isn't available on this server" in m.text for m in ada.messages()) == 2)
         await ada.react(made, "🔁")
         await ada.slash("generate", "dm", prompt="a blue fox")
         await ada.message(has_image, "dm")

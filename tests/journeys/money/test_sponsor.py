@@ -22,7 +22,7 @@ async def begun(app: App, host: Person, channel: str = "studio", **options: obje
     """Start a sponsorship, by a member who was granted 1000 credits, and wait for its public message."""
     await grant(app, host, 1000)
     await host.slash("sponsor start", channel, **options)
-    return await host.message(lambda m: "pays for everyone here" in m.text and "How much is left?" in m.buttons, channel)
+    return await host.message(lambda m: "sponsors everyone here" in m.text and "How much is left?" in m.buttons, channel)
 
 
 async def has(app: App, person: Person) -> float:
@@ -55,31 +55,31 @@ async def test_anyone_can_refresh_the_public_message(app: App, ada: Person, ben:
     await ben.slash("sponsor show")
     await ben.message(lambda m: m.ephemeral and "**3.6** of 5 credits left" in m.text)
     await ben.slash("quota")
-    await ben.message(lambda m: "pays for everyone here until" in m.text and "### Prices" in m.text)
+    await ben.message(lambda m: "is sponsoring everyone here until" in m.text and "### Prices" in m.text)
 
 
 async def test_a_moderator_ends_it_and_the_rest_is_returned(app: App, ada: Person, mo: Person) -> None:
     line = await begun(app, ada, credits=5)
-    await mo.click(await mo.message(lambda m: m.id == line.id), "End it")
-    await mo.message(lambda m: m.content == f"💛 Ended. 5 credits went back to <@{ada.id}>.")
-    over = await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
+    await mo.click(await mo.message(lambda m: m.id == line.id), "End sponsorship")
+    await mo.message(lambda m: m.content == f"💛 Ended. <@{ada.id}> got 5 credits back.")
+    over = await ada.message(lambda m: m.id == line.id and "sponsorship has ended." in m.text)
     assert (over.buttons, await granted_left(app, ada), await right(app)) == ({}, 1000, True)
     await ada.slash("sponsor stop")
-    await ada.message(lambda m: "Nobody pays for others here." in m.content)
+    await ada.message(lambda m: "Nobody is sponsoring images here." in m.content)
 
 
 async def test_the_host_ends_it_by_the_command(app: App, ada: Person) -> None:
     await begun(app, ada, credits=5)
     await ada.slash("sponsor stop")
-    await ada.message(lambda m: "Ended. 5 credits went back" in m.content)
+    await ada.message(lambda m: f"Ended. <@{ada.id}> got 5 credits back." in m.content)
     assert await granted_left(app, ada) == 1000
 
 
 async def test_ending_it_twice_at_once_returns_the_rest_once(app: App, ada: Person, mo: Person) -> None:
     line = await begun(app, ada, credits=5)
     seen = await mo.message(lambda m: m.id == line.id)
-    await asyncio.gather(ada.click(line, "End it"), mo.click(seen, "End it"))
-    await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
+    await asyncio.gather(ada.click(line, "End sponsorship"), mo.click(seen, "End sponsorship"))
+    await ada.message(lambda m: m.id == line.id and "sponsorship has ended." in m.text)
     assert [await granted_left(app, ada), await right(app)] == [1000, True]
 
 
@@ -89,8 +89,8 @@ async def test_a_public_message_of_an_earlier_run_still_works(env: Env) -> None:
     async with env.app() as app, person_in(env, "Ada") as ada:
         line = await ada.message(lambda m: m.id == line.id)
         await ada.click(line, "How much is left?")
-        await ada.click(line, "End it")
-        await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
+        await ada.click(line, "End sponsorship")
+        await ada.message(lambda m: m.id == line.id and "sponsorship has ended." in m.text)
         assert await granted_left(app, ada) == 1000
 
 
@@ -99,7 +99,7 @@ async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
         line = await begun(app, ada, hours=1, credits=5)
     later = env.app(clock=lambda: system() + 2 * HOUR_MS)
     async with later as app, person_in(env, "Ada") as ada:
-        account = AccountRef(name=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
+        account = AccountRef(name=sponsor_account(str(line.buttons["End sponsorship"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
             return await granted_left(app, ada) == 1000 or None
@@ -111,15 +111,15 @@ async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
 
 async def test_there_is_one_host_at_a_time_and_at_most_their_balance(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("sponsor start", credits=5)
-    await ada.message(lambda m: "You can give away 0 credits here" in m.content)
+    await ada.message(lambda m: "You can give 0 credits here" in m.content)
     await begun(app, ada, credits=5)
     await grant(app, ben, 1000)
     await ben.slash("sponsor start", credits=5)
-    await ben.message(lambda m: "Somebody pays for everyone here already" in m.content)
+    await ben.message(lambda m: "Someone is already sponsoring this channel" in m.content)
     assert [await granted_left(app, ada), await has(app, ben)] == [995, 1000]
 
 
 async def test_sponsorships_can_be_turned_off(app: App, ada: Person) -> None:
     await change_rules(app, sponsoring={"on": False})
     await ada.slash("sponsor start")
-    await ada.message(lambda m: "do not pay for others on this server" in m.content)
+    await ada.message(lambda m: "can't sponsor images on this server" in m.content)

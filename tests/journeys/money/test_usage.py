@@ -37,8 +37,8 @@ async def busy(app: App, asked: Ask) -> None:
 async def test_a_moderator_sees_sums_rows_and_a_chart_in_private(mo: Person, ada: Person) -> None:
     panel = await opened(mo)
     assert panel.ephemeral
-    assert "**Last 30 days** · 3 pictures · 4.2 credits ($0.0420)" in panel.text
-    assert f"1. <@{ada.id}> · 3 pictures" in panel.text
+    assert "**Last 30 days** · 3 images · 4.2 credits ($0.0420)" in panel.text
+    assert f"1. <@{ada.id}> · 3 images" in panel.text
     chart = Image.open(io.BytesIO(await mo.fetch(panel.attachments[0]["url"])))
     assert chart.size == (1280, 720)
 
@@ -47,7 +47,7 @@ async def test_the_panel_switches_range_and_grouping(app: App, mo: Person, asked
     await change_rules(app, usd_per_month=1)
     await written_down(app, await asked())
     panel = await opened(mo, days=7)
-    panel = await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")
+    panel = await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 image")
     panel = await turned(mo, panel, "90 days", "Last 90 days")
     panel = await turned(mo, panel, "By day", "1. 20")
     assert "**$0.9860** of $1.00 left" in panel.text
@@ -56,8 +56,8 @@ async def test_the_panel_switches_range_and_grouping(app: App, mo: Person, asked
 
 @pytest.mark.usefixtures("busy")
 async def test_usage_can_be_filtered_by_member(mo: Person, ada: Person, ben: Person) -> None:
-    assert f"Use by <@{ada.id}>" in (await opened(mo, member=ada.id, by="model")).text
-    assert "Nothing was made." in (await opened(mo, member=ben.id)).text
+    assert f"Usage by <@{ada.id}>" in (await opened(mo, member=ada.id, by="model")).text
+    assert "No images." in (await opened(mo, member=ben.id)).text
 
 
 @pytest.mark.usefixtures("busy")
@@ -78,4 +78,4 @@ async def test_a_panel_of_an_earlier_run_still_works(env: Env) -> None:
             await ada.slash("generate", prompt="a red fox")
             await ada.message(has_image)
     async with env.app(), person_in(env, "Mo") as mo:
-        await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")
+        await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 image")

@@ -19,19 +19,19 @@ from tests.journeys.conftest import Ask, Traffic, written_down
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker
 REFUSALS: dict[str, dict[str, Any]] = {
-    "Pictures are paused": {"pause": {"on": True}},
-    "You cannot ask for pictures here": {},  # a block
-    "not made in this channel": {"channels": {"allowed": [1]}},
-    "do not open any model": {"everyone": {"models": []}},
-    "where others see them": {"everyone": {"private": False}},
-    "safety checker stays on": {},  # the request turns it off
-    "New members wait": {"newcomers": {"wait_hours": 48}},
-    "1 picture at a time": {"everyone": {"max_count": 1}},
-    "at most 0.5 MP": {"everyone": {"max_megapixels": 0.5}},
-    "at most 1 pictures waiting": {"everyone": {"waiting": 1}},
-    "budget for the month": {"usd_per_month": "0.01"},
-    "pool has 1 left": {"pool": {"size": 1}},
-    "do not allow this prompt": {"prompts": {"block": {"words": ["fox"]}}},
+    "Image creation is paused": {"pause": {"on": True}},
+    "You're blocked from creating images here": {},  # a block
+    "can't be created in this channel": {"channels": {"allowed": [1]}},
+    "don't let you use any model": {"everyone": {"models": []}},
+    "can't create private images": {"everyone": {"private": False}},
+    "safety checker can't be turned off": {},  # the request turns it off
+    "New members can't create images": {"newcomers": {"wait_hours": 48}},
+    "1 image at a time": {"everyone": {"max_count": 1}},
+    "up to 0.5 megapixels": {"everyone": {"max_megapixels": 0.5}},
+    "up to 1 images queued": {"everyone": {"waiting": 1}},
+    "monthly budget": {"usd_per_month": "0.01"},
+    "pool has 1.": {"pool": {"size": 1}},
+    "doesn't allow that prompt": {"prompts": {"block": {"words": ["fox"]}}},
 }
 
 
@@ -61,12 +61,12 @@ async def zoe(env: Env, app: App, ada: Person) -> AsyncIterator[Person]:
 async def test_nothing_is_downloaded_or_decoded_for_a_refusal(env: Env, app: App, zoe: Person, decoded: list[int], sentence: str) -> None:
     guild_id = int(zoe.hello["guild"]["id"])
     await change_rules(app.services.guilds, guild_id, **REFUSALS[sentence])
-    if "cannot ask" in sentence:
+    if "blocked" in sentence:
         await app.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
-    options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "MP" in sentence or "safety" in sentence else {}
+    options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "megapixels" in sentence or "safety" in sentence else {}
     unsafe = {"more": "disable_safety_checker=true"} if "safety" in sentence else {}
-    images = {f"image{n}": zoe.upload(f"{n}.png", b"no picture at all") for n in (1, 2, 3)}
-    await zoe.slash("generate", prompt="a fox", count=2, private="others" in sentence, **options, **unsafe, **images)
+    images = {f"image{n}": zoe.upload(f"{n}.png", b"no image at all") for n in (1, 2, 3)}
+    await zoe.slash("generate", prompt="a fox", count=2, private="private" in sentence, **options, **unsafe, **images)
     await zoe.message(lambda m: m.ephemeral and sentence in m.content)
     assert (env.discord.downloads, decoded) == ([], [])
 
@@ -76,12 +76,12 @@ async def test_nothing_is_downloaded_without_the_consent_of_all(
 ) -> None:
     first = await asked()
     await ben.menu("Use as reference", await ben.message(lambda m: m.id == first.id and has_image(m)))
-    await ben.message(lambda m: "Put by" in m.content)
+    await ben.message(lambda m: "Saved to your tray" in m.content)
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     before = len(env.discord.downloads), len(decoded)
-    images = {name: ben.upload(f"{name}.png", b"no picture at all") for name in ("image", "image2", "image3")}
+    images = {name: ben.upload(f"{name}.png", b"no image at all") for name in ("image", "image2", "image3")}
     await ben.slash("edit", prompt="at night", **images)
-    await ben.message(lambda m: "does not let you edit" in m.content)
+    await ben.message(lambda m: "doesn't let you edit" in m.content)
     assert (len(env.discord.downloads), len(decoded)) == before
 
 
@@ -98,7 +98,7 @@ async def test_nothing_is_downloaded_for_a_form_that_is_refused(env: Env) -> Non
         env.switchboard.turn_on("result-not-image")  # only Discord still has it
         await change_rules(app.services.guilds, int(ada.hello["guild"]["id"]), pause={"on": True})
         await ada.submit(form, prompt="at night")
-        await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
+        await ada.message(lambda m: m.ephemeral and "Image creation is paused" in m.content)
         assert len(env.discord.downloads) == before
 
 

@@ -122,7 +122,7 @@ async def test_an_option_makes_a_deferral_private(app: App, ada: Person, ben: Pe
     with burst(app):
         await ada.slash("edit", prompt="a red fox", private=True)
         assert (await deferred(ada)).ephemeral
-    await ada.message(lambda m: "Attach a picture" in m.content)
+    await ada.message(lambda m: "Attach an image" in m.content)
     assert ben.messages() == []
 
 
@@ -177,7 +177,7 @@ async def test_a_public_answer_follows_a_private_deferral(app: App, ada: Person,
     with burst(app):
         await ada.slash("gift", member=ben.id, credits=2.5)
         assert (await deferred(ada)).ephemeral
-    said = await ben.message(lambda m: "gives" in m.content)
+    said = await ben.message(lambda m: "gave" in m.content)
     assert said.pings == [ben.id]
     await ada.until(lambda: [m.id for m in ada.messages()] == [said.id])
 

@@ -90,7 +90,7 @@ MOMENTS: dict[str, Callable[[Env], Callable[[], bool]]] = {
     "the queue was asked": lambda s: asked_for(s, "POST", "/api/ai/queue"),
     "the queue's answer is written": lambda s: in_database(s, "SELECT 1 FROM generations WHERE provider_id IS NOT NULL"),
     "it is settled": lambda s: in_database(s, "SELECT 1 FROM ledger WHERE entry = 'settle'"),
-    "the picture is fetched": lambda s: asked_for(s, "GET", "/results"),
+    "the image is fetched": lambda s: asked_for(s, "GET", "/results"),
     "it is delivered": lambda s: in_database(s, "SELECT 1 FROM jobs WHERE state = 'delivered'"),
 }
 

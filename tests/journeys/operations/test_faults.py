@@ -67,14 +67,14 @@ UNSEEN = [
 ]
 TOLD = [
     FaultCase(fault="enqueue-empty", says="No picture", spent=0, enqueued=0),
-    FaultCase(fault="out-of-credit", says="does not serve this bot's account", spent=0, enqueued=0),
-    FaultCase(fault="key-refused", says="does not serve this bot's account", spent=0, enqueued=0),
+    FaultCase(fault="out-of-credit", says="isn't available right now. The bot's operator has been told", spent=0, enqueued=0),
+    FaultCase(fault="key-refused", says="isn't available right now. The bot's operator has been told", spent=0, enqueued=0),
     FaultCase(fault="generation-fails", says="No picture", spent=0),
-    FaultCase(fault="generation-cancelled", says="No picture: The image service cancelled this picture.", spent=0),
-    FaultCase(fault="result-huge", says="Its price was given back", spent=0),
-    FaultCase(fault="result-not-image", says="Its price was given back", spent=0),
-    FaultCase(fault="result-bomb", says="Its price was given back", spent=0),
-    FaultCase(fault="result-elsewhere", says="Its price was given back", spent=0),
+    FaultCase(fault="generation-cancelled", says="No picture: The image service cancelled this image.", spent=0),
+    FaultCase(fault="result-huge", says="You were refunded", spent=0),
+    FaultCase(fault="result-not-image", says="You were refunded", spent=0),
+    FaultCase(fault="result-bomb", says="You were refunded", spent=0),
+    FaultCase(fault="result-elsewhere", says="You were refunded", spent=0),
 ]
 ELSEWHERE = {  # they have tests of their own below
     "cancel-charged",
@@ -116,7 +116,7 @@ async def test_a_generation_that_never_ends_is_cancelled_and_refunded(env: Env) 
     env.switchboard.turn_on("generation-stuck")
     async with env.app(MAX_GENERATION_MINUTES="0.005") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        assert "did not finish this picture in time" in (await ada.message(finished)).content
+        assert "took too long" in (await ada.message(finished)).content
         assert (await statement_of(app, int(ada.id))).held == 0
 
 
@@ -179,7 +179,7 @@ async def test_a_new_message_whose_response_was_lost_is_not_sent_twice(env: Env,
     where = "dm" if lost == "dm" else "studio"
     await ada.message(finished, where)
     await ada.slash("quota")
-    await ada.message(lambda m: "0 held" in m.text)
+    await ada.message(lambda m: "0 reserved" in m.text)
     assert len([m for m in ada.messages(where) if finished(m)]) == 1
 
 
@@ -216,5 +216,5 @@ async def test_in_sync_mode_a_lost_response_is_not_paid_twice(env: Env) -> None:
         await ada.slash("generate", prompt="a red fox")
         message = await ada.message(finished)
         calls = env.images.received("POST", "/api/ai/images")
-        assert (len(calls), has_image(message) or "answer was lost" in message.content) == (1, True)
+        assert (len(calls), has_image(message) or "answer got lost" in message.content) == (1, True)
         assert (await statement_of(app, int(ada.id))).held == 0

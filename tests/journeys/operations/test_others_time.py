@@ -60,7 +60,7 @@ async def test_patterns_that_are_slow_over_their_matches(app: App, ada: Person, 
 
     async def attack() -> None:
         await asyncio.gather(*(ada.slash("generate", prompt="a" * 2000) for _ in range(3)))
-        await ada.until(lambda: len([m for m in ada.messages() if "take too long" in m.content]) == 3 or None, timeout_s=30)
+        await ada.until(lambda: len([m for m in ada.messages() if "took too long" in m.content]) == 3 or None, timeout_s=30)
 
     await acknowledged_during(attack(), ben)
 
@@ -71,7 +71,7 @@ async def test_huge_references_for_the_tray(app: App, ada: Person, ben: Person) 
             files = (ada.upload(f"{n}.webp", tiny_webp(4000, 4000)),)
             await ada.say(f"image {n}", files=files)
             await ada.menu("Use as reference", await ada.message(lambda m: f"image {n}" in m.content))  # noqa: B023  awaited in the loop
-        await ada.message(lambda m: "holds 2 pictures now" in m.content, timeout_s=60)
+        await ada.message(lambda m: "Saved to your tray (2 images)" in m.content, timeout_s=60)
         await ada.slash("tray show")
         await ada.message(lambda m: len(m.attachments) == 2, timeout_s=60)
 
@@ -100,7 +100,7 @@ async def test_a_settings_file_full_of_errors(app: App, mo: Person, ben: Person,
     async def attack() -> None:
         for _ in range(4):
             await mo.slash("imageadmin import", file=mo.upload("settings.json", content))
-        await mo.until(lambda: len([m for m in mo.messages() if "more than settings can" in m.text]) == 4 or None, timeout_s=30)
+        await mo.until(lambda: len([m for m in mo.messages() if "too many values" in m.text]) == 4 or None, timeout_s=30)
 
     await acknowledged_during(attack(), ben)
 

@@ -49,8 +49,8 @@ async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: T
 @pytest.mark.parametrize(
     ("command", "values", "words"),
     [
-        ("pause", {}, "Pictures are paused"),
-        ("flags", {"quorum": 5}, "5 flags hide a picture"),
+        ("pause", {}, "Image creation is paused"),
+        ("flags", {"quorum": 5}, "5 flags hide an image"),
         ("members", {}, "leaderboard"),
         ("panel", {}, "Easel on"),
         ("rules test", {"prompt": "a red fox"}, "a red fox"),
@@ -69,5 +69,5 @@ async def test_a_press_of_the_imageadmin_panel_reads_each_thing_once(
     panel = await admin(mo, "panel", "Easel on")
     traffic.so_far()
     await mo.click(panel, "Pause")
-    await updated(mo, panel, "Pictures are paused")
+    await updated(mo, panel, "Image creation is paused")
     assert (of_preferences(traffic), len(settings_reads)) == ([], 2)

@@ -121,4 +121,4 @@ async def test_a_lost_response_is_recovered_under_an_id_that_both_have(env: Env)
 async def test_the_models_are_listed_under_the_provider_s_title(env: Env) -> None:
     async with twins(env) as both:
         await both.ada.slash("models")
-        assert "**Acme One** · Acme · 3 credits a picture" in (await both.ada.message(lambda m: "Acme One" in m.text)).text
+        assert "**Acme One** · Acme · 3 credits per image" in (await both.ada.message(lambda m: "Acme One" in m.text)).text

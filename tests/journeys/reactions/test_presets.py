@@ -17,7 +17,7 @@ async def said_privately(person: Person, words: str) -> Message:
 
 async def test_an_added_preset_is_run_by_its_emoji(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
     await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox", options="output_quality=high")
-    await said_privately(mo, "🦊 runs Fox face from now on, with FLUX.2 Klein 4B at 1.4 credits a picture")
+    await said_privately(mo, "🦊 now runs Fox face with FLUX.2 Klein 4B at 1.4 credits per image")
     first = await asked()
     await ada.react(first, "🦊")
     assert "everybody is a fox" in (await answer_to(ada, first)).content
@@ -35,12 +35,12 @@ async def test_the_server_s_own_emoji_runs_one(mo: Person, ada: Person, asked: A
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"emoji": "🔁"}, "meaning of its own"),
-        ({"emoji": "fox"}, "one emoji is needed"),
-        ({"emoji": "🦊🦊"}, "one emoji is needed"),
-        ({"emoji": "<:other:123456789012345678>"}, "not of this server"),
+        ({"emoji": "🔁"}, "already has a meaning"),
+        ({"emoji": "fox"}, "isn't an emoji. Choose one emoji"),
+        ({"emoji": "🦊🦊"}, "isn't an emoji. Choose one emoji"),
+        ({"emoji": "<:other:123456789012345678>"}, "from another server"),
         ({"options": "output_quality=best"}, "best"),
-        ({"model": "no such model"}, "There is no model"),
+        ({"model": "no such model"}, "There's no model"),
     ],
 )
 async def test_a_preset_that_could_not_run_is_refused(app: App, mo: Person, options: dict[str, str], sentence: str) -> None:
@@ -51,21 +51,21 @@ async def test_a_preset_that_could_not_run_is_refused(app: App, mo: Person, opti
 async def test_the_list_shows_prices_and_what_each_does(mo: Person) -> None:
     await mo.slash("presets list")
     text = (await said_privately(mo, "Presets")).text
-    for part in ("🎨 **Watercolour** · FLUX.2 Klein 4B · 1.4 credits a picture", "loose watercolour painting", "7 of 20 presets"):
+    for part in ("🎨 **Watercolour** · FLUX.2 Klein 4B · 1.4 credits per image", "loose watercolour painting", "7 of 20 presets"):
         assert part in text
 
 
 async def test_a_preset_costs_what_its_options_cost(mo: Person) -> None:
     options = "quality=low resolution=4K"
     await mo.slash("presets add", emoji="🦊", name="Fox", prompt="a fox", model="gpt-image-2", options=options)
-    assert "GPT Image 2 at 5 credits a picture." in (await said_privately(mo, "from now on")).text
+    assert "GPT Image 2 at 5 credits per image." in (await said_privately(mo, "🦊 now runs Fox with")).text
     await mo.slash("presets list")
-    assert "🦊 **Fox** · GPT Image 2 · 5 credits a picture\n" in (await said_privately(mo, "8 of 20 presets")).text
+    assert "🦊 **Fox** · GPT Image 2 · 5 credits per image\n" in (await said_privately(mo, "8 of 20 presets")).text
 
 
 async def test_a_removed_preset_no_longer_runs(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
     await mo.slash("presets remove", preset="watercolour")
-    await said_privately(mo, "🎨 runs Watercolour no more")
+    await said_privately(mo, "Removed Watercolour from 🎨")
     first = await asked()
     await ada.react(first, "🎨")
     await ada.react(first, "🌙")
@@ -84,10 +84,10 @@ async def test_only_models_that_edit_images_are_suggested(app: App, mo: Person) 
 
 async def test_presets_are_kept_until_they_are_reset(mo: Person) -> None:
     await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
-    await said_privately(mo, "from now on")
+    await said_privately(mo, "🦊 now runs Fox face")
     await mo.slash("presets list")
     assert "Fox face" in (await said_privately(mo, "8 of 20 presets")).text
     await mo.slash("presets reset")
-    await said_privately(mo, "as they were in the beginning")
+    await said_privately(mo, "Reset the presets to the defaults")
     await mo.slash("presets list")
     await said_privately(mo, "7 of 20 presets")

@@ -155,14 +155,14 @@ async def test_without_the_permission_to_read_history_a_message_says_so(ada: Per
     first = await asked()
     await mo.permit("studio", "read_message_history", on=False)
     await ada.react(first, "🎨")
-    await direct_message(ada, "I may not read")
+    await direct_message(ada, "needs the Read Message History permission")
 
 
 async def test_without_the_permission_to_write_a_direct_message_says_so(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.permit("studio", "send_messages", on=False)
     await ada.react(first, "✏️")
-    await direct_message(ada, "I may not write there")
+    await direct_message(ada, "Easel can't post there")
 
 
 async def test_messages_about_reactions_are_in_the_member_s_language(app: App, ada: Person, ben: Person, asked: Ask) -> None:

@@ -84,7 +84,7 @@ async def test_the_monthly_budget_is_set_in_dollars(pipeline: Pipeline) -> None:
     budget = pipeline.pricing.budget(await request_of(pipeline))
     assert budget is not None
     assert (await payer(pipeline, count=3))[1] == budget.name
-    with pytest.raises(OutOfCredit, match="more than is left of this server's budget"):
+    with pytest.raises(OutOfCredit, match="more than what's left of this server's monthly budget"):
         await order(pipeline, user_id=8)
     assert (await payer(pipeline, user_id=8, guild_id=2))[0] == "user:8"
 

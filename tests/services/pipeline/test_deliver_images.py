@@ -64,7 +64,7 @@ async def test_an_image_that_cannot_be_fetched_for_a_day_is_refunded(pipeline: P
         pipeline.clock.advance(86_400_000)
         await pipeline.until(job, JobState.DELIVERED)
     (message,) = pipeline.discord.results_of(job.id)
-    assert message.notes == ("Picture 1 could not be used (the image service did not hand it out for a day). Its price was given back.",)
+    assert message.notes == ("Image 1 couldn't be used (it couldn't be downloaded for a day). You were refunded.",)
     assert await pipeline.spent() == 0
 
 
@@ -99,7 +99,7 @@ async def test_an_unusable_result_is_reported_and_refunded(pipeline: Pipeline, s
     switchboard.turn_on(fault)
     message = await shown(pipeline, await pipeline.order())
     assert message.files == []
-    assert [note.endswith("Its price was given back.") for note in message.notes] == [True]
+    assert [note.endswith("You were refunded.") for note in message.notes] == [True]
     assert await pipeline.spent() == 0
 
 
@@ -126,7 +126,7 @@ async def test_an_image_that_the_image_api_deleted_is_refunded(pipeline: Pipelin
     gone = Outcome(state=GenerationState.SUCCEEDED, result_url=f"{pipeline.images.url}/results/gone.png?expires=1")
     await pipeline.store.write(steps.settle, job.id, 0, gone, pipeline.clock())
     message = await shown(pipeline, job)
-    assert message.notes == ("Picture 1 could not be used (the image service no longer keeps it). Its price was given back.",)
+    assert message.notes == ("Image 1 couldn't be used (the image service no longer stores it). You were refunded.",)
     assert await pipeline.spent() == 0
 
 
@@ -138,7 +138,7 @@ async def test_an_image_over_the_upload_limit_is_re_encoded_with_a_note(pipeline
     (_, small), (name, size) = message.files
     assert name.endswith("-2.jpg")
     assert small < size <= 1024 * KIB
-    assert [note[:36] for note in message.notes] == ["Picture 2 was re-encoded as JPEG to "]
+    assert [note[:36] for note in message.notes] == ["Image 2 was converted to JPEG to fit"]
 
 
 async def test_a_refused_upload_is_made_smaller_until_discord_accepts_it(pipeline: Pipeline) -> None:

@@ -172,7 +172,7 @@ async def test_a_refused_account_costs_the_member_nothing(pipeline: Pipeline, sw
     job = await pipeline.order()
     async with pipeline.running("dispatch"):
         ended = await pipeline.until(job)
-    assert "does not serve this bot's account at the moment" in (ended.generations[0].error or "")
+    assert "isn't available right now. The bot's operator has been told" in (ended.generations[0].error or "")
     assert await pipeline.spent() == 0
 
 
@@ -182,7 +182,7 @@ async def test_a_request_that_is_not_accepted_in_time_fails(pipeline: Pipeline) 
     pipeline.clock.advance(GIVE_UP_MS + 1)
     async with pipeline.running("dispatch"):
         ended = await pipeline.until(job)
-    assert ended.generations[0].error == "The image service did not finish this picture in time."
+    assert ended.generations[0].error == "The image service took too long."
     assert await pipeline.spent() == 0
 
 
@@ -222,7 +222,7 @@ async def test_in_sync_mode_an_uncertain_call_is_not_repeated(pipeline: Pipeline
     await restarted.store.write(steps.start, job.id, 0, restarted.clock(), queued=False)
     async with restarted.running("dispatch"):
         ended = await restarted.until(job)
-    assert (ended.generations[0].error or "").startswith("The image service's answer was lost")
+    assert (ended.generations[0].error or "").startswith("The image service's answer got lost")
     assert pipeline.images.received("POST", "/api/ai/images") == []
     assert await restarted.spent() == 0
 

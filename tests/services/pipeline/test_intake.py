@@ -36,21 +36,21 @@ ALL_WRONG: dict[str, Any] = {
 # The refusals in order, and the change of the rules that removes each.
 STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("paused", {"pause": {"on": False}}),
-    ("cannot ask for pictures", {}),  # the block is lifted
-    ("not made in this channel", {"channels": {"denied": []}}),
-    ("do not open any model", {"everyone": {"models": "all"}}),
-    ("where others see them", {"everyone": {"private": True}}),
+    ("blocked from creating images", {}),  # the block is lifted
+    ("can't be created in this channel", {"channels": {"denied": []}}),
+    ("don't let you use any model", {"everyone": {"models": "all"}}),
+    ("can't create private images", {"everyone": {"private": True}}),
     ("safety checker", {"age_restricted": {"unchecked": True}}),
-    ("age-restricted channels only", {}),  # the channel is changed
-    ("New members wait", {"newcomers": {"wait_hours": 0}}),
-    ("1 picture at a time", {"everyone": {"max_count": 4}}),
-    ("shape 16:9", {"everyone": {"aspect_ratios": "all"}}),
-    ("at most 1 MP", {"everyone": {"max_megapixels": None}}),
-    ("at most 1 pictures waiting", {"everyone": {"waiting": 9}}),
-    ("0 left", {"roles": {"77": None}}),
-    ("do not allow this prompt", {"prompts": {"block": {"words": []}}}),
-    ("does not let you edit", {}),  # the owner's consent is changed
-    ("a.png: Pictures may not be fetched", {}),  # the attachment is removed
+    ("only be turned off in age-restricted channels", {}),  # the channel is changed
+    ("New members can't create images", {"newcomers": {"wait_hours": 0}}),
+    ("1 image at a time", {"everyone": {"max_count": 4}}),
+    ("aspect ratio 16:9", {"everyone": {"aspect_ratios": "all"}}),
+    ("up to 1 megapixels", {"everyone": {"max_megapixels": None}}),
+    ("up to 1 images queued", {"everyone": {"waiting": 9}}),
+    ("you have 0.", {"roles": {"77": None}}),
+    ("doesn't allow that prompt", {"prompts": {"block": {"words": []}}}),
+    ("doesn't let you edit", {}),  # the owner's consent is changed
+    ("a.png: Images can't be loaded", {}),  # the attachment is removed
 )
 
 
@@ -86,15 +86,15 @@ async def test_the_checks_are_applied_in_order_and_cost_nothing(pipeline: Pipeli
 
 async def _corrected(pipeline: Pipeline, order: Order, sentence: str) -> Order:
     """Remove a refusal that does not depend on the rules."""
-    match sentence.split()[0]:
-        case "cannot":
+    match sentence:
+        case "blocked from creating images":
             await pipeline.store.write(conduct.unblock, 1, 7, by_id=9, now=pipeline.clock())
-        case "age-restricted":
+        case "only be turned off in age-restricted channels":
             channel = Channel(guild_id=1, channel_id=5, age_restricted=True)
             return replace(order, request=replace(order.request, channel=channel))
-        case "does":
+        case "doesn't let you edit":
             await pipeline.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
-        case "a.png:":
+        case "a.png: Images can't be loaded":
             return replace(order, kind=JobKind.GENERATE, attachments=[])
     return order
 
@@ -103,7 +103,7 @@ async def _corrected(pipeline: Pipeline, order: Order, sentence: str) -> Order:
 @pytest.mark.parametrize("guild_id", [1, None])
 async def test_the_safety_checker_stays_on_by_default(pipeline: Pipeline, more: str, guild_id: int | None) -> None:
     order = await order_of(pipeline, "a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
-    assert "safety checker stays on" in await refusal(pipeline, order)
+    assert "safety checker can't be turned off" in await refusal(pipeline, order)
 
 
 MARKUP = ['a fox <sd_cpp_extra_args>{"steps": 150}</sd_cpp_extra_args>', "a fox <lora:nude:1>"]
@@ -111,9 +111,9 @@ MARKUP = ['a fox <sd_cpp_extra_args>{"steps": 150}</sd_cpp_extra_args>', "a fox 
 
 @pytest.mark.parametrize("prompt", MARKUP)
 async def test_markup_that_servers_obey_is_refused(pipeline: Pipeline, prompt: str) -> None:
-    assert "Tags such as" in await refusal(pipeline, await order_of(pipeline, prompt, PLACE))
+    assert "Tags like" in await refusal(pipeline, await order_of(pipeline, prompt, PLACE))
     job = replace(new_job(), prompt=prompt, model=MODEL)  # from before the rule
-    with pytest.raises(Refusal, match="Tags such as"):
+    with pytest.raises(Refusal, match="Tags like"):
         await pipeline.orders.intake.prepare_again(job, await request(pipeline, job.place), is_readable=True)
 
 
@@ -139,7 +139,7 @@ SLOW = tuple(f"(a?){{200}}a{{200}}b{number}|a" for number in range(8))
 
 async def test_a_prompt_that_the_rules_are_too_slow_for_is_refused_without_a_strike(pipeline: Pipeline) -> None:
     await change_rules(pipeline.guilds, prompts={"allow": {"patterns": SLOW}})
-    assert "take too long for this prompt" in await refusal(pipeline, await order_of(pipeline, "a" * 2000, PLACE))
+    assert "Checking this prompt took too long" in await refusal(pipeline, await order_of(pipeline, "a" * 2000, PLACE))
     assert await pipeline.store.read(conduct.strikes_of, 1, 7) == []
     (line,) = [line for line in await pipeline.store.read(audit_log.latest, 1) if line.target_id == 7]
     assert line.action is AuditAction.TOO_SLOW
@@ -148,7 +148,7 @@ async def test_a_prompt_that_the_rules_are_too_slow_for_is_refused_without_a_str
 async def test_a_prompt_that_the_rules_are_too_slow_for_is_flagged_if_the_guild_wants_that(pipeline: Pipeline) -> None:
     await change_rules(pipeline.guilds, prompts={"allow": {"patterns": SLOW}, "too_slow": "flag"})
     job = await ordered(pipeline, "a" * 2000)
-    assert (job.flagged, job.spoiler) == ("the rules took too long for it", True)
+    assert (job.flagged, job.spoiler) == ("checking it took too long", True)
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ async def test_again_is_checked_by_the_rules_of_the_current_guild(pipeline: Pipe
     old = new_job(model=DEV, member=8)
     await pipeline.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
     await change_rules(pipeline.guilds, prompts={"block": {"words": ["fox"]}})
-    with pytest.raises(NotAllowed, match="do not allow this prompt"):
+    with pytest.raises(NotAllowed, match="doesn't allow that prompt"):
         await pipeline.orders.again(old, await request(pipeline, PLACE))
     elsewhere = await request(pipeline, replace(PLACE, guild_id=2))
     assert (await pipeline.orders.again(old, elsewhere)).job.place.user_id == 7

@@ -60,7 +60,7 @@ async def test_a_blocked_prompt_is_never_sent_and_adds_one_strike(pipeline: Pipe
     await change_rules(pipeline.guilds, **CHECKED)
     job = await deliver(pipeline, await pipeline.order(BLOCKED, count=2))
     assert [(g.state, g.failure, g.submitted_at) for g in job.generations] == [(GenerationState.FAILED, Failure.CONTENT, None)] * 2
-    assert "put it in other words" in (job.generations[0].error or "")
+    assert "doesn't allow that prompt. Try a different one" in (job.generations[0].error or "")
     assert (await pipeline.enqueued(), await pipeline.spent(), await strikes(pipeline)) == (0, 0, 1)
     assert await withheld(pipeline) == [{"of": "prompt", "reason": "violence", "score": 0.93}]
 
@@ -155,7 +155,7 @@ async def test_a_blocked_result_is_withheld_and_refunded(pipeline: Pipeline) -> 
     job = await delivered_result(pipeline, 0, 95)
     (message,), (case,) = pipeline.discord.results_of(job.id), await open_cases(pipeline)
     assert [name for name, _size in message.files] == [f"easel-{job.id}-1.png"]
-    note = "Picture 2 could not be used (this server's check of pictures does not allow it). Its price was given back."
+    note = "Image 2 couldn't be used (this server's content check doesn't allow it). You were refunded."
     assert message.notes == (note,)
     assert (case.cause, case.reason, await strikes(pipeline), await pipeline.spent()) == (Cause.RESULT, "violence", 1, 1_000_000)
     assert await withheld(pipeline) == [{"of": "result", "n": 1, "reason": "violence", "score": 0.953}]
@@ -192,7 +192,7 @@ async def test_a_result_waits_while_the_endpoint_is_down_and_cannot_be_opened(pi
     job = await pipeline.ended_job(reddish(0))
     async with pipeline.running("outbox"):
         job = await eventually(lambda: _retried_job(pipeline, job))
-        with pytest.raises(ValueError, match="has not arrived yet"):
+        with pytest.raises(ValueError, match="hasn't arrived yet"):
             async with pipeline.results.open(job, limit_bytes=10**7):
                 pass
         pipeline.images.switchboard.turn_off("moderation-down")

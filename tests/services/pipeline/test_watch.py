@@ -206,7 +206,7 @@ async def test_after_a_gap_only_what_ended_in_it_is_read(pipeline: Pipeline, swi
 async def test_a_failure_has_the_image_apis_reason_and_costs_nothing(pipeline: Pipeline) -> None:
     async with listening(pipeline):
         ended = await pipeline.until(await pipeline.order())
-    assert ended.generations[0].error == "The image service could not make this picture: The model ran out of memory."
+    assert ended.generations[0].error == "The image service couldn't create this image: The model ran out of memory."
     assert await pipeline.spent() == 0
 
 
@@ -216,7 +216,7 @@ async def test_a_generation_cancelled_by_the_image_api_has_failed(pipeline: Pipe
     async with listening(polling):
         ended = await polling.until(await polling.order())
     assert ended.generations[0].state is GenerationState.FAILED
-    assert ended.generations[0].error == "The image service cancelled this picture."
+    assert ended.generations[0].error == "The image service cancelled this image."
     assert await polling.spent() == 0
 
 
@@ -266,7 +266,7 @@ async def test_a_generation_that_never_ends_is_cancelled_and_refunded(pipeline: 
     pipeline.clock.advance(GIVE_UP_MS + 1000)
     async with pipeline.running("watch"):
         ended = await pipeline.until(job)
-    assert ended.generations[0].error == "The image service did not finish this picture in time."
+    assert ended.generations[0].error == "The image service took too long."
     assert len(pipeline.images.received("DELETE", "/api/ai/queue/")) == 1
     assert await pipeline.spent() == 0
 
@@ -304,7 +304,7 @@ async def test_a_generation_unknown_to_the_image_api_fails_after_a_while(pipelin
         assert (await polling.orders.job(job.id)).state is JobState.OPEN  # a single such response may be a mistake
         polling.clock.advance(121_000)
         ended = await polling.until(job)
-    assert ended.generations[0].error == "The image service no longer knows this picture."
+    assert ended.generations[0].error == "The image service lost this request."
     assert await polling.spent() == 0
 
 

@@ -184,7 +184,7 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "answered while it waits": (waits(jobs.mark_answered, 6, NOW), set()),
     "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {RESULTS}),
     "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {RESULTS}),
-    "spoiled": (ended(steps.spoil, 0, "No picture.", NOW), set()),
+    "spoiled": (ended(steps.spoil, 0, "No image.", NOW), set()),
     "refunded": (ended(steps.refund, 0, NOW), set()),
     "a prompt allowed": (waits(screening.mark_passed), {QUEUE}),
     "a prompt check postponed": (waits(screening.postpone_check, 9000), set()),

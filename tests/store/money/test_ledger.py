@@ -129,20 +129,20 @@ async def test_a_clock_that_goes_backwards_refills_nothing_twice(store: Store) -
 async def test_a_refusal_names_the_price_the_rest_and_when_it_will_be_enough(store: Store) -> None:
     await hold(store, 8, bucket=DAILY)
     assert await refusal(store, 3, bucket=DAILY) == (
-        "This costs 3 credits and you have 2 left (8 more are on hold for pictures being made). There will be enough <t:8640:R>."
+        "This costs 3 credits, and you have 2 (8 more are reserved for images in progress). There will be enough <t:8640:R>."
     )
 
 
 async def test_a_refusal_says_that_it_will_never_be_enough(store: Store) -> None:
     assert await refusal(store, 11) == (
-        "This costs 11 credits and you have 10 left. Your quota never holds more than 10: ask for fewer or cheaper pictures."
+        "This costs 11 credits, and you have 10. You can never have more than 10 credits. Choose fewer images or a cheaper model."
     )
 
 
 async def test_a_refusal_says_that_the_quota_does_not_refill(store: Store) -> None:
     await hold(store, 8)
     await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 8 * MICRO}}, now=0)
-    assert "This quota does not refill by itself" in await refusal(store, 3)
+    assert "Your credits don't refill on their own" in await refusal(store, 3)
 
 
 async def test_free_images_are_booked_too(store: Store) -> None:

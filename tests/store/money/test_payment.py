@@ -58,7 +58,7 @@ async def test_a_refunded_image_that_turns_out_unusable_is_not_refunded_again(st
     job = await run(store, await order(store, Payment(payer=member())))
     await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
     assert await store.write(steps.refund, job.id, 0, 4000)
-    assert not await store.write(steps.spoil, job.id, 0, "It is no picture.", 5000)
+    assert not await store.write(steps.spoil, job.id, 0, "It is no image.", 5000)
     assert await has(store, member()) == (10, 0, 0)
 
 
@@ -72,13 +72,13 @@ async def test_a_member_out_of_credit_uses_the_slow_lane(store: Store) -> None:
 async def test_the_slow_lane_does_not_use_the_pool_s_reserve(store: Store) -> None:
     payment = Payment(payer=member(credits_=0), **slow(10, reserve=8))
     assert [(await order(store, payment)).generations[0].account for _ in range(2)] == ["pool:1", "pool:1"]
-    assert "you have 0 left" in await refusal(store, payment)
+    assert "you have 0." in await refusal(store, payment)
     assert (await order(store, Payment(payer=pool()))).generations[0].lane is Lane.PAID
 
 
 async def test_without_a_slow_lane_a_member_out_of_credit_is_refused(store: Store) -> None:
     await order(store, Payment(payer=pool()))
-    assert "you have 0 left" in await refusal(store, Payment(payer=member(credits_=0)))
+    assert "you have 0." in await refusal(store, Payment(payer=member(credits_=0)))
 
 
 def test_the_reserve_is_what_the_slow_lane_s_share_leaves() -> None:
@@ -105,13 +105,13 @@ async def test_the_queue_orders_lanes_and_counts_recent_use(store: Store) -> Non
 async def test_a_used_up_budget_stops_every_lane(store: Store) -> None:
     payment = Payment(payer=member(), budget=budget(2), **slow(10))
     await order(store, payment, new_job(images=2))
-    assert await refusal(store, payment) == "This server's budget for the month is used up; the next one begins <t:2678400:R>."
+    assert await refusal(store, payment) == "This server's budget for the month is used up. It renews <t:2678400:R>."
     assert [await has(store, member()), await has(store, pool())] == [(8, 2, 0), (10, 0, 0)]
 
 
 async def test_a_refusal_by_the_budget_names_when_it_is_renewed(store: Store) -> None:
     assert await refusal(store, Payment(payer=member(), budget=budget(2)), images=3) == (
-        "This costs more than is left of this server's budget for the month; the next one begins <t:2678400:R>."
+        "This costs more than what's left of this server's monthly budget. It renews <t:2678400:R>."
     )
 
 
@@ -135,8 +135,8 @@ async def test_each_month_has_its_own_budget(store: Store) -> None:
 async def test_a_refusal_by_an_empty_pool_names_the_pool(store: Store) -> None:
     await order(store, Payment(payer=pool(2)), new_job(images=2))
     assert await refusal(store, Payment(payer=pool(2))) == (
-        "This costs 1 credits and this server's shared pool has 0 left (2 more are on hold for pictures being made). "
-        "The pool does not refill by itself; the people who manage this server can help."
+        "This costs 1 credits, and this server's shared pool has 0 (2 more are reserved for images in progress). "
+        "The pool doesn't refill on its own. Ask this server's managers."
     )
 
 
@@ -147,7 +147,7 @@ async def test_a_refusal_is_in_the_caller_s_language(store: Store, monkeypatch: 
 
     monkeypatch.setitem(i18n._catalogues, "de", Shouting())
     with i18n.speaking("de"):
-        assert (await refusal(store, Payment(payer=member(credits_=0)))).startswith("THIS COSTS 1 CREDITS AND YOU HAVE 0 LEFT.")
+        assert (await refusal(store, Payment(payer=member(credits_=0)))).startswith("THIS COSTS 1 CREDITS, AND YOU HAVE 0.")
 
 
 # --- races -----------------------------------------------------------------------------------------------------------

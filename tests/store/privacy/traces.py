@@ -34,7 +34,7 @@ BY_BEN = TrayItem(reference=replace(REFERENCE, owner_id=ADA), source=Source(owne
 async def shown(store: Store, member: int, **more: Any) -> Job:
     """A delivered job."""
     job = await run(store, await order(store, new_job(member=member, **more)))
-    await store.write(steps.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
+    await store.write(steps.settle, job.id, 0, replace(SUCCEEDED, content=b"image"), 3000)
     message_id = 600 if member == ADA else 700
     await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=message_id, now=4000)
     await store.write(history.keep_thumbnails, {(job.id, 0): b"small"})
