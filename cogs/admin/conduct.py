@@ -13,7 +13,7 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
-from cogs.admin import settings_texts
+from cogs.admin import settings_texts, suggestions
 from cogs.admin.changing import Patch, change_and_answer, given, listed, within
 from cogs.kit import texts
 from cogs.kit.request import Interaction
@@ -36,6 +36,7 @@ class ConductCommands(commands.Cog):
         category="Set the scores for this category only",
         on_down="What to do when the check is unavailable",
     )
+    @app_commands.choices(on_down=suggestions.named(settings_texts.ON_DOWN_CHOICES))
     async def checks(
         self,
         interaction: Interaction,
@@ -88,6 +89,7 @@ class ConductCommands(commands.Cog):
         weight="Points for the offence. 0 turns it off",
         steps="points:hours with commas between, such as 5:1, 8:24",
     )
+    @app_commands.choices(offence=suggestions.named(settings_texts.OFFENCE_CHOICES))
     async def strikes(
         self,
         interaction: Interaction,

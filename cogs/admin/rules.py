@@ -11,7 +11,7 @@ from bot.core.i18n import _
 from bot.domain.guild.document import Policy
 from bot.domain.prompts.automod import from_automod
 from bot.domain.prompts.rules import ListName
-from cogs.admin import panel_texts, suggestions
+from cogs.admin import panel_texts, settings_texts, suggestions
 from cogs.admin.changing import Patch, change
 from cogs.kit import answers, interactions, panels, texts
 from cogs.kit.request import Interaction, request_of, services_of
@@ -35,6 +35,7 @@ class RuleCommands(commands.Cog):
         pattern="RE2 regular expression",
         exact="Match only this exact spelling, not c.a.t or caaat",
     )
+    @app_commands.choices(to=suggestions.named(settings_texts.LIST_CHOICES))
     async def add_rule(
         self,
         interaction: Interaction,

@@ -20,6 +20,20 @@ OFFENCES: Mapping[Offence, str] = {
     Offence.FALSE_FLAG: N_("false flag"),
 }
 
+# Names of choices in commands, which Discord shows. Translated with the context "choice".
+LIST_CHOICES: Mapping[ListName, str] = {ListName.ALLOW: "Allow", ListName.FLAG: "Flag", ListName.BLOCK: "Block"}
+ON_DOWN_CHOICES: Mapping[OnDown, str] = {
+    OnDown.HOLD: "Wait until it answers",
+    OnDown.ALLOW: "Allow without a check",
+    OnDown.REFUSE: "Block",
+}
+OFFENCE_CHOICES: Mapping[Offence, str] = {
+    Offence.PROMPT_BLOCKED: "Blocked prompt",
+    Offence.RESULT_BLOCKED: "Blocked image",
+    Offence.PICTURE_DELETED: "Deleted image",
+    Offence.FALSE_FLAG: "False flag",
+}
+
 _NAMED = 12  # roles, channels or models in a line
 
 

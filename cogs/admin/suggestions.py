@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from discord import app_commands
 
+from bot.core.i18n import _, pgettext
 from bot.domain.permissions import Action, may
 from bot.domain.prompts.rules import ListName
 from cogs.admin.changing import ALL
+from cogs.admin.settings_texts import LIST_CHOICES
 from cogs.kit import autocomplete
 from cogs.kit.autocomplete import Suggestions
 from cogs.kit.request import Interaction, request_of, services_of
 
 _MAX = 25  # choices; Discord shows no more
 _CHOICE_MAX = 100  # characters
+
+
+def named(choices: Mapping[Any, str]) -> Suggestions:
+    """Choices of a command by value, under the names that people read."""
+    return [app_commands.Choice(name=name, value=str(value)) for value, name in choices.items()]
 
 
 async def models(interaction: Interaction, typed: str) -> Suggestions:
@@ -40,8 +50,9 @@ async def entry(interaction: Interaction, typed: str) -> Suggestions:
     if not may(request, Action.MANAGE):
         return []
     policy = request.policy
-    entries = [(f"{name}: {text}", text) for name in ListName for text in policy.prompts.list(name).entries]
-    entries += [(f"image: {each}", each) for each in policy.known_bad.hashes]
+    names = {name: pgettext("choice", shown) for name, shown in LIST_CHOICES.items()}
+    entries = [(f"{names[name]}: {text}", text) for name in ListName for text in policy.prompts.list(name).entries]
+    entries += [(_("Image: {fingerprint}").format(fingerprint=each), each) for each in policy.known_bad.hashes]
     wanted = typed.strip().casefold()
     fitting = (each for each in entries if wanted in each[0].casefold() and len(each[1]) <= _CHOICE_MAX)
     return [app_commands.Choice(name=name[:_CHOICE_MAX], value=text) for name, text in fitting][:_MAX]

@@ -31,6 +31,16 @@ from cogs.money import usage_texts
 router = Router()
 
 _RANGES = (7, 30, 90)  # days
+_DAYS_CHOICES = [
+    app_commands.Choice(name="Last 7 days", value=7),
+    app_commands.Choice(name="Last 30 days", value=30),
+    app_commands.Choice(name="Last 90 days", value=90),
+]
+_BY_CHOICES = [
+    app_commands.Choice(name="By member", value="member"),
+    app_commands.Choice(name="By model", value="model"),
+    app_commands.Choice(name="By day", value="day"),
+]
 _PRESS = CustomId(
     "usage:{action}:{days}:{by}:{member}",
     action=one_of("span", "kind", "csv"),
@@ -58,6 +68,8 @@ class Usage(commands.Cog):
 
     @app_commands.command(description="See this server's images, credits and spending")
     @app_commands.describe(days="Days to include", by="How to group the numbers", member="Only this member")
+    @app_commands.choices(days=_DAYS_CHOICES)
+    @app_commands.choices(by=_BY_CHOICES)
     @app_commands.guild_only()
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.default_permissions(manage_messages=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import discord
@@ -30,3 +31,17 @@ async def test_the_managers_commands_are_hidden_from_members_by_default() -> Non
     expected = {"imageadmin": manage_guild, "imagemod": manage_messages, "presets": manage_guild}
     assert {name: groups[name].default_permissions for name in expected} == expected
     assert all(groups[name].guild_only for name in expected)
+
+
+def choices(part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((choice["name"], choice["value"]) for choice in part.get("choices") or ())
+    for option in part.get("options") or ():
+        yield from choices(option)
+
+
+async def test_choices_are_shown_in_words() -> None:
+    """Not as the value that is stored, and not as a name of the code."""
+    tree = await load.command_tree()
+    named = [each for command in tree.get_commands() for each in choices(command.to_dict(tree))]
+    assert {"Deleted image", "Last 7 days", "Wait until it answers"} <= {name for name, _value in named}
+    assert [name for name, value in named if name == str(value) or name != name.capitalize()] == []

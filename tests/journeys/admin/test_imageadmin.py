@@ -178,7 +178,7 @@ async def test_a_rule_is_added_tested_listed_and_removed(app: App, mo: Person, a
     assert "`gore*` (word)" in tested.text
     assert "`b[a4]nk` (pattern)" in tested.text
     assert "/b[a4]nk/" in (await admin(mo, "rules list", "Prompt rules")).text
-    assert await mo.autocomplete("imageadmin rules remove", "entry", entry="gore") == [{"name": "block: gore*", "value": "gore*"}]
+    assert await mo.autocomplete("imageadmin rules remove", "entry", entry="gore") == [{"name": "Block: gore*", "value": "gore*"}]
     await admin(mo, "rules remove", "was removed", entry="gore*")
     assert (await rules_of(app, mo)).prompts.block.words == ()
 
