@@ -6,18 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from bot.core.i18n import _, ngettext
+from bot.core.i18n import _, ngettext, pgettext
 from bot.core.markdown import code
+from bot.domain.catalog.options import show
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
+from bot.domain.guild.labels import label
 from bot.domain.money import quota
 from bot.domain.money.ledger import Statement
 from bot.domain.prompts.automod import ImportResult
 from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName, WordList
 from bot.services.admin import COUNTED_MAX, Overview
+from cogs.admin.settings_texts import LIST_CHOICES, ON_DOWN_CHOICES
 from cogs.kit.texts import PANEL_MAX, amount_of, meter, quoted
 
 _CENT = Decimal("0.01")
@@ -26,6 +29,8 @@ _LINES = 25  # changes listed
 _ENTRIES = 6  # of one list
 _VALUE = 80  # characters
 _UNKNOWN_MAX = 300  # characters
+_NONE_UNLESS_SET = ("pool.", "gifts.", "gallery.", "log_channel_id", "cases_channel_id")  # without them there is none; else: a default
+_CHOICES: Mapping[str, Mapping[Any, str]] = {"checks.on_down": ON_DOWN_CHOICES, "prompts.too_slow": LIST_CHOICES}
 _ID_DIGITS = 15  # Discord's ids have more
 
 
@@ -120,7 +125,7 @@ def changes(found: Sequence[Difference]) -> str:
 def change_lines(found: Sequence[Mapping[str, Any]], *, limit: int = _LINES) -> Iterator[str]:
     """Like `changes`, from the JSON in the audit log."""
     for each in found[:limit]:
-        name = _path(str(each.get("path", "")))
+        name = _setting(str(each.get("path", "")))
         if "added" in each or "removed" in each:
             yield f"- {name}: {_added_and_removed(each)}"
         else:
@@ -137,29 +142,36 @@ def _added_and_removed(each: Mapping[str, Any]) -> str:
     return " · ".join([*shown, *rest])
 
 
-def _path(path: str) -> str:
-    """A setting's path as in the file, with a role as a mention."""
-    steps = path.split(".")
-    if steps[0] == "roles" and len(steps) > 1 and steps[1].isdecimal():
-        rest = f" `{'.'.join(steps[2:])}`" if steps[2:] else ""
-        return f"`roles` <@&{steps[1]}>{rest}"
-    return code(path)
+def _setting(path: str) -> str:
+    """The label of a setting, with a role as a mention. The audit log may name settings of an earlier version."""
+    return label(path, role="<@&{}>".format) or _("A former setting")
 
 
 def _value(change: Mapping[str, Any], value: Any) -> str:
     path = str(change.get("path", ""))
     if value is None:
-        return _("not set")
+        return _("none") if path.startswith(_NONE_UNLESS_SET) else _("default")
     if isinstance(value, bool):
         return _("on") if value else _("off")
     if isinstance(value, Mapping):
-        return quoted(str(value.get("name") or ", ".join(f"{name} {each}" for name, each in value.items())), limit=_VALUE)
+        return _group(value)
     if isinstance(value, list | tuple):
         return ", ".join(_value(change, each) for each in value[:_ENTRIES]) or _("none")
-    text = str(value)
+    if isinstance(value, str) and value in _CHOICES.get(path, {}):
+        return pgettext("choice", _CHOICES[path][value])
+    if value == "all" and path.endswith((".models", ".aspect_ratios")):
+        return _("all")
+    text = show(value) if isinstance(value, float) else str(value)
     if text.isdecimal() and len(text) >= _ID_DIGITS:
         return f"<@&{text}>" if "role_ids" in path else f"<#{text}>"
     return quoted(text, limit=_VALUE) or _("none")
+
+
+def _group(value: Mapping[str, Any]) -> str:
+    """A preset, or a lockout."""
+    if "points" in value and "hours" in value:
+        return _("{hours} h from {points} points").format(hours=value["hours"], points=show(value["points"]))
+    return quoted(str(value.get("name", "")), limit=_VALUE)
 
 
 def file(found: Sequence[Difference], unknown: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.core.i18n import N_, _, ngettext
 from bot.domain.guild.document import Policy
+from bot.domain.guild.labels import rule_label
 from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule
 from bot.domain.money.quota import MICRO
 from bot.domain.prompts.rules import ListName
@@ -89,12 +90,8 @@ def roles(policy: Policy, title_of: Titles) -> str:
 
 def idle(settings: Sequence[tuple[int, str]], role_id: int) -> str:
     """The settings of a role that have no effect."""
-    names = ", ".join(f"`{name}`" for each, name in settings if each == role_id)
-    if not names:
-        return ""
-    return "-# " + _("This has no effect, because everyone already has it: {names}. A role can only add to what everyone has.").format(
-        names=names
-    )
+    limits = ", ".join(rule_label(name) for each, name in settings if each == role_id)
+    return "-# " + _("No effect, because everyone has at least as much: {limits}.").format(limits=limits) if limits else ""
 
 
 def members(policy: Policy) -> str:

@@ -16,6 +16,7 @@ from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.params import build_params
 from bot.domain.gallery import GalleryEntry
 from bot.domain.guild import document
+from bot.domain.guild.document import Policy
 from bot.domain.guild.settings import GuildSettings, Preset
 from bot.domain.job import Generation, GenerationState, HistoryPage, Job, JobState
 from bot.domain.lineage import Lineage
@@ -139,6 +140,11 @@ PLACES: dict[str, Callable[[str], str]] = {
     "listed rule": lambda text: panel_texts.listed(text, ListName.BLOCK),
     "tested rule": lambda text: panel_texts.tested(text, Level.BLOCK, [CompiledRule(list=ListName.BLOCK, kind=RuleKind.WORD, text=text)]),
     "refused option": lambda text: refusal(lambda: build_params(model(text), {}, "size=0")),
+    "wrong value of a file": lambda text: refusal(lambda: document.read({"pause": {"on": text}, text: 1, "checks": {"on_down": text}})),
+    "wrong pattern": lambda text: refusal(lambda: document.changed(Policy(), {"prompts": {"block": {"patterns": [f"{text[:99]}("]}}})),
+    "changed setting": lambda text: "\n".join(
+        panel_texts.change_lines([{"path": f"prices.{text}", "was": text, "now": [text]}, {"path": text, "was": {"name": text}}])
+    ),
     "unknown model": lambda text: refusal(lambda: Catalog([model("Model One")]).get(text)),
 }
 

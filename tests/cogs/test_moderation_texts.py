@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.guild.document import Policy
+from bot.domain.guild.differences import differences
+from bot.domain.guild.document import Policy, changed, document
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Decision
@@ -55,3 +56,27 @@ def test_a_cut_text_fits_and_keeps_whole_words(text: str, limit: int) -> None:
     short = panel_texts.cut(text, limit)
     assert len(short) <= max(limit, 0)
     assert set(short.replace("…", "").split()) <= set(text.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"flags": {"quorum": 4}}, "- Flags needed to hide an image: 3 → 4"),
+        ({"pause": {"on": True}}, "- Pause: off → on"),
+        ({"usd_per_month": 20}, "- Monthly budget in US dollars: default → 20"),
+        ({"log_channel_id": "123456789012345678"}, "- Log channel: none → <#123456789012345678>"),
+        ({"flags": {"role_ids": ["123456789012345678"]}}, "- Roles whose flags count at once: + <@&123456789012345678>"),
+        ({"everyone": {"models": ["a"]}}, "- Models for everyone: all → a"),
+        ({"roles": {"77": {"private": True}}}, "- Private images for <@&77>: default → on"),
+        ({"prices": {"flux-1.1-pro": 3}}, "- Price of “flux-1.1-pro” in credits: default → 3"),
+        ({"checks": {"on_down": "refuse"}}, "- Action while automatic checks are unavailable: Wait until it answers → Block"),
+        ({"strikes": {"ladder": [{"points": 5, "hours": 1}, {"points": 8, "hours": 24}]}}, "- Lockouts: − 168 h from 12 points"),
+    ],
+)
+def test_a_change_names_the_setting_and_its_values_in_words(changes: dict[str, object], line: str) -> None:
+    found = differences(document(Policy()), document(changed(Policy(), changes)))
+    assert panel_texts.changes(found) == line
+
+
+def test_a_setting_of_an_earlier_version_is_named_without_its_path() -> None:
+    assert list(panel_texts.change_lines([{"path": "retired.setting", "was": 1, "now": 2}])) == ["- A former setting: 1 → 2"]

@@ -74,12 +74,12 @@ class Policy(Section):
         return None if price is None else int(price * MICRO)
 
 
-def read(document: Mapping[str, Any]) -> Policy:
-    """Parse a document. Raises `InvalidRequest` with one line per wrong value."""
+def read(document: Mapping[str, Any], *, in_file: bool = True) -> Policy:
+    """Parse a document. Raises `InvalidRequest` with one line per wrong value, which says where in a file it is."""
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
-        raise InvalidRequest("\n".join(sentences(error, Policy))) from error
+        raise InvalidRequest("\n".join(sentences(error, Policy, in_file=in_file))) from error
 
 
 def read_file(content: bytes) -> Policy:
@@ -134,7 +134,7 @@ def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
 
     None resets a setting to its default, or removes a role or price (RFC 7396, JSON Merge Patch).
     """
-    return read(_patched(document(policy), changes))
+    return read(_patched(document(policy), changes), in_file=False)
 
 
 def _patched(old: Any, changes: Mapping[Any, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -25,11 +26,6 @@ def _number(amount: Decimal) -> int | float:
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
-def _digits(value: object) -> object:
-    """Accepts an id as a number or as a string. Files contain strings because many JSON parsers round numbers of this size."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20 else value
-
-
 class IdKind(StrEnum):
     """What a Discord id in the settings names. `bot.domain.guild.ids` finds such ids by these marks."""
 
@@ -37,10 +33,22 @@ class IdKind(StrEnum):
     ROLE = "role"
 
 
-_Id = Annotated[int, BeforeValidator(_digits), Field(strict=True, ge=1, lt=2**63), PlainSerializer(str, return_type=str, when_used="json")]
+def _id(kind: IdKind) -> BeforeValidator:
+    """Accepts an id as a number or as a string. Files contain strings because many JSON parsers round numbers of this size."""
 
-ChannelId = Annotated[_Id, IdKind.CHANNEL]
-RoleId = Annotated[_Id, IdKind.ROLE]
+    def read(value: object) -> int:
+        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20 else value
+        if isinstance(number, int) and not isinstance(number, bool) and 1 <= number < 2**63:
+            return number
+        raise PydanticCustomError(f"{kind}_id", f"{kind}_id")
+
+    return BeforeValidator(read)
+
+
+_TEXT_IN_FILES: Final = PlainSerializer(str, return_type=str, when_used="json")
+
+ChannelId = Annotated[int, _id(IdKind.CHANNEL), _TEXT_IN_FILES, IdKind.CHANNEL]
+RoleId = Annotated[int, _id(IdKind.ROLE), _TEXT_IN_FILES, IdKind.ROLE]
 
 Credits = Annotated[Decimal, Field(ge=0, le=CREDITS_MAX, decimal_places=6), PlainSerializer(_number, when_used="json")]
 """Credits, with up to six decimals."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from bot.core.i18n import _
 from bot.domain.guild.fields import DAY_MS, HOUR_MS, ChannelId, Credits, RoleId, Section, Share
@@ -16,16 +18,24 @@ COUNT_MAX: Final = 4  # images in one request; Discord shows up to four in one m
 YEAR_HOURS: Final = 8760
 
 
-def _distinctive(value: str) -> str:
-    """Refuse the fingerprint 0, which all images without features have."""
+def _ratio(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d?:[1-9]\d?", value, re.ASCII):
+        raise PydanticCustomError("aspect_ratio", "aspect_ratio")
+    return value
+
+
+def _fingerprint(value: str) -> str:
+    """Refuse also the fingerprint 0, which all images without features have."""
+    if not re.fullmatch(r"[0-9a-fA-F]{16}", value):
+        raise PydanticCustomError("fingerprint", "fingerprint")
     if int(value, 16) == 0:
-        raise ValueError(_("{value} would match every plain picture.").format(value=value))
+        raise ValueError(_("{value} would match every image of a single colour.").format(value=value))
     return value.lower()
 
 
 ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Ratio = Annotated[str, StringConstraints(pattern=r"^[1-9]\d?:[1-9]\d?$")]  # width to height, such as 16:9
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$"), AfterValidator(_distinctive)]
+Ratio = Annotated[str, AfterValidator(_ratio)]  # width to height, such as 16:9
+Hash = Annotated[str, AfterValidator(_fingerprint)]
 Megapixels = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 Jobs = Annotated[int, Field(ge=1, le=100)]
@@ -50,7 +60,7 @@ class Channels(Section):
     @model_validator(mode="after")
     def _not_both(self) -> Self:
         if both := set(self.allowed) & set(self.denied):
-            raise ValueError(_("{channel} is both allowed and denied.").format(channel=min(both)))
+            raise ValueError(_("Channel {channel} can't be both allowed and denied.").format(channel=min(both)))
         return self
 
     def open_in(self, channel_ids: tuple[int, ...]) -> bool:
@@ -157,7 +167,8 @@ class Thresholds(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.flag > self.block:
-            raise ValueError(_("flag ({flag}) may not be above block ({block}).").format(flag=self.flag, block=self.block))
+            text = _("The score for flagging ({flag}) can't be above the score for blocking ({block}).")
+            raise ValueError(text.format(flag=self.flag, block=self.block))
         return self
 
 
@@ -221,7 +232,7 @@ class Strikes(Section):
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if any(low.points >= high.points or low.hours > high.hours for low, high in zip(self.steps, self.steps[1:], strict=False)):
-            raise ValueError(_("each rung of the ladder needs more points than the one before, and no fewer hours."))
+            raise ValueError(_("Each lockout must need more points than the one before, and can't be shorter."))
         return self
 
     def weight(self, offence: Offence) -> float:

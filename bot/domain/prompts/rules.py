@@ -62,10 +62,9 @@ class WordList(Section):
         """Words, exact words and patterns."""
         return (*self.words, *self.exact_words, *self.patterns)
 
-    def plus(self, other: WordList) -> WordList:
-        """The union of both lists. Raises pydantic's `ValidationError` if it is too long."""
-        kinds = WordList.model_fields
-        return WordList(**{kind: tuple(dict.fromkeys((*getattr(self, kind), *getattr(other, kind)))) for kind in kinds})
+    def joined(self, other: WordList) -> dict[str, tuple[str, ...]]:
+        """The entries of both lists by kind, each once; they may be too many."""
+        return {kind: tuple(dict.fromkeys((*getattr(self, kind), *getattr(other, kind)))) for kind in WordList.model_fields}
 
 
 class PromptRules(Section):
@@ -94,11 +93,8 @@ class PromptRules(Section):
 
     def plus(self, other: PromptRules) -> PromptRules:
         """The union of both rules. Raises `InvalidRequest` if a list becomes too long."""
+        lists = {name: self.list(name).joined(other.list(name)) for name in ListName}
         try:
-            return self._plus(other)
+            return PromptRules.model_validate({**lists, "too_slow": self.too_slow})
         except ValidationError as error:
-            raise InvalidRequest("\n".join(sentences(error, PromptRules))) from error
-
-    def _plus(self, other: PromptRules) -> PromptRules:
-        lists = {name: self.list(name).plus(other.list(name)) for name in ListName}
-        return PromptRules(**lists, too_slow=self.too_slow)
+            raise InvalidRequest("\n".join(sentences(error, PromptRules, within=("prompts",), in_file=False))) from error

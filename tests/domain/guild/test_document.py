@@ -107,40 +107,76 @@ def test_without_a_price_the_list_price_applies() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"puase": {}}, "puase: there is no such setting; perhaps pause is meant."),
-        ({"pause": {"onn": True}}, "pause.onn: there is no such setting; perhaps pause.on is meant."),
-        ({"zzz": 1}, "zzz: there is no such setting."),
-        ({"pause": {"on": "maybe"}}, "pause.on: “maybe” is neither on nor off."),
-        ({"pause": 3}, "pause: “3” is no group of settings."),
-        ({"version": 2}, "version: “2” is not 1."),
-        ({"channels": {"allowed": [1], "denied": ["1"]}}, "channels: 1 is both allowed and denied."),
-        ({"roles": {"x": {}}}, "roles.x: “x” is no whole number."),
-        ({"roles": {"7": {"models": "some"}}}, "roles.7.models: “some” is neither “all” nor a list."),
-        ({"roles": {"7": {"max_count": 9}}}, "roles.7.max_count: “9” is too much; the most is 4."),
-        ({"roles": {"7": {"purse": {}}}}, "roles.7.purse.size: this is missing."),
-        ({"roles": []}, "roles: “[]” is no set of names and values."),
-        ({"everyone": {"aspect_ratios": ["0:1"]}}, "everyone.aspect_ratios.1: “0:1” is not written as it should be."),
-        ({"usd_per_month": 1.234}, "usd_per_month: “1.234” has more than 2 decimals."),
-        ({"usd_per_month": "NaN"}, "usd_per_month: “NaN” is no number."),
-        ({"usd_per_month": -1}, "usd_per_month: “-1” is too little; the least is 0."),
-        ({"prices": {"": 1}}, "prices.: this may not be empty."),
-        ({"gifts": {"by_reaction": {"emoji": "x", "credits": 0}}}, "gifts.by_reaction.credits: “0” is too little; it must be more than 0."),
+        ({"puase": {}}, "“puase” isn't a setting. Did you mean “pause”?"),
+        ({"pause": {"onn": True}}, "“onn” isn't a setting. Did you mean “on”?"),
+        ({"flags": {"qourum": 4}}, "“qourum” isn't a setting. Did you mean “quorum”?"),
+        ({"roles": {"7": {"purse": {"sice": 1, "size": 1}}}}, "“sice” isn't a setting. Did you mean “size”?"),
+        ({"strikes": {"weights": {"fals_flag": 1}}}, "“fals_flag” isn't a setting. Did you mean “false_flag”?"),
+        ({"zzz": 1}, "“zzz” isn't a setting."),
+        ({"function-x": 1}, "“function-x” isn't a setting."),
+        ({"pause": {"on": "maybe"}}, "Pause must be on or off; “maybe” is neither."),
+        ({"pause": {"on": None}}, "Pause must be on or off; “null” is neither."),
+        ({"pause": {"reason": "x" * 301}}, f"Reason for the pause can have at most 300 characters; “{'x' * 59}…” has more."),
+        ({"pause": 3}, "“pause” must be a group of settings; 3 isn't."),
+        ({"version": 2}, "File version must be 1; 2 isn't."),
+        ({"flags": {"quorum": "many"}}, "Flags needed to hide an image must be a whole number; “many” isn't."),
+        ({"everyone": {"max_count": 1.5}}, "Images per request for everyone must be a whole number; 1.5 isn't."),
+        ({"everyone": {"max_megapixels": 200}}, "Megapixels per image for everyone must be at most 100; 200 isn't."),
+        ({"channels": {"allowed": [1], "denied": ["1"]}}, "Channel 1 can't be both allowed and denied."),
+        ({"channels": {"denied": [1, 2, "x"]}}, "Denied channels (entry 3) must be the ID of a channel; “x” isn't."),
+        ({"roles": {"x": {}}}, "A name in Rules for roles must be the ID of a role; “x” isn't."),
+        ({"roles": {"7": {"models": "some"}}}, "Models for role 7 must be “all” or a list; “some” is neither."),
+        ({"roles": {"7": {"max_count": 9}}}, "Images per request for role 7 must be at most 4; 9 isn't."),
+        ({"roles": {"7": {"purse": {}}}}, "Credit limit for role 7 can't be left out."),
+        ({"roles": []}, "Rules for roles must be a group of settings; “[]” isn't."),
+        ({"everyone": {"aspect_ratios": ["0:1"]}}, "Aspect ratios for everyone (entry 1) must be written like 16:9; “0:1” isn't."),
+        ({"usd_per_month": 1.234}, "Monthly budget in US dollars can have at most 2 decimals; 1.234 has more."),
+        ({"usd_per_month": "NaN"}, "Monthly budget in US dollars must be a number; “NaN” isn't."),
+        ({"usd_per_month": -1}, "Monthly budget in US dollars must be at least 0; -1 isn't."),
+        ({"prices": {"": 1}}, "A name in Prices can't be empty."),
+        ({"prices": {"flux-1.1-pro": -1}}, "Price of “flux-1.1-pro” in credits must be at least 0; -1 isn't."),
+        ({"gifts": {"by_reaction": {"emoji": "x", "credits": 0}}}, "Credits per gift by reaction must be more than 0; 0 isn't."),
         (
             {"prompts": {"block": {"words": ["a*b"]}}},
-            "prompts.block.words.1: a*b has a * in the middle. Put it at the start or the end.",
+            r"Blocked words (entry 1): a\*b has a \* in the middle. Put it at the start or the end.",
         ),
-        ({"prompts": {"flag": {"words": ["*"]}}}, "prompts.flag.words.1: * needs at least one letter or digit."),
-        ({"prompts": {"block": {"patterns": ["("]}}}, "prompts.block.patterns.1: The pattern ( cannot be used: missing ): (."),
-        ({"checks": {"thresholds": {"flag": 0.9, "block": 0.1}}}, "checks.thresholds: flag (0.9) may not be above block (0.1)."),
-        ({"checks": {"on_down": "x"}}, "checks.on_down: “x” is not one of 'hold', 'allow' or 'refuse'."),
-        ({"known_bad": {"hashes": ["0" * 16]}}, "known_bad.hashes.1: 0000000000000000 would match every plain picture."),
+        ({"prompts": {"flag": {"words": ["*"]}}}, r"Flagged words (entry 1): \* needs at least one letter or digit."),
+        (
+            {"prompts": {"flag": {"patterns": ["fine", "(unclosed"]}}},
+            "Flagged patterns (entry 2): That pattern doesn't work: a closing ) is missing in (unclosed.",
+        ),
+        (
+            {"prompts": {"too_slow": "maybe"}},
+            "Action for prompts that take too long to check must be “block” or “flag”; “maybe” isn't.",
+        ),
+        (
+            {"checks": {"thresholds": {"flag": 0.9, "block": 0.1}}},
+            "The score for flagging (0.9) can't be above the score for blocking (0.1).",
+        ),
+        (
+            {"checks": {"categories": {"violence": {"flag": 0.9, "block": 0.1}}}},
+            "Scores for “violence”: The score for flagging (0.9) can't be above the score for blocking (0.1).",
+        ),
+        (
+            {"checks": {"on_down": "x"}},
+            "Action while automatic checks are unavailable must be “hold”, “allow” or “refuse”; “x” isn't.",
+        ),
+        (
+            {"known_bad": {"hashes": ["xyz"]}},
+            "Known bad images (entry 1) must be fingerprints of 16 characters, 0 to 9 and a to f; “xyz” isn't one.",
+        ),
+        (
+            {"known_bad": {"hashes": ["0" * 16]}},
+            "Known bad images (entry 1): 0000000000000000 would match every image of a single colour.",
+        ),
+        ({"strikes": {"ladder": [{"points": "x", "hours": 5}]}}, "Points for a lockout (entry 1) must be a number; “x” isn't."),
         (
             {"strikes": {"ladder": [{"points": 3, "hours": 5}, {"points": 3, "hours": 6}]}},
-            "strikes: each rung of the ladder needs more points than the one before, and no fewer hours.",
+            "Each lockout must need more points than the one before, and can't be shorter.",
         ),
-        ({"log_channel_id": "12a"}, "log_channel_id: “12a” is no whole number."),
-        ({"log_channel_id": True}, "log_channel_id: “True” is no whole number."),
-        ({"moderator_role_ids": 3}, "moderator_role_ids: “3” is no list."),
+        ({"log_channel_id": "12a"}, "Log channel must be the ID of a channel; “12a” isn't."),
+        ({"log_channel_id": True}, "Log channel must be the ID of a channel; “true” isn't."),
+        ({"moderator_role_ids": 3}, "Moderator roles must be a list; 3 isn't."),
     ],
     ids=str,
 )
@@ -148,10 +184,17 @@ def test_a_wrong_value_gets_one_sentence(wrong: dict[str, Any], sentence: str) -
     assert errors_of(wrong) == [sentence]
 
 
+def test_sentences_about_long_values_fit_in_a_message() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read({"prices": {f"{number}{'*' * 60}": "_" * 60 for number in range(100)}})
+    assert len(caught.value.sentence) < 1_900
+    assert caught.value.sentence.endswith("more values are wrong.")
+
+
 def test_wrong_values_are_reported_up_to_a_limit() -> None:
     found = errors_of({f"nothing{number}": 1 for number in range(SHOWN_MAX + 2)})
     assert len(found) == SHOWN_MAX + 1
-    assert found[-1] == "There are 2 more wrong values."
+    assert found[-1] == "2 more values are wrong."
 
 
 @given(
@@ -185,8 +228,22 @@ def test_none_removes_an_entry_or_restores_the_default() -> None:
     assert (policy.roles, policy.pool, policy.pause, policy.prices) == ({}, None, Policy().pause, {})
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"prompts": {"block": {"patterns": ["(unclosed"]}}}, "That pattern doesn't work: a closing ) is missing in (unclosed."),
+        ({"everyone": {"aspect_ratios": ["wide"]}}, "Aspect ratios for everyone must be written like 16:9; “wide” isn't."),
+        ({"roles": {"7": {"max_count": 9}}}, "Images per request for <@&7> must be at most 4; 9 isn't."),
+    ],
+)
+def test_a_wrong_change_has_no_place_in_a_file(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        changed(Policy(), change)
+    assert caught.value.sentence == sentence
+
+
 def test_a_wrong_change_is_refused_with_the_same_sentence() -> None:
-    with pytest.raises(InvalidRequest, match=r"newcomers\.wait_hours: “-1” is too little; the least is 0\."):
+    with pytest.raises(InvalidRequest, match=r"Hours that new members wait must be at least 0; -1 isn't\."):
         changed(Policy(), {"newcomers": {"wait_hours": -1}})
 
 

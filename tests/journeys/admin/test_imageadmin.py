@@ -89,7 +89,7 @@ async def test_role_rules_are_added_and_removed(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
     await admin(mo, "role", f"<@&{artists}> all models · 4 images per request", role=str(artists), models="all", count=4, credits=100)
     assert (await rules_of(app, mo)).roles[artists].bucket is not None
-    await private_reply(mo, "has no effect, because everyone already has it: `models`, `max_count`")
+    await private_reply(mo, "at least as much: Models, Images per request.")
     await admin(mo, "role", "no limits of its own", role=str(artists), remove=True)
     assert (await rules_of(app, mo)).roles == {}
 
@@ -113,14 +113,14 @@ async def test_one_model_is_closed_and_the_others_stay_open(app: App, mo: Person
     ("command", "values", "sentence"),
     [
         ("everyone", {"models": "no-such-model"}, "There's no model"),
-        ("everyone", {"shapes": "wide"}, "everyone.aspect_ratios.1: “wide” is not written"),
-        ("everyone", {"refill": 5}, "everyone.purse.size: this is missing"),
+        ("everyone", {"shapes": "wide"}, "🚫 Aspect ratios for everyone must be written like 16:9; “wide” isn't."),
+        ("everyone", {"refill": 5}, "Credit limit for everyone can't be left out."),
         ("strikes", {"ladder": "5 points"}, "ladder: 5 points is not written as it should be"),
-        ("strikes", {"offence": "false_flag"}, "Set an offence together with its points"),
-        ("checks", {"flag": 0.9, "block": 0.1}, "may not be above block"),
+        ("strikes", {"offence": "false_flag"}, "together with its points"),
+        ("checks", {"flag": 0.9, "block": 0.1}, "can't be above the score for blocking"),
         ("checks", {"category": "violence"}, "Set the score for flagging or blocking"),
         ("rules add", {"to": "block"}, "either a word or a pattern"),
-        ("rules add", {"to": "block", "pattern": "("}, "cannot be used: missing )"),
+        ("rules add", {"to": "block", "pattern": "("}, "🚫 That pattern doesn't work: a closing ) is missing in (."),
         ("rules add", {"to": "block", "word": "*"}, "needs at least one letter or digit"),
         ("rules remove", {"entry": "nothing"}, "nothing isn't in the rules"),
         ("grant", {"credits": 5}, "This server has no shared pool"),

@@ -115,7 +115,12 @@ async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -
 async def test_a_file_is_previewed_and_applied_by_a_button(app: App, mo: Person) -> None:
     wanted = {"usd_per_month": 20, "flags": {"quorum": 4}, "prompts": {"block": {"words": ["gore"]}}, "roles": {"123456789012345678": {}}}
     panel = await imported(mo, wanted, "This file would change")
-    for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not on this server: role 123456789012345678"):
+    for part in (
+        "Monthly budget in US dollars: default → 20",
+        "Flags needed to hide an image: 3 → 4",
+        "+ gore",
+        "Not on this server: role 123456789012345678",
+    ):
         assert part in panel.text
     assert await rules_of(app, mo) == Policy()
     await mo.click(panel, "Apply")
@@ -137,7 +142,7 @@ async def test_a_preview_that_is_out_of_date_is_shown_again(app: App, mo: Person
     await admin(mo, "pause", "paused")
     await mo.click(panel, "Apply")
     panel = await updated(mo, panel, "changed in the meantime")
-    assert "`pause.on`: on → off" in panel.text
+    assert "Pause: on → off" in panel.text
     assert (await rules_of(app, mo)).pause.on
     await mo.click(panel, "Apply")
     await updated(mo, panel, "2 settings were changed")
@@ -158,8 +163,8 @@ async def test_a_file_is_applied_after_a_restart(env: Env) -> None:
     [
         (b"quorum: 4", "isn't valid JSON"),
         (b"[]", "doesn't contain settings"),
-        (b'{"flags": {"quorrum": 4}}', "perhaps flags.quorum is meant"),
-        (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "usd_per_month: “-1” is too little"),
+        (b'{"flags": {"quorrum": 4}}', "“quorrum” isn't a setting. Did you mean “quorum”?"),
+        (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "Monthly budget in US dollars must be at least 0"),
     ],
 )
 async def test_an_invalid_file_is_explained(app: App, mo: Person, content: bytes, sentence: str) -> None:

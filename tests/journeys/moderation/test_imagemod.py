@@ -208,10 +208,10 @@ async def test_the_audit_log_is_paged_and_filtered_by_member(app: App, mo: Perso
         await mo.slash("imageadmin flags", quorum=quorum)
     await mod(mo, "block", "can't create images", member=ada.id, reason="Flooding")
     panel = await mod(mo, "audit", f"<@{mo.id}> blocked <@{ada.id}>")
-    assert "`flags.quorum`: 14 → 15" in panel.text
+    assert "Flags needed to hide an image: 14 → 15" in panel.text
     await mo.click(panel, "Older")
-    panel = await updated(mo, panel, "`flags.quorum`: 3 → 4")
+    panel = await updated(mo, panel, "Flags needed to hide an image: 3 → 4")
     await mo.click(panel, "Newest")
     await updated(mo, panel, "Flooding")
     about_ada = await mod(mo, "audit", f"Audit log for <@{ada.id}>", member=ada.id)
-    assert "flags.quorum" not in about_ada.text
+    assert "Flags needed" not in about_ada.text
