@@ -78,8 +78,8 @@ def listed(ids: Sequence[int], *, add: Any = None, remove: Any = None) -> list[s
     return [str(each) for each in dict.fromkeys([*kept, *([add.id] if add is not None else [])])]
 
 
-def shapes(text: str) -> str | list[str]:
-    """ "all", or a comma-separated list of shapes."""
+def aspect_ratios(text: str) -> str | list[str]:
+    """ "all", or a comma-separated list of aspect ratios."""
     return ALL if text.strip().casefold() == ALL else _parts(text)
 
 

@@ -31,35 +31,34 @@ class ConductCommands(commands.Cog):
     @app_commands.describe(
         prompts="Check prompts before they're sent",
         results="Check images before they're shown",
-        flag="Score from 0 to 1 at which to flag",
-        block="Score from 0 to 1 at which to block",
+        flag_score="Score at which something is flagged, 0 to 1",
+        block_score="Score at which something is blocked, 0 to 1",
         category="Set the scores for this category only",
-        on_down="What to do when the check is unavailable",
+        if_unavailable="What happens to requests while it is unavailable",
     )
-    @app_commands.choices(on_down=suggestions.named(settings_texts.ON_DOWN_CHOICES))
+    @app_commands.choices(if_unavailable=suggestions.named(settings_texts.ON_DOWN_CHOICES))
     async def checks(
         self,
         interaction: Interaction,
         prompts: bool | None = None,
         results: bool | None = None,
-        flag: Score | None = None,
-        block: Score | None = None,
+        flag_score: Score | None = None,
+        block_score: Score | None = None,
         category: app_commands.Range[str, 1, 60] | None = None,
-        on_down: OnDown | None = None,
+        if_unavailable: OnDown | None = None,
     ) -> None:
-        scores = given(flag=flag, block=block)
+        scores = given(flag=flag_score, block=block_score)
         if category is not None and not scores:
             raise InvalidRequest(_("Set the score for flagging or blocking this category."))
         thresholds = {"categories": {category: scores}} if category is not None else within("thresholds", scores)
-        await change_and_answer(
-            interaction, within("checks", {**given(prompts=prompts, results=results, on_down=on_down), **thresholds}), settings_texts.checks
-        )
+        values = {**given(prompts=prompts, results=results, on_down=if_unavailable), **thresholds}
+        await change_and_answer(interaction, within("checks", values), settings_texts.checks)
 
     @app_commands.command(description="Set how members' flags work")
     @app_commands.describe(
         on="Turn flags on or off",
-        quorum="Flags needed to hide an image and open a case",
-        after_days="Days on this server before a member's flags count",
+        needed="Flags needed to hide an image and alert the moderators",
+        member_days="Days as a member before someone's flags count",
         add_role="Role whose flags count right away",
         remove_role="Role whose flags no longer count right away",
         locked="Store flags without effect, for example during a raid",
@@ -68,13 +67,13 @@ class ConductCommands(commands.Cog):
         self,
         interaction: Interaction,
         on: bool | None = None,
-        quorum: app_commands.Range[int, 1, 100] | None = None,
-        after_days: app_commands.Range[int, 0, 3650] | None = None,
+        needed: app_commands.Range[int, 1, 100] | None = None,
+        member_days: app_commands.Range[int, 0, 3650] | None = None,
         add_role: discord.Role | None = None,
         remove_role: discord.Role | None = None,
         locked: bool | None = None,
     ) -> None:
-        values = given(on=on, quorum=quorum, after_days=after_days, locked=locked)
+        values = given(on=on, quorum=needed, after_days=member_days, locked=locked)
 
         def patch(policy: Policy) -> Patch:
             return {"flags": {**values, "role_ids": listed(policy.flags.role_ids, add=add_role, remove=remove_role)}}
@@ -82,26 +81,25 @@ class ConductCommands(commands.Cog):
         await change_and_answer(interaction, patch if values or add_role or remove_role else None, settings_texts.flags)
 
     @app_commands.command(description="Set strike points and how long members are blocked")
-    @app_commands.rename(steps="ladder")
     @app_commands.describe(
-        half_life_days="Days until a strike counts half",
-        offence="Offence to set points for",
-        weight="Points for the offence. 0 turns it off",
-        steps="points:hours with commas between, such as 5:1, 8:24",
+        halve_after_days="Days until a strike counts half",
+        offence="An offence to set the points of",
+        points="Points for this offence; 0 for none",
+        lockouts="points:hours, separated by commas, such as 5:1, 8:24",
     )
     @app_commands.choices(offence=suggestions.named(settings_texts.OFFENCE_CHOICES))
     async def strikes(
         self,
         interaction: Interaction,
-        half_life_days: app_commands.Range[int, 1, 3650] | None = None,
+        halve_after_days: app_commands.Range[int, 1, 3650] | None = None,
         offence: Offence | None = None,
-        weight: app_commands.Range[float, 0, 100] | None = None,
-        steps: app_commands.Range[str, 1, 200] | None = None,
+        points: app_commands.Range[float, 0, 100] | None = None,
+        lockouts: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
-        if (offence is None) != (weight is None):
-            raise InvalidRequest(_("Set an offence together with its points."))
-        values: dict[str, Any] = given(half_life_days=half_life_days, ladder=None if steps is None else _steps(steps))
-        values |= {"weights": {offence: weight}} if offence is not None else {}
+        if (offence is None) != (points is None):
+            raise InvalidRequest(_("Choose an offence and its points together."))
+        values: dict[str, Any] = given(half_life_days=halve_after_days, ladder=None if lockouts is None else _steps(lockouts))
+        values |= {"weights": {offence: points}} if offence is not None else {}
         await change_and_answer(interaction, within("strikes", values), settings_texts.strikes)
 
     @app_commands.command(description="Show starred images in a gallery channel")
@@ -141,7 +139,8 @@ class ConductCommands(commands.Cog):
 def _steps(text: str) -> list[dict[str, float]]:
     steps = [_STEP.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
     if not all(steps):
-        raise InvalidRequest(_("ladder: {given} is not written as it should be, such as 5:1, 8:24.").format(given=texts.quoted(text)))
+        sentence = _("Lockouts must be written as points:hours, such as 5:1, 8:24; “{given}” isn't.")
+        raise InvalidRequest(sentence.format(given=texts.quoted(text)))
     return [{"points": float(step["points"]), "hours": int(step["hours"])} for step in steps if step]
 
 

@@ -13,7 +13,7 @@ from bot.core.i18n import _
 from bot.domain.allowance import ineffective_settings
 from bot.domain.guild.document import Policy
 from cogs.admin import settings_texts, suggestions
-from cogs.admin.changing import Patch, bucket, change_and_answer, given, listed, models, shapes, within
+from cogs.admin.changing import Patch, aspect_ratios, bucket, change_and_answer, given, listed, models, within
 from cogs.kit.request import Interaction, services_of
 
 _CREDITS_MAX = 1_000_000
@@ -25,14 +25,14 @@ AnyChannel = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 _RULE_OPTIONS = {
     "models": "Models separated by commas, or all",
-    "shapes": "Aspect ratios such as 1:1, 16:9, or all",
-    "megapixels": "Most megapixels per image",
-    "count": "Most images per request",
+    "aspect_ratios": "all, or a list such as 1:1, 16:9",
+    "max_megapixels": "Largest image in megapixels",
+    "max_images": "Most images in one request, 1 to 4",
     "private": "Allow private images",
     "credits": "Most credits a member can have",
-    "refill": "Credits refilled per day",
-    "running": "Most images generating at once",
-    "waiting": "Most images queued at once",
+    "refill_per_day": "Credits refilled per day",
+    "max_generating": "Most images generating at once",
+    "max_queued": "Most images in the queue",
 }
 
 
@@ -46,14 +46,14 @@ class LimitCommands(commands.Cog):
         self,
         interaction: Interaction,
         models: Words | None = None,
-        shapes: Words | None = None,
-        megapixels: app_commands.Range[float, 0.01, 100.0] | None = None,
-        count: app_commands.Range[int, 1, 4] | None = None,
+        aspect_ratios: Words | None = None,
+        max_megapixels: app_commands.Range[float, 0.01, 100.0] | None = None,
+        max_images: app_commands.Range[int, 1, 4] | None = None,
         private: bool | None = None,
         credits: Credits | None = None,  # noqa: A002  the option's name
-        refill: Credits | None = None,
-        running: Jobs | None = None,
-        waiting: Jobs | None = None,
+        refill_per_day: Credits | None = None,
+        max_generating: Jobs | None = None,
+        max_queued: Jobs | None = None,
     ) -> None:
         values = _rule(interaction)
         await change_and_answer(
@@ -68,14 +68,14 @@ class LimitCommands(commands.Cog):
         interaction: Interaction,
         role: discord.Role,
         models: Words | None = None,
-        shapes: Words | None = None,
-        megapixels: app_commands.Range[float, 0.01, 100.0] | None = None,
-        count: app_commands.Range[int, 1, 4] | None = None,
+        aspect_ratios: Words | None = None,
+        max_megapixels: app_commands.Range[float, 0.01, 100.0] | None = None,
+        max_images: app_commands.Range[int, 1, 4] | None = None,
         private: bool | None = None,
         credits: Credits | None = None,  # noqa: A002  the option's name
-        refill: Credits | None = None,
-        running: Jobs | None = None,
-        waiting: Jobs | None = None,
+        refill_per_day: Credits | None = None,
+        max_generating: Jobs | None = None,
+        max_queued: Jobs | None = None,
         remove: bool = False,
     ) -> None:
         values = None if remove else _rule(interaction)
@@ -91,17 +91,17 @@ class LimitCommands(commands.Cog):
         await change_and_answer(interaction, patch, text_of)
 
     @app_commands.command(description="Choose the models everyone can use")
-    @app_commands.describe(open="Models separated by commas, or all", close="Model that members can't use by default")
-    @app_commands.autocomplete(open=suggestions.models, close=suggestions.open_model)
+    @app_commands.describe(allow="Models separated by commas, or all", deny="A model to remove from those that everyone can use")
+    @app_commands.autocomplete(allow=suggestions.models, deny=suggestions.open_model)
     async def models(
         self,
         interaction: Interaction,
-        open: Words | None = None,  # noqa: A002  the option's name
-        close: app_commands.Range[str, 1, 100] | None = None,
+        allow: Words | None = None,
+        deny: app_commands.Range[str, 1, 100] | None = None,
     ) -> None:
         offered = [model.id for model in services_of(interaction).orders.models.offered]
-        opened = None if open is None else models(interaction, open)
-        closed = None if close is None else services_of(interaction).orders.models.catalog.get(close).id
+        opened = None if allow is None else models(interaction, allow)
+        closed = None if deny is None else services_of(interaction).orders.models.catalog.get(deny).id
 
         def patch(policy: Policy) -> Patch:
             before = opened if opened is not None else policy.everyone.models
@@ -115,27 +115,27 @@ class LimitCommands(commands.Cog):
     @app_commands.describe(
         allow="Channel or category to allow",
         deny="Channel or category to block",
-        forget="Channel or category to remove from both lists",
-        anywhere="Allow images in every channel",
+        reset="A channel to remove from both lists",
+        reset_all="Clear both lists: images in every channel",
     )
     async def channels(
         self,
         interaction: Interaction,
         allow: AnyChannel | None = None,
         deny: AnyChannel | None = None,
-        forget: AnyChannel | None = None,
-        anywhere: bool = False,
+        reset: AnyChannel | None = None,
+        reset_all: bool = False,
     ) -> None:
         if allow is not None and deny is not None and allow.id == deny.id:
             raise InvalidRequest(_("A channel can't be both allowed and blocked."))
 
         def patch(policy: Policy) -> Patch:
-            before = Policy().channels if anywhere else policy.channels
-            allowed = [each for each in listed(before.allowed, add=allow, remove=forget) if deny is None or each != str(deny.id)]
-            denied = [each for each in listed(before.denied, add=deny, remove=forget) if allow is None or each != str(allow.id)]
+            before = Policy().channels if reset_all else policy.channels
+            allowed = [each for each in listed(before.allowed, add=allow, remove=reset) if deny is None or each != str(deny.id)]
+            denied = [each for each in listed(before.denied, add=deny, remove=reset) if allow is None or each != str(allow.id)]
             return {"channels": {"allowed": allowed, "denied": denied}}
 
-        wanted = patch if anywhere or any((allow, deny, forget)) else None
+        wanted = patch if reset_all or any((allow, deny, reset)) else None
         await change_and_answer(interaction, wanted, settings_texts.channels)
 
     @app_commands.command(description="Set rules for new members, gifts, sponsors and the leaderboard")
@@ -169,10 +169,12 @@ class LimitCommands(commands.Cog):
 
     @app_commands.command(name="age-restricted", description="Set what's allowed in age-restricted channels")
     @app_commands.describe(
-        unspoilered="Show flagged images there without a spoiler", unchecked=("Let members turn off a model's safety checker there")
+        show_flagged="Show flagged images without a spoiler", allow_unfiltered="Members may turn off a model's safety filter"
     )
-    async def age_restricted(self, interaction: Interaction, unspoilered: bool | None = None, unchecked: bool | None = None) -> None:
-        patch = within("age_restricted", given(unspoilered=unspoilered, unchecked=unchecked))
+    async def age_restricted(
+        self, interaction: Interaction, show_flagged: bool | None = None, allow_unfiltered: bool | None = None
+    ) -> None:
+        patch = within("age_restricted", given(unspoilered=show_flagged, unchecked=allow_unfiltered))
         await change_and_answer(interaction, patch, settings_texts.age_restricted)
 
 
@@ -181,14 +183,14 @@ def _rule(interaction: Interaction) -> Patch:
     options = interaction.namespace
     values = given(
         models=None if options.models is None else models(interaction, options.models),
-        aspect_ratios=None if options.shapes is None else shapes(options.shapes),
-        max_megapixels=options.megapixels,
-        max_count=options.count,
+        aspect_ratios=None if options.aspect_ratios is None else aspect_ratios(options.aspect_ratios),
+        max_megapixels=options.max_megapixels,
+        max_count=options.max_images,
         private=options.private,
-        running=options.running,
-        waiting=options.waiting,
+        running=options.max_generating,
+        waiting=options.max_queued,
     )
-    return {**values, **within("purse", bucket(options.credits, options.refill))}
+    return {**values, **within("purse", bucket(options.credits, options.refill_per_day))}
 
 
 def _titles(interaction: Interaction) -> settings_texts.Titles:

@@ -31,22 +31,22 @@ class MoneyCommands(commands.Cog):
     @app_commands.command(description="Set up a shared pool of credits")
     @app_commands.describe(
         size="Most credits in the pool",
-        refill="Credits refilled per day",
+        refill_per_day="Credits refilled per day",
         slow_lane="Let members without credits use spare credits, after everyone else",
-        share="Percent of the pool the slow lane can use",
+        slow_lane_percent="Percent of the pool that the slow lane may use",
         off="Remove the pool",
     )
     async def pool(
         self,
         interaction: Interaction,
         size: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,
-        refill: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,
+        refill_per_day: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,
         slow_lane: bool | None = None,
-        share: app_commands.Range[int, 0, 100] | None = None,
+        slow_lane_percent: app_commands.Range[int, 0, 100] | None = None,
         off: bool = False,
     ) -> None:
-        shared = {"pool": None} if off else within("pool", bucket(size, refill))
-        lane = within("slow_lane", given(on=slow_lane, share_percent=share))
+        shared = {"pool": None} if off else within("pool", bucket(size, refill_per_day))
+        lane = within("slow_lane", given(on=slow_lane, share_percent=slow_lane_percent))
         await change_and_answer(interaction, {**shared, **lane}, settings_texts.pool)
 
     @app_commands.command(description="Set what an image costs with a model")

@@ -86,10 +86,10 @@ class RuleCommands(commands.Cog):
 
     @rules.command(name="hash", description="Block images that look like this one")
     @app_commands.describe(
-        image="Image to block. Only a fingerprint is stored", distance=("How different an image can be, 0 to 16 (8 is usual)")
+        image="Image to block. Only a fingerprint is stored", tolerance="How different images may be, 0 to 16; 8 is usual"
     )
     async def add_hash(
-        self, interaction: Interaction, image: discord.Attachment, distance: app_commands.Range[int, 0, 16] | None = None
+        self, interaction: Interaction, image: discord.Attachment, tolerance: app_commands.Range[int, 0, 16] | None = None
     ) -> None:
         request = await request_of(interaction)
         await answers.defer(interaction)
@@ -97,7 +97,7 @@ class RuleCommands(commands.Cog):
 
         def patch(policy: Policy) -> Patch:
             hashes = [*dict.fromkeys([*policy.known_bad.hashes, fingerprint])]
-            return {"known_bad": {"hashes": hashes, "distance": policy.known_bad.distance if distance is None else distance}}
+            return {"known_bad": {"hashes": hashes, "distance": policy.known_bad.distance if tolerance is None else tolerance}}
 
         now = await change(request, interaction, patch)
         await interactions.say(interaction, panel_texts.known_bad(fingerprint, len(now.policy.known_bad.hashes)))

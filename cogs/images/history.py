@@ -52,11 +52,11 @@ class HistoryCog(commands.Cog, name="History"):
     """The command /history."""
 
     @app_commands.command(description="Browse, repost, edit or delete your images")
-    @app_commands.describe(words="Search your prompts")
+    @app_commands.describe(search="Only images whose prompt has these words")
     @everywhere
-    async def history(self, interaction: Interaction, words: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
+    async def history(self, interaction: Interaction, search: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
         request = await request_of(interaction)
-        view, files = await _list(request, interaction, _Place(words=" ".join(words.split())), redraws=False)
+        view, files = await _list(request, interaction, _Place(words=" ".join(search.split())), redraws=False)
         await panels.show(interaction, view, files)
 
 

@@ -31,8 +31,7 @@ class AccountCog(commands.Cog):
         await panels.show(interaction, money_texts.quota(balances, models, system()))
 
     @app_commands.command(description="Cancel an unfinished image")
-    @app_commands.rename(image="picture")
-    @app_commands.describe(image="Image to cancel. Leave out if there's only one")
+    @app_commands.describe(image="The image to cancel, if you have more than one in progress")
     @app_commands.autocomplete(image=autocomplete.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, image: app_commands.Range[str, 1, 100] | None = None) -> None:
@@ -53,7 +52,7 @@ def _picked(jobs: Sequence[Job], image: str | None) -> Job:
     if not jobs:
         raise NotFound(_("You have no unfinished images."))
     if image is None and len(jobs) > 1:
-        sentence = _("You have {count} unfinished requests. Choose one from the list in `/cancel`.")
+        sentence = _("You have {count} unfinished requests; choose one from the list that `/cancel image:` offers.")
         raise InvalidRequest(sentence.format(count=len(jobs)))
     found = [job for job in jobs if image in (None, job.id)]
     if not found:

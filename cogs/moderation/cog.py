@@ -16,7 +16,7 @@ from cogs.moderation import audit_texts, panels
 Reason = app_commands.Range[str, 1, 300]
 Image = app_commands.Range[str, 1, 200]
 
-_IMAGE = "Link to the image's message"
+_IMAGE = "Link to a message with the image, or the image's ID"
 
 
 @app_commands.guild_only()
@@ -56,7 +56,6 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
         await presses.show(interaction, await panels.blocked(await request_of(interaction), interaction))
 
     @app_commands.command(description="Delete an image (its author gets a strike and a DM)")
-    @app_commands.rename(image="picture")
     @app_commands.describe(image=_IMAGE, reason="Reason, shown in the audit log")
     async def delete(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
@@ -64,7 +63,6 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
         await interactions.say(interaction, audit_texts.judged(case))
 
     @app_commands.command(description="Put an image behind a spoiler (its author gets a DM)")
-    @app_commands.rename(image="picture")
     @app_commands.describe(image=_IMAGE, reason="Reason, shown in the audit log")
     async def spoiler(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
@@ -72,7 +70,6 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
         await interactions.say(interaction, audit_texts.judged(case))
 
     @app_commands.command(description="Refund an image without deleting it")
-    @app_commands.rename(image="picture")
     @app_commands.describe(image=_IMAGE)
     async def refund(self, interaction: Interaction, image: Image) -> None:
         request = await request_of(interaction)

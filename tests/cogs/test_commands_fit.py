@@ -10,6 +10,8 @@ from discord import app_commands
 
 from cogs import load
 
+# Names of the code or of the settings file, which say nothing to people.
+UNCLEAR = {"picture", "words", "shapes", "ladder", "forget", "unspoilered", "unchecked", "on_down", "half_life_days", "quorum", "weight"}
 CHILDREN_MAX = 25  # options, subcommands or choices of one command
 
 
@@ -45,3 +47,15 @@ async def test_choices_are_shown_in_words() -> None:
     named = [each for command in tree.get_commands() for each in choices(command.to_dict(tree))]
     assert {"Deleted image", "Last 7 days", "Wait until it answers"} <= {name for name, _value in named}
     assert [name for name, value in named if name == str(value) or name != name.capitalize()] == []
+
+
+def option_names(part: dict[str, Any]) -> Iterator[str]:
+    for option in part.get("options") or ():
+        yield option["name"]
+        yield from option_names(option)
+
+
+async def test_options_have_names_that_people_use() -> None:
+    tree = await load.command_tree()
+    names = {name for command in tree.get_commands() for name in option_names(command.to_dict(tree))}
+    assert names & UNCLEAR == set()

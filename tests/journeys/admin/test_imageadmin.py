@@ -29,35 +29,35 @@ KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
     ("command", "values", "words", "path", "expected"),
     [
         ("budget", {"dollars": 8.5}, "budget set to $8.50", "usd_per_month", Decimal("8.5")),
-        ("pool", {"size": 500, "refill": 50}, "500 credits, refilling by 50 credits a day", "pool.size", Decimal(500)),
+        ("pool", {"size": 500, "refill_per_day": 50}, "500 credits, refilling by 50 credits a day", "pool.size", Decimal(500)),
         ("pool", {"slow_lane": False}, "no shared pool", "slow_lane.on", False),
         ("price", {"model": DEV, "credits": 9}, "costs 9 credits here", f"prices.{DEV}", Decimal(9)),
-        ("everyone", {"count": 2, "private": False}, "2 images per request · no private images", "everyone.max_count", 2),
-        ("everyone", {"shapes": "1:1, 16:9"}, "1:1, 16:9", "everyone.aspect_ratios", ("1:1", "16:9")),
+        ("everyone", {"max_images": 2, "private": False}, "2 images per request · no private images", "everyone.max_count", 2),
+        ("everyone", {"aspect_ratios": "1:1, 16:9"}, "1:1, 16:9", "everyone.aspect_ratios", ("1:1", "16:9")),
         (
             "everyone",
-            {"credits": 20, "refill": 5},
+            {"credits": 20, "refill_per_day": 5},
             "20 credits, refilling by 5 credits a day",
             "everyone.bucket.refill_per_day",
             Decimal(5),
         ),
         ("everyone", {"models": f"FLUX.2 [dev], {DEV}"}, "FLUX.2", "everyone.models", (DEV,)),
-        ("models", {"open": DEV}, "Models for everyone: FLUX.2", "everyone.models", (DEV,)),
+        ("models", {"allow": DEV}, "Models for everyone: FLUX.2", "everyone.models", (DEV,)),
         ("members", {"wait_hours": 24, "leaderboard": True}, "New members wait 24 hours", "newcomers.wait_hours", 24),
         ("members", {"gift_emoji": "🎁", "gift_credits": 1}, "Reacting with 🎁 gives 1 credit", "gifts.by_reaction.emoji", "🎁"),
         ("members", {"sponsoring": False}, "can't sponsor images", "sponsoring.on", False),
         (
             "age-restricted",
-            {"unchecked": True},
+            {"allow_unfiltered": True},
             "can turn a model's safety checker off in age-restricted",
             "age_restricted.unchecked",
             True,
         ),
-        ("checks", {"prompts": True, "on_down": "refuse"}, "requests are refused", "checks.on_down", OnDown.REFUSE),
-        ("checks", {"category": "violence", "block": 0.7}, "The content check is off", "checks.categories.violence.block", 0.7),
-        ("flags", {"quorum": 5, "locked": True}, "5 flags hide an image", "flags.quorum", 5),
-        ("strikes", {"offence": "false_flag", "weight": 2}, "false flag 2", "strikes.weights", None),
-        ("strikes", {"ladder": "3:2, 6:48"}, "6 points: blocked for 48 h", "strikes.half_life_days", 30),
+        ("checks", {"prompts": True, "if_unavailable": "refuse"}, "requests are refused", "checks.on_down", OnDown.REFUSE),
+        ("checks", {"category": "violence", "block_score": 0.7}, "The content check is off", "checks.categories.violence.block", 0.7),
+        ("flags", {"needed": 5, "locked": True}, "5 flags hide an image", "flags.quorum", 5),
+        ("strikes", {"offence": "false_flag", "points": 2}, "false flag 2", "strikes.weights", None),
+        ("strikes", {"lockouts": "3:2, 6:48"}, "6 points: blocked for 48 h", "strikes.half_life_days", 30),
         ("pause", {"reason": "A leak."}, "⏸️ Image creation is paused: A leak.", "pause.on", True),
         ("resume", {}, "Image creation is on", "pause.on", False),
     ],
@@ -79,7 +79,7 @@ def _at(policy: Policy, path: str) -> object:
 
 
 async def test_strike_weights_and_steps_are_parsed(app: App, mo: Person) -> None:
-    await admin(mo, "strikes", "blocked prompt 3", offence="prompt_blocked", weight=3, ladder="2.5:1, 9:100")
+    await admin(mo, "strikes", "blocked prompt 3", offence="prompt_blocked", points=3, lockouts="2.5:1, 9:100")
     rules = (await rules_of(app, mo)).strikes
     assert rules.weight(Offence.PROMPT_BLOCKED) == 3
     assert [(step.points, step.hours) for step in rules.steps] == [(2.5, 1), (9, 100)]
@@ -87,7 +87,7 @@ async def test_strike_weights_and_steps_are_parsed(app: App, mo: Person) -> None
 
 async def test_role_rules_are_added_and_removed(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
-    await admin(mo, "role", f"<@&{artists}> all models · 4 images per request", role=str(artists), models="all", count=4, credits=100)
+    await admin(mo, "role", f"<@&{artists}> all models · 4 images per request", role=str(artists), models="all", max_images=4, credits=100)
     assert (await rules_of(app, mo)).roles[artists].bucket is not None
     await private_reply(mo, "at least as much: Models, Images per request.")
     await admin(mo, "role", "no limits of its own", role=str(artists), remove=True)
@@ -98,13 +98,13 @@ async def test_channels_are_allowed_denied_and_removed(app: App, mo: Person) -> 
     orders, quiet = mo.channel("studio"), mo.channel("quiet")
     await admin(mo, "channels", f"in <#{orders}>, but not in <#{quiet}>", allow=orders, deny=quiet)
     await admin(mo, "channels", f"everywhere except <#{quiet}>, <#{orders}>", deny=orders)
-    await admin(mo, "channels", f"everywhere except <#{orders}>", forget=quiet)
-    await admin(mo, "channels", "in every channel", anywhere=True)
+    await admin(mo, "channels", f"everywhere except <#{orders}>", reset=quiet)
+    await admin(mo, "channels", "in every channel", reset_all=True)
     assert (await rules_of(app, mo)).channels == Policy().channels
 
 
 async def test_one_model_is_closed_and_the_others_stay_open(app: App, mo: Person) -> None:
-    await admin(mo, "models", "Models for everyone", close=DEV)
+    await admin(mo, "models", "Models for everyone", deny=DEV)
     open_now = (await rules_of(app, mo)).everyone.models
     assert set(open_now) == {model.id for model in app.models.offered} - {DEV}
 
@@ -113,11 +113,11 @@ async def test_one_model_is_closed_and_the_others_stay_open(app: App, mo: Person
     ("command", "values", "sentence"),
     [
         ("everyone", {"models": "no-such-model"}, "There's no model"),
-        ("everyone", {"shapes": "wide"}, "🚫 Aspect ratios for everyone must be written like 16:9; “wide” isn't."),
-        ("everyone", {"refill": 5}, "Credit limit for everyone can't be left out."),
-        ("strikes", {"ladder": "5 points"}, "ladder: 5 points is not written as it should be"),
-        ("strikes", {"offence": "false_flag"}, "together with its points"),
-        ("checks", {"flag": 0.9, "block": 0.1}, "can't be above the score for blocking"),
+        ("everyone", {"aspect_ratios": "wide"}, "🚫 Aspect ratios for everyone must be written like 16:9; “wide” isn't."),
+        ("everyone", {"refill_per_day": 5}, "Credit limit for everyone can't be left out."),
+        ("strikes", {"lockouts": "5 points"}, "written as points:hours, such as 5:1, 8:24; “5 points” isn't."),
+        ("strikes", {"offence": "false_flag"}, "Choose an offence and its points together."),
+        ("checks", {"flag_score": 0.9, "block_score": 0.1}, "can't be above the score for blocking"),
         ("checks", {"category": "violence"}, "Set the score for flagging or blocking"),
         ("rules add", {"to": "block"}, "either a word or a pattern"),
         ("rules add", {"to": "block", "pattern": "("}, "🚫 That pattern doesn't work: a closing ) is missing in (."),
@@ -144,8 +144,8 @@ async def test_the_log_channel_must_be_writable(app: App, mo: Person) -> None:
 
 
 async def test_every_change_is_audited_with_actor_and_value(app: App, mo: Person) -> None:
-    await admin(mo, "flags", "5 flags", quorum=5)
-    await admin(mo, "flags", "5 flags", quorum=5)  # nothing changes
+    await admin(mo, "flags", "5 flags", needed=5)
+    await admin(mo, "flags", "5 flags", needed=5)  # nothing changes
     await mo.slash("presets remove", preset="watercolour")
     await private_reply(mo, "Removed Watercolour")
     presets, flags = await audit_lines(app, mo)
@@ -206,7 +206,7 @@ async def test_automod_rules_are_imported_if_easel_may_read_them(app: App, mo: P
 
 async def test_an_image_hash_is_added_and_removed(app: App, mo: Person) -> None:
     image = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
-    await admin(mo, "rules hash", "won't be shown here", image=image, distance=4)
+    await admin(mo, "rules hash", "won't be shown here", image=image, tolerance=4)
     known = (await rules_of(app, mo)).known_bad
     assert (known.matches(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
     await admin(mo, "rules remove", "was removed", entry=known.hashes[0])

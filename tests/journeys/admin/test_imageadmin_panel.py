@@ -30,7 +30,7 @@ async def imported(person: Person, document: Any, words: str, filename: str = "s
 
 async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     await admin(mo, "budget", "8.50", dollars=8.5)
-    await admin(mo, "pool", "share a pool", size=100, refill=10)
+    await admin(mo, "pool", "share a pool", size=100, refill_per_day=10)
     await admin(mo, "role", "<@&", role=mo.roles["Artists"], credits=200)
     await admin(mo, "rules add", "block list", to="block", word="gore")
     await written_down(app, await asked())
@@ -177,7 +177,7 @@ async def test_a_file_that_is_too_large_is_not_read(app: App, mo: Person) -> Non
 
 
 async def test_flags_given_under_a_lock_count_once_it_is_removed(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
-    await admin(mo, "flags", "locked", locked=True, quorum=1, after_days=0)
+    await admin(mo, "flags", "locked", locked=True, needed=1, member_days=0)
     made = await asked()
     await written_down(app, made)
     await ben.react(made, "🚩")

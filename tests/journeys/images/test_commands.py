@@ -229,9 +229,9 @@ async def test_cancel_with_nothing_to_cancel_says_so(ada: Person) -> None:
 async def test_cancel_offers_the_members_own_unfinished_images(env: Env, ada: Person, ben: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
-    (choice,) = await ada.autocomplete("cancel", "picture", picture="")
-    assert (choice["name"], await ben.autocomplete("cancel", "picture", picture="")) == ("a red fox", [])
-    await ada.slash("cancel", picture=choice["value"])
+    (choice,) = await ada.autocomplete("cancel", "image", image="")
+    assert (choice["name"], await ben.autocomplete("cancel", "image", image="")) == ("a red fox", [])
+    await ada.slash("cancel", image=choice["value"])
     await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
 
 

@@ -47,7 +47,7 @@ async def test_an_image_is_deleted_by_the_link_of_its_gallery_post(
 ) -> None:
     first = await asked()
     post = await in_gallery(app, ada, ben, first)
-    await mod(mo, "delete", "Delete", picture=form.format(link=link_to(post, mo), id=post.id))
+    await mod(mo, "delete", "Delete", image=form.format(link=link_to(post, mo), id=post.id))
     await gone(ben, first)
     await gone(ben, post, GALLERY)
 
@@ -57,7 +57,7 @@ async def test_an_image_is_deleted_by_the_link_of_its_log_post(app: App, ada: Pe
     first = await asked()
     post = await mo.message(lambda m: "a red fox" in m.content, GALLERY)
     await recorded(app, post)
-    await mod(mo, "delete", "Delete", picture=link_to(post, mo))
+    await mod(mo, "delete", "Delete", image=link_to(post, mo))
     await gone(ada, first)
     await mo.message(lambda m: m.id == post.id and "deleted" in m.content, GALLERY)
 
@@ -68,7 +68,7 @@ async def test_an_image_is_deleted_by_the_link_of_its_case(app: App, ada: Person
     await mo.react(await seen(mo, first), "🚩")
     post = await case_post(mo)
     await recorded(app, post)
-    await mod(mo, "delete", "Delete", picture=link_to(post, mo))
+    await mod(mo, "delete", "Delete", image=link_to(post, mo))
     await gone(ada, first)
     await mo.message(lambda m: m.id == post.id and not m.buttons, MODERATORS)
 
@@ -79,7 +79,7 @@ async def test_an_image_that_was_reposted_is_deleted_by_the_link_of_its_first_me
     first = await asked()
     await written_down(app, first)
     second = await posted_once_more(app, ada, first)
-    await mod(mo, "delete", "Delete", picture=link_to(first, mo))
+    await mod(mo, "delete", "Delete", image=link_to(first, mo))
     for message in (first, second):
         await gone(ada, message)
     assert (await app.services.orders.job(job_id_of(second))).state is JobState.DELETED
@@ -91,7 +91,7 @@ async def test_an_image_sent_by_direct_message_is_deleted_by_its_link(env: Env, 
     await ada.slash("generate", prompt="a red fox")
     direct = await ada.message(has_image, "dm")
     await recorded(app, direct)
-    await mod(mo, "delete", "Delete", picture=f"https://discord.com/channels/@me/{direct.channel_id}/{direct.id}")
+    await mod(mo, "delete", "Delete", image=f"https://discord.com/channels/@me/{direct.channel_id}/{direct.id}")
     await gone(ada, direct, "dm")
 
 

@@ -98,7 +98,7 @@ async def test_a_search_filters_history_on_every_page(ada: Person, asked: Ask) -
     for number in range(6):
         await asked(prompt=f"a blue cat {number}")
     await asked()
-    panel = await opened(ada, words="BLUE cat")
+    panel = await opened(ada, search="BLUE cat")
     assert "6 requests" in panel.text
     await ada.click(panel, "Older")
     assert "red fox" not in (await ada.message(lambda m: m.id == panel.id and "cat 0" in m.text)).text

@@ -152,7 +152,7 @@ async def test_a_spoiler_of_a_server_holds_for_everything_that_comes_of_its_mess
         return (await app.services.orders.job(job_id_of(copy))).place.message_id == int(copy.id)
 
     await eventually(is_recorded)
-    await mo.slash("imagemod spoiler", picture=message.id)
+    await mo.slash("imagemod spoiler", image=message.id)
     hidden = await mo.message(lambda m: m.id == message.id and m.attachments[0]["filename"].startswith("SPOILER_"))
     await mo.click(hidden, "Details")
     panel = await mo.message(lambda m: m.ephemeral and any(c["type"] == MEDIA for c in m.components))

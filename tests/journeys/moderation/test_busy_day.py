@@ -27,7 +27,7 @@ async def refused(person: Person, words: str) -> None:
 async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
     async with env.app(), person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         await admin(mo, "cases", "Cases are posted", channel=mo.channel(MODERATORS))
-        await admin(mo, "flags", "2", quorum=2)
+        await admin(mo, "flags", "2", needed=2)
         first, second = await fox(ada), await fox(ada)
 
         # A brigade hides one image; the moderator locks flags, and the next image stays visible.

@@ -168,7 +168,7 @@ async def test_two_concurrent_blocks_leave_one_block(env: Env, app: App, mo: Per
 async def test_an_image_is_deleted_by_its_link(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = await asked()
     job = await written_down(app, made)
-    await mod(mo, "delete", "Delete", picture=link_to(made, mo), reason="Gore")
+    await mod(mo, "delete", "Delete", image=link_to(made, mo), reason="Gore")
     await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
     assert (await app.services.orders.job(job.id)).state is JobState.DELETED
     standing = await mod(mo, "member", "1 strike", member=ada.id)
@@ -177,14 +177,14 @@ async def test_an_image_is_deleted_by_its_link(app: App, mo: Person, ada: Person
 
 async def test_a_job_is_refunded_once_by_its_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     job = await written_down(app, await asked())
-    await mod(mo, "refund", "Refunded 1.4 credits", picture=job.id)
-    await mod(mo, "refund", "already refunded", picture=job.id)
-    await mod(mo, "spoiler", "Spoiler", picture=job.id)
+    await mod(mo, "refund", "Refunded 1.4 credits", image=job.id)
+    await mod(mo, "refund", "already refunded", image=job.id)
+    await mod(mo, "spoiler", "Spoiler", image=job.id)
 
 
 @pytest.mark.parametrize("command", ["delete", "spoiler", "refund"])
 async def test_a_link_to_another_server_is_refused(mo: Person, command: str) -> None:
-    await mod(mo, command, "No image on this server", picture="https://discord.com/channels/1/2/345678")
+    await mod(mo, command, "No image on this server", image="https://discord.com/channels/1/2/345678")
 
 
 async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
@@ -205,7 +205,7 @@ async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo
 
 async def test_the_audit_log_is_paged_and_filtered_by_member(app: App, mo: Person, ada: Person) -> None:
     for quorum in range(4, 16):
-        await mo.slash("imageadmin flags", quorum=quorum)
+        await mo.slash("imageadmin flags", needed=quorum)
     await mod(mo, "block", "can't create images", member=ada.id, reason="Flooding")
     panel = await mod(mo, "audit", f"<@{mo.id}> blocked <@{ada.id}>")
     assert "Flags needed to hide an image: 14 → 15" in panel.text
