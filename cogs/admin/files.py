@@ -22,6 +22,7 @@ from bot.services.guilds import fingerprint
 from bot.store import kv
 from cogs.admin import panel_texts
 from cogs.admin.changing import after_change, new_foreign_ids
+from cogs.admin.settings_texts import Titles
 from cogs.kit import answers, panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -81,13 +82,17 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
     after = await guilds.replace_policy(guild_id, wanted, instead_of=current, actor_id=request.actor.user_id)
     await after_change(replace(request, settings=after), interaction, before=now)
-    await panels.redraw(interaction, panel(text(panel_texts.applied(found))))
+    await panels.redraw(interaction, panel(text(panel_texts.applied(found, _title_of(interaction)))))
 
 
 @router.press(_LEAVE)
 async def leave(_request: Request, interaction: Interaction, **_file: Any) -> None:
     """Close the preview without a change."""
     await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
+
+
+def _title_of(interaction: Interaction) -> Titles:
+    return services_of(interaction).orders.models.title
 
 
 async def _stored_policy(request: Request, interaction: Interaction, form_id: int) -> Policy:
@@ -110,7 +115,7 @@ async def _preview(
     request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "", unknown: Sequence[NamedId] = ()
 ) -> discord.ui.LayoutView:
     found, current = await _compared(request, interaction, wanted)
-    shown = text(note, panel_texts.file(found, panel_texts.named(unknown)))
+    shown = text(note, panel_texts.file(found, panel_texts.named(unknown), _title_of(interaction)))
     if not found:
         return panel(shown)
     seen = current[:16]

@@ -13,14 +13,14 @@ from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
-from bot.domain.guild.labels import label
+from bot.domain.guild.labels import in_quotes, label
 from bot.domain.money import quota
 from bot.domain.money.ledger import Statement
 from bot.domain.prompts.automod import ImportResult
 from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName, WordList
 from bot.services.admin import COUNTED_MAX, Overview
-from cogs.admin.settings_texts import LIST_CHOICES, ON_DOWN_CHOICES
+from cogs.admin.settings_texts import LIST_CHOICES, ON_DOWN_CHOICES, Titles
 from cogs.kit.texts import PANEL_MAX, amount_of, meter, quoted
 
 _CENT = Decimal("0.01")
@@ -117,15 +117,15 @@ def cut(text: str, limit: int) -> str:
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 
-def changes(found: Sequence[Difference]) -> str:
+def changes(found: Sequence[Difference], title_of: Titles) -> str:
     """One line for each changed setting."""
-    return "\n".join(change_lines([each.as_json() for each in found]))
+    return "\n".join(change_lines([each.as_json() for each in found], title_of))
 
 
-def change_lines(found: Sequence[Mapping[str, Any]], *, limit: int = _LINES) -> Iterator[str]:
+def change_lines(found: Sequence[Mapping[str, Any]], title_of: Titles, *, limit: int = _LINES) -> Iterator[str]:
     """Like `changes`, from the JSON in the audit log."""
-    for each in found[:limit]:
-        name = _setting(str(each.get("path", "")))
+    for change in found[:limit]:
+        name, each = _setting(str(change.get("path", "")), title_of), _with_titles(change, title_of)
         if "added" in each or "removed" in each:
             yield f"- {name}: {_added_and_removed(each)}"
         else:
@@ -142,9 +142,17 @@ def _added_and_removed(each: Mapping[str, Any]) -> str:
     return " · ".join([*shown, *rest])
 
 
-def _setting(path: str) -> str:
+def _setting(path: str, title_of: Titles) -> str:
     """The label of a setting, with a role as a mention. The audit log may name settings of an earlier version."""
-    return label(path, role="<@&{}>".format) or _("A former setting")
+    return label(path, role="<@&{}>".format, other=lambda key: in_quotes(title_of(key))) or _("A former setting")
+
+
+def _with_titles(change: Mapping[str, Any], title_of: Titles) -> Mapping[str, Any]:
+    """The change with titles in place of the ids of models."""
+    if not str(change.get("path", "")).endswith(".models"):
+        return change
+    lists = {name: value for name, value in change.items() if isinstance(value, list | tuple)}
+    return {**change, **{name: [title_of(str(each)) for each in value] for name, value in lists.items()}}
 
 
 def _value(change: Mapping[str, Any], value: Any) -> str:
@@ -174,7 +182,7 @@ def _group(value: Mapping[str, Any]) -> str:
     return quoted(str(value.get("name", "")), limit=_VALUE)
 
 
-def file(found: Sequence[Difference], unknown: Sequence[str]) -> str:
+def file(found: Sequence[Difference], unknown: Sequence[str], title_of: Titles) -> str:
     """The preview of a settings file. `unknown` names its roles and channels that are not of this guild, which are left out."""
     ids = cut(", ".join(unknown[:_LINES]), _UNKNOWN_MAX)
     warning = [_("⚠️ Not on this server: {ids}").format(ids=ids), _("They will be skipped.")] if unknown else []
@@ -183,13 +191,13 @@ def file(found: Sequence[Difference], unknown: Sequence[str]) -> str:
     count = ngettext("This file would change {count} setting:", "This file would change {count} settings:", len(found)).format(
         count=len(found)
     )
-    return cut("\n".join([_("## Settings file"), *warning, count, changes(found)]), PANEL_MAX - 200)
+    return cut("\n".join([_("## Settings file"), *warning, count, changes(found, title_of)]), PANEL_MAX - 200)
 
 
-def applied(found: Sequence[Difference]) -> str:
+def applied(found: Sequence[Difference], title_of: Titles) -> str:
     """The answer after a settings file was applied."""
     done = ngettext("✅ {count} setting was changed.", "✅ {count} settings were changed.", len(found)).format(count=len(found))
-    return cut("\n".join([_("## Settings file"), done, changes(found)]), PANEL_MAX)
+    return cut("\n".join([_("## Settings file"), done, changes(found, title_of)]), PANEL_MAX)
 
 
 def named(ids: Iterable[NamedId]) -> list[str]:
@@ -237,8 +245,12 @@ def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
         Level.BLOCK: _("⛔ This prompt would be blocked. No image would be created."),
     }
     kinds = {RuleKind.WORD: _("word"), RuleKind.PATTERN: _("pattern")}
-    lines = [f"- {hit.list}: {code(hit.text)} ({kinds[hit.kind]})" for hit in hits[:_LINES]]
+    lines = [f"- {_list_name(hit.list)}: {code(hit.text)} ({kinds[hit.kind]})" for hit in hits[:_LINES]]
     return "\n".join([f"> {quoted(prompt)}", verdicts[level], *lines])
+
+
+def _list_name(name: ListName) -> str:
+    return pgettext("choice", LIST_CHOICES[name])
 
 
 def imported(found: ImportResult, added: int) -> str:
@@ -247,7 +259,7 @@ def imported(found: ImportResult, added: int) -> str:
     parts = []
     for name in ListName:
         entries = found.rules.list(name)
-        parts += [f"- {name}: {_entries(entries)}"] if entries.entries else []
+        parts += [f"- {_list_name(name)}: {_entries(entries)}"] if entries.entries else []
     left_out = [f"- **{quoted(each.name, limit=_VALUE)}**: {quoted(each.reason)}" for each in found.skipped]
     skipped = [_("### Skipped"), *left_out] if left_out else []
     return cut("\n".join([_("## Imported from AutoMod"), taken, *parts, *skipped]), PANEL_MAX)

@@ -11,7 +11,7 @@ from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Case, Decision
 from bot.domain.moderation.conduct import BlockRow, MemberConduct
 from cogs.admin.panel_texts import change_lines, cut
-from cogs.admin.settings_texts import OFFENCES
+from cogs.admin.settings_texts import OFFENCES, Titles
 from cogs.kit.texts import amount_of, quoted
 from cogs.moderation.case_texts import decided
 
@@ -106,16 +106,17 @@ def purged(user_id: int, requests: int) -> str:
 # --- the audit log ---------------------------------------------------------------------------------------------------
 
 
-def audit(lines: Sequence[AuditLine], *, target_id: int | None, limit: int) -> str:
+def audit(lines: Sequence[AuditLine], title_of: Titles, *, target_id: int | None, limit: int) -> str:
     """A page of the audit log, newest line first, in at most `limit` characters."""
     about = _("## 📜 Audit log") if target_id is None else _("## 📜 Audit log for {member}").format(member=f"<@{target_id}>")
-    shown = [_audit_line(line) for line in lines] or [_("Nothing here yet.")]
+    shown = [_audit_line(line, title_of) for line in lines] or [_("Nothing here yet.")]
     return cut("\n".join([about, *shown]), limit)
 
 
-def _audit_line(line: AuditLine) -> str:
+def _audit_line(line: AuditLine, title_of: Titles) -> str:
     notes = " · ".join(_notes(line))
-    changes = change_lines(line.details.get("changes") or [], limit=_CHANGES) if line.action is AuditAction.SETTINGS else ()
+    found = line.details.get("changes") or [] if line.action is AuditAction.SETTINGS else []
+    changes = change_lines(found, title_of, limit=_CHANGES)
     below = [*([notes] if notes else []), *(each.removeprefix("- ") for each in changes)]
     return "\n".join([f"<t:{line.at // 1000}:R> {_action(line)}", *(f"-# {each}" for each in below)])
 

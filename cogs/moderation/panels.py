@@ -139,7 +139,9 @@ async def audit(
         button(pgettext("button", "Older"), _AUDIT(member=about, before=older or 1), emoji="▶️", disabled=older is None),
     )
     has_more = before is not None or older is not None
-    return panel(text(audit_texts.audit(shown, target_id=target_id, limit=_AUDIT_MAX)), *([navigation] if has_more else []))
+    title_of = services_of(interaction).orders.models.title
+    content = audit_texts.audit(shown, title_of, target_id=target_id, limit=_AUDIT_MAX)
+    return panel(text(content), *([navigation] if has_more else []))
 
 
 @router.press(_AUDIT)

@@ -143,7 +143,7 @@ PLACES: dict[str, Callable[[str], str]] = {
     "wrong value of a file": lambda text: refusal(lambda: document.read({"pause": {"on": text}, text: 1, "checks": {"on_down": text}})),
     "wrong pattern": lambda text: refusal(lambda: document.changed(Policy(), {"prompts": {"block": {"patterns": [f"{text[:99]}("]}}})),
     "changed setting": lambda text: "\n".join(
-        panel_texts.change_lines([{"path": f"prices.{text}", "was": text, "now": [text]}, {"path": text, "was": {"name": text}}])
+        panel_texts.change_lines([{"path": f"prices.{text}", "was": text, "now": [text]}, {"path": text, "was": {"name": text}}], str)
     ),
     "unknown model": lambda text: refusal(lambda: Catalog([model("Model One")]).get(text)),
 }

@@ -28,7 +28,7 @@ def block(**values: object) -> BlockRow:
 @pytest.mark.parametrize("details", [{}, DETAILS], ids=["bare", "full"])
 def test_every_audit_action_has_a_sentence(action: AuditAction, details: dict[str, object]) -> None:
     line = AuditLine(action=action, at=1_000, guild_id=1, actor_id=None, target_id=2, case_id=3, details=details)
-    text = audit_texts.audit([line], target_id=None, limit=4000)
+    text = audit_texts.audit([line], str, target_id=None, limit=4000)
     assert "<t:1:R>" in text
     assert "{" not in text
 
@@ -66,17 +66,17 @@ def test_a_cut_text_fits_and_keeps_whole_words(text: str, limit: int) -> None:
         ({"usd_per_month": 20}, "- Monthly budget in US dollars: default → 20"),
         ({"log_channel_id": "123456789012345678"}, "- Log channel: none → <#123456789012345678>"),
         ({"flags": {"role_ids": ["123456789012345678"]}}, "- Roles whose flags count at once: + <@&123456789012345678>"),
-        ({"everyone": {"models": ["a"]}}, "- Models for everyone: all → a"),
+        ({"everyone": {"models": ["flux-2-dev"]}}, "- Models for everyone: all → FLUX.2 dev"),
         ({"roles": {"77": {"private": True}}}, "- Private images for <@&77>: default → on"),
-        ({"prices": {"flux-1.1-pro": 3}}, "- Price of “flux-1.1-pro” in credits: default → 3"),
+        ({"prices": {"flux-2-dev": 3}}, "- Price of “FLUX.2 dev” in credits: default → 3"),
         ({"checks": {"on_down": "refuse"}}, "- Action while automatic checks are unavailable: Wait until it answers → Block"),
         ({"strikes": {"ladder": [{"points": 5, "hours": 1}, {"points": 8, "hours": 24}]}}, "- Lockouts: − 168 h from 12 points"),
     ],
 )
 def test_a_change_names_the_setting_and_its_values_in_words(changes: dict[str, object], line: str) -> None:
     found = differences(document(Policy()), document(changed(Policy(), changes)))
-    assert panel_texts.changes(found) == line
+    assert panel_texts.changes(found, lambda model: {"flux-2-dev": "FLUX.2 dev"}.get(model, model)) == line
 
 
 def test_a_setting_of_an_earlier_version_is_named_without_its_path() -> None:
-    assert list(panel_texts.change_lines([{"path": "retired.setting", "was": 1, "now": 2}])) == ["- A former setting: 1 → 2"]
+    assert list(panel_texts.change_lines([{"path": "retired.setting", "was": 1, "now": 2}], str)) == ["- A former setting: 1 → 2"]

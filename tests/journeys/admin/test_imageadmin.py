@@ -175,7 +175,7 @@ async def test_a_rule_is_added_tested_listed_and_removed(app: App, mo: Person, a
     await admin(mo, "rules add", "`gore*` was added to the block list", to="block", word="gore*")
     await admin(mo, "rules add", "added to the flag list", to="flag", pattern=r"b[a4]nk")
     tested = await admin(mo, "rules test", "would be blocked", prompt="a gorefest at the b4nk")
-    assert "`gore*` (word)" in tested.text
+    assert "Block: `gore*` (word)" in tested.text
     assert "`b[a4]nk` (pattern)" in tested.text
     assert "/b[a4]nk/" in (await admin(mo, "rules list", "Prompt rules")).text
     assert await mo.autocomplete("imageadmin rules remove", "entry", entry="gore") == [{"name": "Block: gore*", "value": "gore*"}]
