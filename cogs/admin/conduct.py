@@ -31,10 +31,10 @@ class ConductCommands(commands.Cog):
     @app_commands.describe(
         prompts="Check prompts before they're sent",
         results="Check images before they're shown",
-        flag_score="Score at which something is flagged, 0 to 1",
-        block_score="Score at which something is blocked, 0 to 1",
+        flag_score="Score at which to flag, 0 to 1",
+        block_score="Score at which to block, 0 to 1",
         category="Set the scores for this category only",
-        if_unavailable="What happens to requests while it is unavailable",
+        if_unavailable="What to do when the check is unavailable",
     )
     @app_commands.choices(if_unavailable=suggestions.named(settings_texts.ON_DOWN_CHOICES))
     async def checks(
@@ -57,8 +57,8 @@ class ConductCommands(commands.Cog):
     @app_commands.command(description="Set how members' flags work")
     @app_commands.describe(
         on="Turn flags on or off",
-        needed="Flags needed to hide an image and alert the moderators",
-        member_days="Days as a member before someone's flags count",
+        needed="Flags needed to hide an image and open a case",
+        member_days="Days on this server before a member's flags count",
         add_role="Role whose flags count right away",
         remove_role="Role whose flags no longer count right away",
         locked="Store flags without effect, for example during a raid",
@@ -83,9 +83,9 @@ class ConductCommands(commands.Cog):
     @app_commands.command(description="Set strike points and how long members are blocked")
     @app_commands.describe(
         halve_after_days="Days until a strike counts half",
-        offence="An offence to set the points of",
-        points="Points for this offence; 0 for none",
-        lockouts="points:hours, separated by commas, such as 5:1, 8:24",
+        offence="Offence to set points for",
+        points="Points for the offence. 0 turns it off",
+        lockouts="When members are blocked, as points:hours, such as 5:1, 8:24",
     )
     @app_commands.choices(offence=suggestions.named(settings_texts.OFFENCE_CHOICES))
     async def strikes(
@@ -104,7 +104,10 @@ class ConductCommands(commands.Cog):
 
     @app_commands.command(description="Show starred images in a gallery channel")
     @app_commands.describe(
-        channel="Channel", stars="Stars needed from other members", reward="Credits for the author", off="Turn the gallery off"
+        channel="Channel for the gallery",
+        stars="Stars needed from other members",
+        reward="Credits for the author",
+        off="Turn the gallery off",
     )
     async def gallery(
         self,
@@ -118,12 +121,12 @@ class ConductCommands(commands.Cog):
         await change_and_answer(interaction, {"gallery": None} if off else within("gallery", values), settings_texts.gallery)
 
     @app_commands.command(description="Log every image in a channel")
-    @app_commands.describe(channel="Channel", off="Turn the log off")
+    @app_commands.describe(channel="Channel for the log", off="Turn the log off")
     async def log(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
         await change_and_answer(interaction, _channel(interaction, "log_channel_id", channel, off=off), settings_texts.log)
 
     @app_commands.command(description="Choose the channel where cases are posted")
-    @app_commands.describe(channel="Channel", off="Stop posting cases (they stay in /imagemod cases)")
+    @app_commands.describe(channel="Channel for cases", off="Stop posting cases (they stay in /imagemod cases)")
     async def cases(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
         await change_and_answer(interaction, _channel(interaction, "cases_channel_id", channel, off=off), settings_texts.cases)
 

@@ -25,14 +25,14 @@ AnyChannel = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 _RULE_OPTIONS = {
     "models": "Models separated by commas, or all",
-    "aspect_ratios": "all, or a list such as 1:1, 16:9",
-    "max_megapixels": "Largest image in megapixels",
-    "max_images": "Most images in one request, 1 to 4",
+    "aspect_ratios": "Aspect ratios such as 1:1, 16:9, or all",
+    "max_megapixels": "Most megapixels per image",
+    "max_images": "Most images per request, 1 to 4",
     "private": "Allow private images",
     "credits": "Most credits a member can have",
     "refill_per_day": "Credits refilled per day",
     "max_generating": "Most images generating at once",
-    "max_queued": "Most images in the queue",
+    "max_queued": "Most images queued at once",
 }
 
 
@@ -91,7 +91,7 @@ class LimitCommands(commands.Cog):
         await change_and_answer(interaction, patch, text_of)
 
     @app_commands.command(description="Choose the models everyone can use")
-    @app_commands.describe(allow="Models separated by commas, or all", deny="A model to remove from those that everyone can use")
+    @app_commands.describe(allow="Models separated by commas, or all", deny="Model that members can't use by default")
     @app_commands.autocomplete(allow=suggestions.models, deny=suggestions.open_model)
     async def models(
         self,
@@ -115,8 +115,8 @@ class LimitCommands(commands.Cog):
     @app_commands.describe(
         allow="Channel or category to allow",
         deny="Channel or category to block",
-        reset="A channel to remove from both lists",
-        reset_all="Clear both lists: images in every channel",
+        reset="Channel or category to remove from both lists",
+        reset_all="Clear both lists, so images can be created everywhere",
     )
     async def channels(
         self,
@@ -169,7 +169,7 @@ class LimitCommands(commands.Cog):
 
     @app_commands.command(name="age-restricted", description="Set what's allowed in age-restricted channels")
     @app_commands.describe(
-        show_flagged="Show flagged images without a spoiler", allow_unfiltered="Members may turn off a model's safety filter"
+        show_flagged="Show flagged images there without a spoiler", allow_unfiltered="Let members turn off a model's safety checker there"
     )
     async def age_restricted(
         self, interaction: Interaction, show_flagged: bool | None = None, allow_unfiltered: bool | None = None

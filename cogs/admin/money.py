@@ -33,7 +33,7 @@ class MoneyCommands(commands.Cog):
         size="Most credits in the pool",
         refill_per_day="Credits refilled per day",
         slow_lane="Let members without credits use spare credits, after everyone else",
-        slow_lane_percent="Percent of the pool that the slow lane may use",
+        slow_lane_percent="Percent of the pool the slow lane can use",
         off="Remove the pool",
     )
     async def pool(

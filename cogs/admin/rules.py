@@ -86,7 +86,7 @@ class RuleCommands(commands.Cog):
 
     @rules.command(name="hash", description="Block images that look like this one")
     @app_commands.describe(
-        image="Image to block. Only a fingerprint is stored", tolerance="How different images may be, 0 to 16; 8 is usual"
+        image="Image to block. Only a fingerprint is stored", tolerance="How different an image can be, 0 to 16 (8 is usual)"
     )
     async def add_hash(
         self, interaction: Interaction, image: discord.Attachment, tolerance: app_commands.Range[int, 0, 16] | None = None

@@ -51,12 +51,12 @@ _DESCRIPTIONS = {
 }
 
 
-def with_descriptions(*names: str) -> Callable[[Command], Command]:
-    """Decorator that sets a command's option descriptions and autocompletes."""
+def with_descriptions(*names: str, **own: str) -> Callable[[Command], Command]:
+    """Decorator that sets the descriptions of a command's options, `own` instead of the shared ones, and autocompletes."""
 
     def apply(command: Command) -> Command:
         completions = {str(idea): autocomplete.idea(idea) for idea in _CHOSEN}
-        described = app_commands.describe(**{name: text for name, text in _DESCRIPTIONS.items() if name in names})(command)
+        described = app_commands.describe(**{name: text for name, text in _DESCRIPTIONS.items() if name in names}, **own)(command)
         return app_commands.autocomplete(model=autocomplete.model, style=autocomplete.style, **completions)(described)
 
     return apply
@@ -98,7 +98,7 @@ class Create(commands.Cog):
 
     @app_commands.command(description="Edit an image with a prompt", extras=UNDEFERRED)
     @everywhere
-    @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image1"))
+    @with_descriptions(*(name for name in _DESCRIPTIONS if name not in ("image1", "prompt")), prompt="What should change?")
     async def edit(
         self,
         interaction: Interaction,

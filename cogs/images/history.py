@@ -52,7 +52,7 @@ class HistoryCog(commands.Cog, name="History"):
     """The command /history."""
 
     @app_commands.command(description="Browse, repost, edit or delete your images")
-    @app_commands.describe(search="Only images whose prompt has these words")
+    @app_commands.describe(search="Search your prompts")
     @everywhere
     async def history(self, interaction: Interaction, search: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
         request = await request_of(interaction)

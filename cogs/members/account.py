@@ -31,7 +31,7 @@ class AccountCog(commands.Cog):
         await panels.show(interaction, money_texts.quota(balances, models, system()))
 
     @app_commands.command(description="Cancel an unfinished image")
-    @app_commands.describe(image="The image to cancel, if you have more than one in progress")
+    @app_commands.describe(image="Image to cancel. Leave out if there's only one")
     @app_commands.autocomplete(image=autocomplete.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, image: app_commands.Range[str, 1, 100] | None = None) -> None:

@@ -16,7 +16,7 @@ from cogs.moderation import audit_texts, panels
 Reason = app_commands.Range[str, 1, 300]
 Image = app_commands.Range[str, 1, 200]
 
-_IMAGE = "Link to a message with the image, or the image's ID"
+_IMAGE = "Link to the image's message"
 
 
 @app_commands.guild_only()
