@@ -64,7 +64,7 @@ async def test_an_image_that_cannot_be_fetched_for_a_day_is_refunded(pipeline: P
         pipeline.clock.advance(86_400_000)
         await pipeline.until(job, JobState.DELIVERED)
     (message,) = pipeline.discord.results_of(job.id)
-    assert message.notes == ("Image 1 couldn't be used (it couldn't be downloaded for a day). You were refunded.",)
+    assert message.notes == ("Image 1 couldn't be used (the image couldn't be downloaded for a day). You were refunded.",)
     assert await pipeline.spent() == 0
 
 
