@@ -12,6 +12,7 @@ EaselError                  base class; `sentence` is safe to show
 │   ├── NotAllowed          the member lacks the permission
 │   └── NotFound            no such job, model or image
 ├── ImageError              the bytes are not a usable image, or the address may not be fetched
+│   └── NotAnImage          the bytes are not of a known image format
 ├── ProviderError           the image API did not do what was requested
 │   ├── ProviderRefused     it rejected the request: a retry would change nothing
 │   │   └── ContentRefused  its content rules do not allow the image: another prompt may work
@@ -78,6 +79,10 @@ class NotFound(Refusal, LookupError):
 
 class ImageError(EaselError, ValueError):
     """The bytes are not a usable image, or the address may not be fetched."""
+
+
+class NotAnImage(ImageError):
+    """The bytes are not of a known image format."""
 
 
 class ProviderError(EaselError):

@@ -217,7 +217,9 @@ def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
 def check_waiting(waiting: int, count: int, *, most: int) -> None:
     """Raise `TooManyWaiting` if `count` more images would exceed `most`."""
     if waiting + count > most:
-        sentence = _("You have {waiting} of up to {most} images queued, and this would add {more}. Wait for one to finish, or use /cancel.")
+        sentence = _(
+            "You already have {waiting} images queued (limit: {most}), and this would add {more}. Wait for one to finish, or use /cancel."
+        )
         raise TooManyWaiting(sentence.format(waiting=waiting, most=most, more=count))
 
 
@@ -323,7 +325,7 @@ def _limits(facts: Facts) -> None:
         )
     if facts.megapixels is not None and allowance.max_megapixels is not None and facts.megapixels > allowance.max_megapixels:
         raise InvalidRequest(
-            _("Images here can have up to {limit} megapixels. This one would have {given}.").format(
+            _("Images here can have up to {limit} MP. This one would have {given} MP.").format(
                 limit=f"{allowance.max_megapixels:g}", given=f"{facts.megapixels:g}"
             )
         )

@@ -23,13 +23,15 @@ class Handling:
 
 
 HANDLING: Mapping[Failure, Handling] = {
-    Failure.CONTENT: Handling(wording=N_("The image service refused this for its content rules. Try a different prompt."), retry=False),
+    Failure.CONTENT: Handling(
+        wording=N_("The image service refused this because of its content rules. Try a different prompt."), retry=False
+    ),
     Failure.PARAMETER: Handling(wording="{reason}", retry=False),
     Failure.ACCOUNT: Handling(wording=N_("The image service isn't available right now. The bot's operator has been told."), retry=True),
     Failure.FAULT: Handling(wording="{reason}", retry=True),
     Failure.TIMEOUT: Handling(wording=N_("The image service took too long."), retry=True),
     Failure.UNCERTAIN: Handling(wording=N_("The image service's answer got lost, so there's no image to show."), retry=True),
-    Failure.UNUSABLE: Handling(wording=N_("The image that came back can't be used ({reason})."), retry=True),
+    Failure.UNUSABLE: Handling(wording=N_("The image that came back can't be used. {reason}"), retry=True),
 }
 
 _UNKNOWN = N_("The image service couldn't create this image and gave no reason.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Final
 
-from bot.core.errors import ImageError
+from bot.core.errors import ImageError, NotAnImage
 from bot.core.i18n import N_, _
 
 
@@ -71,7 +71,7 @@ def _read(start: bytes, file: BinaryIO) -> tuple[Format, tuple[int, int]]:
         return Format.WEBP, _webp_size(start)
     if start.startswith(b"\xff\xd8\xff"):
         return Format.JPEG, _jpeg_size(file)
-    raise ImageError(_("That isn't an image. Use PNG, JPEG, WebP or GIF."))
+    raise NotAnImage(_("The file isn't an image."))
 
 
 def _webp_size(start: bytes) -> tuple[int, int]:

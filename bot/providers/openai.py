@@ -30,7 +30,7 @@ from bot.providers.response_images import Fetch, decode, follow
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 _UNUSABLE: Final = N_("This image service can't use that reference image.")
-_CONTENT: Final = N_("The image service refused this for its content rules. Try a different prompt.")
+_CONTENT: Final = N_("The image service refused this because of its content rules. Try a different prompt.")
 _LOCKED: Final = N_("This bot's account can't use this model. Choose another one.")
 _LOCKED_FOR: Final = N_("This bot's account can't use this model: {words}. Choose another one.")
 _NO_ENDPOINT: Final = N_("The image service isn't available right now. The bot's operator needs to check its address.")

@@ -131,7 +131,7 @@ class Guilds:
 def _with(settings: GuildSettings, preset: Preset) -> GuildSettings:
     others = tuple(each for each in settings.presets if normalized_emoji(each.emoji) != normalized_emoji(preset.emoji))
     if len(others) >= PRESETS_MAX:
-        raise InvalidRequest(_("A server can have {most} presets. Remove one first.").format(most=PRESETS_MAX))
+        raise InvalidRequest(_("This server already has {most} presets, which is the limit. Remove one first.").format(most=PRESETS_MAX))
     return settings.model_copy(update={"presets": (*others, preset)})
 
 

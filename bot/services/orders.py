@@ -109,7 +109,7 @@ class Orders:
         """Raises `NotFound` if the job is unknown or was deleted."""
         job = await self.store.read(jobs.get, job_id)
         if job is None:
-            raise NotFound(_("That image no longer exists."))
+            raise NotFound(_("Easel no longer has this image's details."))
         return job
 
     async def image(self, request: Request, job: Job) -> Target:

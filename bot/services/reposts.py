@@ -123,7 +123,7 @@ class Reposts:
         if finding.level is not Level.BLOCK:
             return finding.category if finding.level is Level.FLAG else None
         log.info("repost refused", job=job.id, guild=request.guild_id, category=finding.category)
-        sentence = _("This server's content check doesn't allow this image.")
+        sentence = _("This server's rules don't allow this image.")
         strikes = request.policy.strikes if finding.category else None
         verdict = ScreeningVerdict(sentence=sentence, reason=finding.category or "", score=finding.score, strikes=strikes)
         await self.store.write(screening.refuse_repost, job, verdict, offence, self.clock(), guild_id=request.guild_id)

@@ -105,7 +105,7 @@ def _images(interaction: Interaction, policy: Policy) -> list[str]:
 
 def _rules(policy: Policy) -> list[str]:
     checks, strikes = cut(settings_texts.checks(policy), _MaxLength.CHECKS), cut(settings_texts.strikes(policy), _MaxLength.STRIKES)
-    return [_("### 📏 Limits"), settings_texts.rules(policy), checks, strikes]
+    return [_("### 📏 Rules"), settings_texts.rules(policy), checks, strikes]
 
 
 def _more(policy: Policy) -> list[str]:

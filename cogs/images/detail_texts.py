@@ -95,7 +95,9 @@ def _relatives(lineage: Lineage, title_of: TitleOf) -> Iterator[str]:
         yield _("⬆️ **Edited from**")
         yield _relative(lineage.parent, changes(lineage.parent, lineage.job), title_of)
     if lineage.children:
-        yield ngettext("⬇️ **{count} edit of it**", "⬇️ **{count} edits of it**", len(lineage.children)).format(count=len(lineage.children))
+        yield ngettext("⬇️ **{count} edit of this image**", "⬇️ **{count} edits of this image**", len(lineage.children)).format(
+            count=len(lineage.children)
+        )
         yield from (_relative(child, changes(lineage.job, child), title_of) for child in lineage.children[:_LISTED])
     if lineage.siblings:
         yield ngettext(
@@ -133,5 +135,5 @@ def relation(lineage: Lineage, other: Job) -> tuple[str, str]:
     if lineage.parent is not None and other.id == lineage.parent.id:
         return "⬆️", pgettext("select option", "Edited from")
     if other in lineage.children:
-        return "⬇️", pgettext("select option", "Edit of it")
+        return "⬇️", pgettext("select option", "Edit of this image")
     return "↔️", pgettext("select option", "Other edit of the same image")

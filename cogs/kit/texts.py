@@ -30,7 +30,7 @@ def price(model: ModelInfo) -> str:
         return _("no price yet")
     amount = in_credits(model.price_microcredits, up=True)
     words = ngettext("{amount} credit per image", "{amount} credits per image", _plural_count(amount)).format(amount=amount)
-    return _("from {price}").format(price=words) if model.price_varies else words
+    return _("usually {price}").format(price=words) if model.price_varies else words
 
 
 def amount_of(micro: int) -> str:

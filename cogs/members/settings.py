@@ -143,7 +143,7 @@ def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
     if chosen.aspect_ratio in {offer.value for offer in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
         return ""
     title = texts.quoted(model.title)
-    return "-# " + _("{model} can't do {ratio}. It's used with models that can.").format(model=title, ratio=chosen.aspect_ratio)
+    return "-# " + _("{model} can't do {ratio}. Models that can will use it.").format(model=title, ratio=chosen.aspect_ratio)
 
 
 def _switches(chosen: Preferences) -> list[Part]:

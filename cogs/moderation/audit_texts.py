@@ -166,7 +166,7 @@ def _notes(line: AuditLine) -> Iterator[str]:
 
 
 def _actor(user_id: int | None) -> str:
-    return _("Easel (automatic)") if user_id is None else _person(user_id)
+    return _("Easel") if user_id is None else _person(user_id)
 
 
 def _person(user_id: int) -> str:

@@ -58,6 +58,8 @@ def _why(about: Case, flags: Sequence[FlagSummary]) -> str:
 
 def _flags(flags: Sequence[FlagSummary]) -> str:
     counted = [each for each in flags if each.weight]
+    if not counted:
+        return _("Flagged by members whose flags don't count.")
     who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_FLAGS_SHOWN])
     sentence = ngettext(
         "Flagged by {count} member with a weight of {weight}: {who}",

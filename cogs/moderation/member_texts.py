@@ -51,5 +51,5 @@ def _job(job: Job, title_of: Callable[[str], str]) -> str:
 
 def _report(report: Report) -> str:
     link = message_url(report.guild_id, report.channel_id, report.message_id)
-    reason = quoted(report.reason, limit=_REASON_SHOWN) or _("no prompt")
+    reason = quoted(report.reason, limit=_REASON_SHOWN) or _("no reason given")
     return f"- <t:{report.at // 1000}:R> · <@{report.user_id}> · {reason} · {link}"

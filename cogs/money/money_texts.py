@@ -94,7 +94,7 @@ def _budget(balance: AccountStatement, *, renews_at: int | None) -> str:
 
 def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
     if bucket.refill_per_day <= 0:
-        return _("Credits don't refill here. A manager can grant some.")
+        return _("Credits don't refill here. Ask the people who run this bot.")
     amount = in_credits(bucket.refill_per_day)
     if statement.available + statement.held >= bucket.size:
         return _("Full. Refills {amount} credits a day.").format(amount=amount)

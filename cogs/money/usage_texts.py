@@ -27,7 +27,7 @@ def heading(report: UsageReport, *, member_id: int | None = None) -> str:
     days = ngettext("Last day", "Last {days} days", _days(report)).format(days=_days(report))
     lines = [title, f"**{days}** · {_sums(report.whole, report)}"]
     if report.whole.refunded:
-        lines.append("-# " + _("{amount} of those were refunded.").format(amount=amount_of(report.whole.refunded)))
+        lines.append("-# " + _("{amount} refunded.").format(amount=amount_of(report.whole.refunded)))
     if corrected := report.whole.corrected:
         sentence = (
             _("The image services charged ${amount} more than expected.")

@@ -120,7 +120,7 @@ class ReactionsCog(commands.Cog):
             log.info("message of a reaction not found", message=target.id)
         except notes.FAILED as error:
             log.warning("reaction failed", gesture=meaning.gesture, error=type(error).__name__)
-            return Failed(sentence=_("Discord didn't answer. Remove your reaction and add it again in a moment."))
+            return Failed(sentence=_("Discord refused this or didn't answer. Remove your reaction and add it again in a moment."))
         except Exception:
             fault = fault_id()
             log.exception("unhandled error", fault=fault, gesture=meaning.gesture)

@@ -56,7 +56,7 @@ class ReactionContext:
     def known_job(self) -> Job:
         """Raises `NotFound` if the job is unknown or was erased."""
         if self.job is None:
-            raise NotFound(_("That image no longer exists."))
+            raise NotFound(_("Easel no longer has this image's details."))
         return self.job
 
     def first_image(self) -> Attachment:
@@ -80,7 +80,7 @@ async def _describe(context: ReactionContext) -> None:
     try:
         await notes.ask_to_describe(context.client, context.reaction, context.partial_message)
     except discord.Forbidden:
-        raise NotAllowed(_("Easel can't post there. Right-click the message > Apps > Edit with Easel instead.")) from None
+        raise NotAllowed(_("Easel can't post there. Right-click (or hold) the message > Apps > Edit with Easel instead.")) from None
 
 
 async def _preset(context: ReactionContext) -> str:

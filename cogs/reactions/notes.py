@@ -67,7 +67,7 @@ async def ask_to_describe(client: Easel, reaction: Reaction, message: discord.Pa
 
 async def explain_menu(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
     """Reply how to edit images that the bot cannot read. Raises `discord.Forbidden` if the bot may not write."""
-    sentence = _("{member}, to edit someone else's image, right-click its message > Apps > Edit with Easel.")
+    sentence = _("{member}, to edit someone else's image, right-click (or hold) its message > Apps > Edit with Easel.")
     await _post_note(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"))
 
 

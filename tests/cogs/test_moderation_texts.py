@@ -34,7 +34,7 @@ def test_every_audit_action_has_a_sentence(action: AuditAction, details: dict[st
 
 
 def test_a_block_says_who_until_when_and_why() -> None:
-    assert "Easel (automatic)" in audit_texts.block_line(block(reason=BY_STRIKES))
+    assert "Easel" in audit_texts.block_line(block(reason=BY_STRIKES))
     assert "too many strikes" in audit_texts.block_line(block(reason=BY_STRIKES))
     text = audit_texts.block_line(block(by_id=7, until=60_000, reason="*spam*"))
     assert ("<@7>" in text, "<t:60:f>" in text, "\\*spam\\*" in text) == (True, True, True)
@@ -65,11 +65,11 @@ def test_a_cut_text_fits_and_keeps_whole_words(text: str, limit: int) -> None:
         ({"pause": {"on": True}}, "- Pause: off → on"),
         ({"usd_per_month": 20}, "- Monthly budget in US dollars: default → 20"),
         ({"log_channel_id": "123456789012345678"}, "- Log channel: none → <#123456789012345678>"),
-        ({"flags": {"role_ids": ["123456789012345678"]}}, "- Roles whose flags count at once: + <@&123456789012345678>"),
+        ({"flags": {"role_ids": ["123456789012345678"]}}, "- Roles whose flags count right away: + <@&123456789012345678>"),
         ({"everyone": {"models": ["flux-2-dev"]}}, "- Models for everyone: all → FLUX.2 dev"),
         ({"roles": {"77": {"private": True}}}, "- Private images for <@&77>: default → on"),
         ({"prices": {"flux-2-dev": 3}}, "- Price of “FLUX.2 dev” in credits: default → 3"),
-        ({"checks": {"on_down": "refuse"}}, "- Action while automatic checks are unavailable: Wait until it answers → Block"),
+        ({"checks": {"on_down": "refuse"}}, "- Action during an outage of the content check: Wait until it answers → Block"),
         ({"strikes": {"ladder": [{"points": 5, "hours": 1}, {"points": 8, "hours": 24}]}}, "- Lockouts: − 168 h from 12 points"),
     ],
 )

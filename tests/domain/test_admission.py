@@ -133,9 +133,9 @@ def test_the_checks_refuse_in_their_order() -> None:
         "New members can't create images here right away. You can start <t:1728082800:R>.",
         "You can create 1 image at a time here, not 3.",
         "You can't use the aspect ratio 16:9 here. Choose 1:1.",
-        "Images here can have up to 1 megapixels. This one would have 2.",
+        "Images here can have up to 1 MP. This one would have 2 MP.",
         "m can't be used yet because it has no price. Choose another model.",
-        "You have 4 of up to 4 images queued, and this would add 3. Wait for one to finish, or use /cancel.",
+        "You already have 4 images queued (limit: 4), and this would add 3. Wait for one to finish, or use /cancel.",
         "This costs 3 credits, and you have 0. Your credits don't refill on their own. Ask the people who run this bot.",
         "This server doesn't allow that prompt. You weren't charged.",
     ]

@@ -182,7 +182,7 @@ def test_a_preset_without_a_model_uses_one_that_edits_images() -> None:
         ({"options": "wings=2"}, "no option"),
         ({"options": "steps"}, "name=value"),
         ({"name": "  "}, "1 to 40 characters"),
-        ({"prompt": "  "}, "nothing was given"),
+        ({"prompt": "  "}, "Describe the image"),
     ],
 )
 def test_an_invalid_preset_is_refused(changes: dict[str, Any], sentence: str) -> None:
@@ -228,7 +228,7 @@ async def test_a_preset_cannot_use_a_fixed_emoji(guilds: Guilds) -> None:
 async def test_presets_are_limited_and_can_be_reset(guilds: Guilds) -> None:
     for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
         await guilds.add_preset(MANAGER, preset(chr(0x1F600 + n)))
-    with pytest.raises(InvalidRequest, match="can have 20 presets"):
+    with pytest.raises(InvalidRequest, match="already has 20 presets"):
         await guilds.add_preset(MANAGER, preset("🦊"))
     assert len((await guilds.settings(1)).presets) == PRESETS_MAX
     assert (await guilds.reset_presets(MANAGER)).presets == STARTING_PRESETS

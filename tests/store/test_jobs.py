@@ -45,7 +45,7 @@ async def test_without_enough_credit_nothing_is_stored(store: Store) -> None:
 
 async def test_with_too_many_waiting_nothing_is_stored(store: Store) -> None:
     await order(store, new_job(images=2), max_waiting=3)
-    with pytest.raises(TooManyWaiting, match="You have 2 of up to 3 images queued, and this would add 2"):
+    with pytest.raises(TooManyWaiting, match=r"You already have 2 images queued \(limit: 3\), and this would add 2"):
         await order(store, new_job(images=2), max_waiting=3)
     assert await money(store) == (8, 2, 0)
 

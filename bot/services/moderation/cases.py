@@ -295,7 +295,7 @@ class Cases:
 
     def _decided_case(self, judged: Judgement | None) -> Case:
         if judged is None:
-            raise NotFound(_("That image no longer exists."))
+            raise NotFound(_("Easel no longer has this image's details."))
         if not judged.is_new:
             raise _decided(judged.case)
         log.info("case decided", case=judged.case.id, decision=judged.case.decision, by=judged.case.decided_by)

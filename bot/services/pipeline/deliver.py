@@ -101,9 +101,9 @@ class Deliver:
             if screened.flagged or len(screened.images) < len(usable(job)):  # which was recorded
                 recorded = await self.store.read(jobs.get, job.id)
                 job = recorded or job
-            template = _("Image {number} couldn't be used ({reason}). You were refunded.")
+            template = _("Image {number} couldn't be used. {reason} You were refunded.")
             unusable = [g for g in job.succeeded if g.error is not None]
-            notes = tuple(template.format(number=g.n + 1, reason=escaped((g.error or "").rstrip("."))) for g in unusable)
+            notes = tuple(template.format(number=g.n + 1, reason=escaped(g.error or "")) for g in unusable)
             yield ResultMessage(job=job, images=screened.images, notes=notes), _review_cause(job, screened)
 
 

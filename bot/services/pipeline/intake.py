@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import BadReference, ImageError, InvalidRequest, NotFound, ProviderError
+from bot.core.errors import BadReference, ImageError, InvalidRequest, NotAnImage, NotFound, ProviderError
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.domain import permissions
@@ -74,7 +74,9 @@ class Intake:
         admission = await self.admissions.admit(facts)
         sources = [a.source for a in order.attachments] + [item.source for item in tray_items]
         if order.kind is JobKind.EDIT and not sources:
-            raise InvalidRequest(_("Attach an image to edit, or save one first: right-click a message > Apps > Use as reference."))
+            raise InvalidRequest(
+                _("Attach an image to edit, or save one first: right-click (or hold) a message > Apps > Use as reference.")
+            )
         check_references(model, len(sources), params)
         fetched = await self._take_references(order.attachments, order.request)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
@@ -152,7 +154,7 @@ class Intake:
     def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
         if size_bytes > limit:
-            allowed = _("{name} has {size} MB. The limit is {limit} MB.")
+            allowed = _("{name} is {size} MB. The limit is {limit} MB.")
             size = f"{size_bytes / 1e6:.1f}"
             raise BadReference(allowed.format(name=escaped(name), limit=f"{limit / 1e6:g}", size=size))
 
@@ -171,6 +173,8 @@ class Intake:
         name, content = file
         try:
             clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
+        except NotAnImage as error:
+            raise BadReference(_("{name} isn't an image. Use PNG, JPEG, WebP or GIF.").format(name=escaped(name))) from error
         except ImageError as error:
             raise BadReference(f"{escaped(name)}: {error.sentence}") from error
         return Reference(

@@ -155,7 +155,7 @@ class Results:
         except ProviderError as error:
             if self.clock() - (generation.ended_at or job.created_at) < _FETCH_MS:
                 raise
-            raise ImageError(_("the image couldn't be downloaded for a day")) from error
+            raise ImageError(_("It couldn't be downloaded for a day.")) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
         """From the store if the image API returned it inline, else by its link, which is renewed if it has expired."""
@@ -175,7 +175,7 @@ class Results:
         provider = self.providers.get(generation.provider)
         report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
         if report is None or report.result_url is None:
-            raise ImageError(_("the image service no longer stores it"))
+            raise ImageError(_("The image service no longer stores it."))
         await self.store.write(steps.refresh_url, generation.job_id, generation.n, report.result_url)
         return report.result_url
 
@@ -183,7 +183,7 @@ class Results:
         """From the attachment of the job's message."""
         posted = (await self.shown.posted_images(job)).get(generation.n)
         if posted is None:
-            raise ImageError(_("its message was deleted"))
+            raise ImageError(_("Its message was deleted."))
         return await self._attached(posted.url, folder)
 
     async def _attached(self, url: str, folder: Path) -> Path:

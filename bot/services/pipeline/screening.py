@@ -120,8 +120,8 @@ class Screening:
         verdict = _verdict(
             policy,
             finding,
-            blocked=_("this server's content check doesn't allow it"),
-            unanswered=_("this server's content check isn't available, and images must pass it"),
+            blocked=_("This server's content check doesn't allow it."),
+            unanswered=_("This server's content check isn't available, and images must pass it."),
         )
         await self.store.write(screening.withhold, job, n, verdict, self.clock())
 

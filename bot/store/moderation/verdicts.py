@@ -24,7 +24,7 @@ from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
 
 BLOCK_MS = DAY_MS
-BLOCK_REASON = N_("a moderator deleted one of your images")
+BLOCK_REASON = N_("an image was deleted by a moderator")
 _PURGED_AT_A_TIME = 100  # jobs in one transaction
 
 

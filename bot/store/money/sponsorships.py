@@ -47,12 +47,12 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
     if by_id(conn, sponsorship.id) is not None:
         return False
     if (other := current(conn, sponsorship.channel_id, now)) is not None:
-        raise NotAllowed(_("Someone is already sponsoring this channel, until <t:{end}:f>.").format(end=other.until // 1000))
+        raise NotAllowed(_("Someone is already sponsoring this channel until <t:{end}:f>.").format(end=other.until // 1000))
     balances = ledger.lock(conn, [host, sponsorship.account], now)
     source, target = balances[host.name], balances[sponsorship.account.name]
     if source.available < sponsorship.cap:
         cap, left = quota.in_credits(sponsorship.cap, up=True), quota.in_credits(source.available)
-        raise OutOfCredit(_("You can't sponsor {cap} credits, because you have {left}.").format(cap=cap, left=left))
+        raise OutOfCredit(_("You can't sponsor {cap} credits, because you only have {left}.").format(cap=cap, left=left))
     row = {name: getattr(sponsorship, name) for name in _ROW}
     conn.execute(insert(sponsorships).values({**row, "host_account": host.name, "state": SponsorshipState.OPEN}))
     transfers.move(conn, source, target, amount=sponsorship.cap, entry=Entry.SPONSOR, now=now, by_id=sponsorship.host_id)

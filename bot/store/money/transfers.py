@@ -67,7 +67,7 @@ def gift(
     source, target = balances[giver.name], balances[receiver.name]
     if source.available < amount:
         wanted, left = quota.in_credits(amount, up=True), quota.in_credits(source.available)
-        raise OutOfCredit(_("You can't give {wanted} credits, because you have {left}.").format(wanted=wanted, left=left))
+        raise OutOfCredit(_("You can't give {wanted} credits, because you only have {left}.").format(wanted=wanted, left=left))
     move(conn, source, target, amount=amount, entry=Entry.GIFT, key=key, now=now, by_id=by_id, note=note)
     return True
 

@@ -124,11 +124,11 @@ def test_without_a_price_the_list_price_applies() -> None:
         ({"everyone": {"max_megapixels": 200}}, "Megapixels per image for everyone must be at most 100; 200 isn't."),
         ({"channels": {"allowed": [1], "denied": ["1"]}}, "Channel 1 can't be both allowed and denied."),
         ({"channels": {"denied": [1, 2, "x"]}}, "Denied channels (entry 3) must be the ID of a channel; “x” isn't."),
-        ({"roles": {"x": {}}}, "A name in Rules for roles must be the ID of a role; “x” isn't."),
+        ({"roles": {"x": {}}}, "A name in Limits for roles must be the ID of a role; “x” isn't."),
         ({"roles": {"7": {"models": "some"}}}, "Models for role 7 must be “all” or a list; “some” is neither."),
         ({"roles": {"7": {"max_count": 9}}}, "Images per request for role 7 must be at most 4; 9 isn't."),
         ({"roles": {"7": {"purse": {}}}}, "Credit limit for role 7 can't be left out."),
-        ({"roles": []}, "Rules for roles must be a group of settings; “[]” isn't."),
+        ({"roles": []}, "Limits for roles must be a group of settings; “[]” isn't."),
         ({"everyone": {"aspect_ratios": ["0:1"]}}, "Aspect ratios for everyone (entry 1) must be written like 16:9; “0:1” isn't."),
         ({"usd_per_month": 1.234}, "Monthly budget in US dollars can have at most 2 decimals; 1.234 has more."),
         ({"usd_per_month": "NaN"}, "Monthly budget in US dollars must be a number; “NaN” isn't."),
@@ -159,15 +159,15 @@ def test_without_a_price_the_list_price_applies() -> None:
         ),
         (
             {"checks": {"on_down": "x"}},
-            "Action while automatic checks are unavailable must be “hold”, “allow” or “refuse”; “x” isn't.",
+            "Action during an outage of the content check must be “hold”, “allow” or “refuse”; “x” isn't.",
         ),
         (
             {"known_bad": {"hashes": ["xyz"]}},
-            "Known bad images (entry 1) must be fingerprints of 16 characters, 0 to 9 and a to f; “xyz” isn't one.",
+            "Blocked images (entry 1) must be fingerprints of 16 characters, 0 to 9 and a to f; “xyz” isn't one.",
         ),
         (
             {"known_bad": {"hashes": ["0" * 16]}},
-            "Known bad images (entry 1): 0000000000000000 would match every image of a single colour.",
+            "Blocked images (entry 1): 0000000000000000 would match every image of a single colour.",
         ),
         ({"strikes": {"ladder": [{"points": "x", "hours": 5}]}}, "Points for a lockout (entry 1) must be a number; “x” isn't."),
         (

@@ -48,7 +48,7 @@ def test_every_label_is_used() -> None:
         ("roles.77.max_count", "Images per request for <@&77>"),
         ("everyone.purse.size", "Credit limit for everyone"),
         ("prices.flux-1.1-pro", "Price of “flux-1.1-pro” in credits"),
-        ("checks.categories.self-harm.flag", "Lowest score that is flagged for “self-harm”"),
+        ("checks.categories.self-harm.flag", "Score for flagging “self-harm”"),
         ("flags", ""),
         ("retired.setting", ""),
     ],

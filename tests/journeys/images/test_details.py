@@ -61,7 +61,7 @@ async def test_a_parent_lists_its_children_and_a_child_its_siblings(ada: Person,
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
     await edit(ben, first, "in winter")
-    assert "⬇️ **2 edits of it**" in (await details(ada, first)).text
+    assert "⬇️ **2 edits of this image**" in (await details(ada, first)).text
     assert f"↔️ **1 other edit of the same image**\n“in winter” by <@{ben.id}>" in (await details(ada, child)).text
 
 
@@ -83,7 +83,7 @@ async def test_private_images_of_others_are_only_counted(app: App, ada: Person, 
     await edit(ada, first, "as a watercolour")
     theirs, own = (await details(ada, first)).text, (await details(ben, first)).text
     assert secret.ephemeral
-    assert ("a secret" in theirs, "-# 1 more is private" in theirs, "**1 edit of it**" in theirs) == (False, True, True)
+    assert ("a secret" in theirs, "-# 1 more is private" in theirs, "**1 edit of this image**" in theirs) == (False, True, True)
     assert ("a secret" in own, "more is private" in own) == (True, False)
 
 

@@ -41,8 +41,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "model": ({"everyone": {"models": [DEV]}}, "don't let you use"),
     "count": ({"everyone": {"max_count": 1}}, "1 image at a time"),
     "blocked words": ({"prompts": {"block": {"words": ["kill"]}}}, "doesn't allow that prompt"),
-    "checked prompts": ({"checks": {"prompts": True}}, "content check doesn't allow this image"),
-    "known bad": ({"known_bad": {"hashes": ["FINGERPRINT"]}}, "content check doesn't allow this image"),
+    "checked prompts": ({"checks": {"prompts": True}}, "server's rules don't allow this image"),
+    "known bad": ({"known_bad": {"hashes": ["FINGERPRINT"]}}, "server's rules don't allow this image"),
 }
 
 
@@ -72,7 +72,7 @@ async def test_a_refused_repost_is_a_strike_of_this_server(app: App, ada: Person
     await written_down(app, await asked("dm", prompt="a fox that will kill"))
     await change_rules(app, **CHECKED)
     await post_here(ada)
-    await private_reply(ada, "content check doesn't allow this image")
+    await private_reply(ada, "server's rules don't allow this image")
     assert [line.action for line in await audit_lines(app, ada) if line.action == "withheld"] == ["withheld"]
     assert len(await app.store.read(conduct.strikes_of, guild_of(ada), int(ada.id))) == 1
 

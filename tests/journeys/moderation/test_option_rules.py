@@ -20,7 +20,7 @@ OPTIONS = {
     "level": {"type": "integer", "minimum": 0, "maximum": 6, "default": 2},
     "safety_level": {"type": "integer", "minimum": 0, "maximum": 6, "default": 5},
 }
-WORDS, SIZE, SHAPE = "doesn't allow that prompt", "up to 1 megapixels", "can't use the aspect ratio"
+WORDS, SIZE, SHAPE = "doesn't allow that prompt", "up to 1 MP", "can't use the aspect ratio"
 SAFETY, MARKUP = "safety checker can't be turned off", "Tags like"
 ATTACKS = [
     ("negative_prompt=gore", WORDS),

@@ -27,8 +27,8 @@ REFUSALS: dict[str, dict[str, Any]] = {
     "safety checker can't be turned off": {},  # the request turns it off
     "New members can't create images": {"newcomers": {"wait_hours": 48}},
     "1 image at a time": {"everyone": {"max_count": 1}},
-    "up to 0.5 megapixels": {"everyone": {"max_megapixels": 0.5}},
-    "up to 1 images queued": {"everyone": {"waiting": 1}},
+    "up to 0.5 MP": {"everyone": {"max_megapixels": 0.5}},
+    "images queued (limit: 1)": {"everyone": {"waiting": 1}},
     "monthly budget": {"usd_per_month": "0.01"},
     "pool has 1.": {"pool": {"size": 1}},
     "doesn't allow that prompt": {"prompts": {"block": {"words": ["fox"]}}},
@@ -63,7 +63,7 @@ async def test_nothing_is_downloaded_or_decoded_for_a_refusal(env: Env, app: App
     await change_rules(app.services.guilds, guild_id, **REFUSALS[sentence])
     if "blocked" in sentence:
         await app.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
-    options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "megapixels" in sentence or "safety" in sentence else {}
+    options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "0.5 MP" in sentence or "safety" in sentence else {}
     unsafe = {"more": "disable_safety_checker=true"} if "safety" in sentence else {}
     images = {f"image{n}": zoe.upload(f"{n}.png", b"no image at all") for n in (1, 2, 3)}
     await zoe.slash("generate", prompt="a fox", count=2, private="private" in sentence, **options, **unsafe, **images)

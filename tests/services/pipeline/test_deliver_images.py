@@ -64,7 +64,7 @@ async def test_an_image_that_cannot_be_fetched_for_a_day_is_refunded(pipeline: P
         pipeline.clock.advance(86_400_000)
         await pipeline.until(job, JobState.DELIVERED)
     (message,) = pipeline.discord.results_of(job.id)
-    assert message.notes == ("Image 1 couldn't be used (the image couldn't be downloaded for a day). You were refunded.",)
+    assert message.notes == ("Image 1 couldn't be used. It couldn't be downloaded for a day. You were refunded.",)
     assert await pipeline.spent() == 0
 
 
@@ -126,7 +126,7 @@ async def test_an_image_that_the_image_api_deleted_is_refunded(pipeline: Pipelin
     gone = Outcome(state=GenerationState.SUCCEEDED, result_url=f"{pipeline.images.url}/results/gone.png?expires=1")
     await pipeline.store.write(steps.settle, job.id, 0, gone, pipeline.clock())
     message = await shown(pipeline, job)
-    assert message.notes == ("Image 1 couldn't be used (the image service no longer stores it). You were refunded.",)
+    assert message.notes == ("Image 1 couldn't be used. The image service no longer stores it. You were refunded.",)
     assert await pipeline.spent() == 0
 
 

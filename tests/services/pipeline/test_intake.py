@@ -45,8 +45,8 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("New members can't create images", {"newcomers": {"wait_hours": 0}}),
     ("1 image at a time", {"everyone": {"max_count": 4}}),
     ("aspect ratio 16:9", {"everyone": {"aspect_ratios": "all"}}),
-    ("up to 1 megapixels", {"everyone": {"max_megapixels": None}}),
-    ("up to 1 images queued", {"everyone": {"waiting": 9}}),
+    ("up to 1 MP", {"everyone": {"max_megapixels": None}}),
+    ("images queued (limit: 1)", {"everyone": {"waiting": 9}}),
     ("you have 0.", {"roles": {"77": None}}),
     ("doesn't allow that prompt", {"prompts": {"block": {"words": []}}}),
     ("doesn't let you edit", {}),  # the owner's consent is changed
