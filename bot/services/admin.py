@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.config import ManagersMay
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
+from bot.core.settings.field_types import ManagersMay
 from bot.domain.actor import Actor
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy

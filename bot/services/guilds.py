@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bot.core.clock import Clock
-from bot.core.config import ManagersMay
 from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
 from bot.core.markdown import escaped
+from bot.core.settings.field_types import ManagersMay
 from bot.domain.gestures import is_reserved, normalized_emoji
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file

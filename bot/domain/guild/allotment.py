@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from bot.core.config import ManagersMay
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
+from bot.core.settings.field_types import ManagersMay
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import GalleryRules
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.config import ReferenceMode, UncertainCalls
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import N_
 from bot.core.loops import Batch, Claim, Timing, Worker
+from bot.core.settings.field_types import ReferenceMode, UncertainCalls
 from bot.domain.failures import failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.domain.scheduling import Caps

@@ -7,7 +7,7 @@ import base64
 from dataclasses import replace
 
 from bot.core.clock import Clock
-from bot.core.config import ReferenceMode
+from bot.core.settings.field_types import ReferenceMode
 from bot.domain.job import Generation, Reference
 from bot.providers.provider import Submission
 from bot.store import jobs

@@ -1,0 +1,1 @@
+"""The settings: their groups and types, and the sentences about wrong ones. `bot.core.config` reads them."""
