@@ -19,11 +19,11 @@ from typing import Any
 import structlog
 
 from bot.core import config, log
-from bot.core.config import Settings
+from bot.core.config import Settings, SettingsReport
 from bot.core.errors import EaselError, StartError
+from bot.core.settings.complaints import Need
 
 DONE, WRONG, NOT_STARTED = 0, 1, 2
-_ENV_FILE = Path(".env")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    settings = _settings(arguments)
+    settings = _settings(arguments, needs=())
     from bot.store.engine.opening import migrate
 
     done = asyncio.run(migrate(settings.database))
@@ -68,7 +68,7 @@ def _sync(arguments: argparse.Namespace) -> int:
 
 
 def _invite(arguments: argparse.Namespace) -> int:
-    settings = _settings(arguments)
+    settings = _settings(arguments, needs=(Need.DISCORD,))
     from bot.ops import portal
 
     print(asyncio.run(portal.invitation(settings)))
@@ -94,10 +94,10 @@ def _messages(_: argparse.Namespace) -> int:
     return WRONG if faults else DONE
 
 
-def _show_settings(_: argparse.Namespace) -> int:
-    from bot.ops import env_example
+def _show_settings(arguments: argparse.Namespace) -> int:
+    from bot.ops import env_example, settings_page
 
-    print(env_example.render(), end="")
+    print(settings_page.render() if arguments.markdown else env_example.render(), end="")
     return DONE
 
 
@@ -124,6 +124,9 @@ _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--ledger": {"action": "store_true", "help": "only prove that every credit is accounted for; works while the bot runs"},
     "--bill": {"action": "store_true", "help": "only compare this month's charges with what was counted; works while the bot runs"},
 }
+_SETTINGS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--markdown": {"action": "store_true", "help": "as the page docs/settings.md"},
+}
 VERBS = (
     _Verb(name="run", summary="run the bot until it is stopped", run=_run),
     _Verb(name="demo", summary="try the bot in a local Discord, without any account", run=_demo, options=_DEMO_OPTIONS),
@@ -136,7 +139,12 @@ VERBS = (
     _Verb(name="invite", summary="print the addresses that add the bot to a server or to your account", run=_invite),
     _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
     _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate),
-    _Verb(name="settings", summary="print every setting with its meaning and default, as in .env.example", run=_show_settings),
+    _Verb(
+        name="settings",
+        summary="print every setting with its meaning and default, as in .env.example",
+        run=_show_settings,
+        options=_SETTINGS_OPTIONS,
+    ),
     _Verb(name="messages", summary="update the translation catalogues in bot/locales from the sources", run=_messages),
 )
 
@@ -167,7 +175,7 @@ def _known(error: Exception) -> EaselError | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bot", description="Easel: a Discord bot that makes and edits images.")
-    parser.add_argument("--env-file", type=Path, default=_ENV_FILE, metavar="PATH", help="the file with the settings (default: .env)")
+    parser.add_argument("--env-file", type=Path, default=config.ENV_FILE, metavar="PATH", help="the file with the settings (default: .env)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     for verb in VERBS:
         subparser = verbs.add_parser(verb.name, help=verb.summary, description=f"{verb.summary[0].upper()}{verb.summary[1:]}.")
@@ -177,14 +185,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _settings(arguments: argparse.Namespace, *, needs: Sequence[Need] = tuple(Need)) -> Settings:
     """Load the settings, and set up the logs so that their secrets are redacted. Raises `StartError`."""
-    path: Path = arguments.env_file
-    if path != _ENV_FILE and not path.exists():
-        raise StartError(f"There is no {path}, which --env-file names.")
-    settings = config.load(env_file=path)
-    log.set_up(level=settings.log_level, form=settings.log_format, known_secrets=settings.secrets)
+    given = _read(arguments, needs=needs)
+    settings = given.checked()
+    for warning in given.warnings:
+        structlog.get_logger(__name__).warning(warning)
     return settings
+
+
+def _read(arguments: argparse.Namespace, *, needs: Sequence[Need]) -> SettingsReport:
+    path: Path = arguments.env_file
+    if path != config.ENV_FILE and not path.exists():
+        raise StartError(f"There is no {path}, which --env-file names.")
+    given = config.read(env_file=path, needs=needs)
+    settings = given.settings
+    log.set_up(level=settings.log_level, form=settings.log_format, known_secrets=settings.secrets)
+    return given
 
 
 def _say(sentence: str, code: int) -> int:

@@ -18,6 +18,7 @@ from bot.core import config
 from bot.core.config import Settings
 from bot.domain.catalog.models import Catalog
 from bot.domain.guild.document import Policy, read_file
+from bot.ops import settings_page
 from bot.ops.env_example import render
 from bot.providers.openai_models import models_of
 from tests import structure
@@ -203,6 +204,30 @@ def test_env_example_has_every_setting_once_with_a_comment() -> None:
     entries = re.findall(r"^# (.+)\n#?([A-Z_]+)=", render(), re.MULTILINE)
     assert [name for _, name in entries] == [name.upper() for name in Settings.model_fields]
     assert [name for comment, name in entries if not comment.endswith(".")] == []
+
+
+def test_env_example_has_a_heading_for_each_group_and_short_lines() -> None:
+    assert re.findall(r"^# --- (.+?) -+$", render(), re.MULTILINE) == [
+        "Required",
+        "Money",
+        "Limits",
+        "Moderation",
+        "Image APIs",
+        "Advanced",
+    ]
+    assert [line for line in render().splitlines() if len(line) > 120] == []
+
+
+def test_the_page_of_settings_equals_the_settings() -> None:
+    page = (PROJECT / "docs/settings.md").read_text("utf-8")
+    assert page == settings_page.render(), "renew it: python -m bot settings --markdown > docs/settings.md"
+
+
+def test_the_examples_in_a_description_are_json() -> None:
+    examples = [line for field in Settings.model_fields.values() for line in str(field.description).splitlines() if line.startswith("  ")]
+    endpoints, prices = examples
+    settings = config.load({"DISCORD_TOKEN": "a", "OPENAI_ENDPOINTS": endpoints}, env_file=None)
+    assert (settings.default_model, len(json.loads(f"{{{prices}}}")["prices"])) == ("sd-xl", 2)
 
 
 def test_env_example_gives_the_defaults(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from bot.core.settings.values import Expected
+
 RESERVED_NAMES: Final = frozenset({"oxen", "oxlo"})  # these have their own settings
 _API_LABELS: Final = frozenset({"api", "hub", "www"})  # in front of a domain; the rest of such a name belongs to the same operator
 # Where presigned links to objects in the large public stores point. Not whole domains such as amazonaws.com, where anybody can have a host.
@@ -46,9 +48,14 @@ class EditEncoding(StrEnum):
     MULTIPART_LIST = "multipart_list"  # the same with `image[]` for one image too (stable-diffusion.cpp's server)
 
 
+_ADDRESS = Expected(phrase="an address that starts with https:// (or http:// on your own machine)")
+_LIST = Expected(phrase="a JSON list of objects")
+_NAME = Expected(phrase="small letters, digits, - and _, at most 32 characters")
+
+
 def _base_url(value: str) -> str:
     if not re.match(r"^https?://[^/\s]+", value):
-        raise ValueError("expected an address starting with https:// (or http:// on your own machine)")
+        raise ValueError(f"must be {_ADDRESS.phrase}")
     return value.rstrip("/")
 
 
@@ -56,12 +63,12 @@ def _sizes(value: tuple[str, ...]) -> tuple[str, ...]:
     sizes = tuple(size.strip().lower() for size in value)
     for size in sizes:
         if size != "auto" and not _SIZE.fullmatch(size):
-            raise ValueError("expected sizes as WIDTHxHEIGHT in pixels, or auto")
+            raise ValueError("must be sizes such as 1024x1024 in pixels, or auto")
     return sizes
 
 
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-OptionalUrl = Annotated[str, AfterValidator(lambda value: _base_url(value) if value else "")]
+BaseUrl = Annotated[str, AfterValidator(_base_url), _ADDRESS]
+OptionalUrl = Annotated[str, AfterValidator(lambda value: _base_url(value) if value else ""), _ADDRESS]
 Credits = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
@@ -94,7 +101,7 @@ class EndpointModel(BaseModel):
     def _prices_name_options(self) -> Self:
         for name in sorted({name for price in self.prices for name in price.when}):
             if name not in self.options and not (name == "size" and self.sizes):
-                raise ValueError(f"prices of {self.id} name {name}, which is not one of its options")
+                raise ValueError(f"has a price for {name}, which isn't one of the model's options")
         return self
 
 
@@ -105,7 +112,7 @@ class ProviderSettings(BaseModel):
 
     kind: ClassVar[str]  # key of `bot.providers.factory.BUILDERS`
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    name: Annotated[str, _NAME] = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     base_url: BaseUrl  # what comes before every path
     key: SecretStr = SecretStr("")  # empty: no key is sent
     rate_per_minute: float = Field(60, gt=0, le=100_000)  # requests
@@ -196,11 +203,11 @@ def _read(value: object) -> object:
         listed = json.loads(value)
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ValueError(f"expected a JSON list of objects{where}") from None
+        raise ValueError(f"must be {_LIST.phrase}{where}") from None
     except RecursionError:
-        raise ValueError("expected a JSON list of objects, with less nesting") from None
+        raise ValueError(f"must be {_LIST.phrase} with less nesting") from None
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise ValueError("expected a JSON list of objects")
+        raise ValueError(f"must be {_LIST.phrase}")
     return tuple(_with_key(each) for each in listed)
 
 
@@ -211,22 +218,24 @@ def _with_key(given: dict[str, Any]) -> dict[str, Any]:
     if path is None:
         return rest
     if not isinstance(path, str) or "key" in given:
-        raise ValueError("key_file must be the path of a file, and cannot be combined with key")
+        raise ValueError("must have key or key_file (the path of a file) in an entry, not both")
     try:
         return {**rest, "key": Path(path).read_text("utf-8").strip()}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"key_file cannot be read ({type(error).__name__})") from None
+    except OSError as error:
+        raise ValueError(f"has a key_file that can't be read ({error.strerror})") from None
+    except ValueError:
+        raise ValueError("has a key_file that isn't text") from None
 
 
 def _checked(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
     names = [endpoint.name for endpoint in endpoints]
     for endpoint in endpoints:
         if endpoint.name in RESERVED_NAMES or names.count(endpoint.name) > 1:
-            raise ValueError(f"the name {endpoint.name} is already taken; each endpoint needs its own")
+            raise ValueError(f"must give each entry a name of its own; {endpoint.name} is already taken")
         ids = [model.id for model in endpoint.models]
         if not ids or len(set(ids)) < len(ids):
-            raise ValueError(f"{endpoint.name} must list its models, each id once")
+            raise ValueError(f"must list the models of {endpoint.name}, each id once")
     return endpoints
 
 
-Endpoints = Annotated[tuple[Endpoint, ...], BeforeValidator(_read), AfterValidator(_checked)]
+Endpoints = Annotated[tuple[Endpoint, ...], BeforeValidator(_read), AfterValidator(_checked), _LIST]

@@ -47,7 +47,7 @@ def test_two_settings_are_enough() -> None:
 def test_every_missing_setting_is_named_at_once() -> None:
     sentence = refusal({})
     assert "DISCORD_TOKEN (or DISCORD_TOKEN_FILE) is missing" in sentence
-    assert "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing: the key of at least one image API is needed" in sentence
+    assert "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing: Easel needs the key of at least one image API." in sentence
 
 
 @pytest.mark.parametrize(
@@ -57,57 +57,122 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "wss://"),
         ("DISCORD_CDN_HOSTS", "https://cdn.discordapp.com/", "name:port"),
         ("OXEN_BASE_URL", "hub.oxen.ai", "https://"),
-        ("OXEN_NAMESPACE", "n" * 201, "200 characters"),
-        ("OXEN_MODE", "streaming", "'events', 'poll' or 'sync'"),
+        ("OXEN_NAMESPACE", "n" * 201, "text of at most 200 characters"),
+        ("OXEN_MODE", "streaming", "events, poll or sync; it is 'streaming'"),
         ("RESULT_HOSTS", "a b", "name:port"),
         ("DATABASE_URL", "mysql://easel:hunter2@db/easel", "postgresql://"),
         ("MODEL_PRICES", "a-model", "number"),
-        ("MODEL_PRICES", "a-model=-1", "greater than or equal to 0"),
-        ("QUOTA_CREDITS", "plenty", "number"),
+        ("MODEL_PRICES", "a-model=-1", "each a number from 0 to 1000000"),
+        ("QUOTA_CREDITS", "plenty", "a number above 0, at most 1000000; it is 'plenty'"),
         ("QUOTA_CREDITS", "nan", "1000000"),
-        ("QUOTA_REFILL_PER_DAY", "-1", "greater than or equal to 0"),
-        ("MAX_RUNNING", "0", "greater than or equal to 1"),
-        ("MAX_RUNNING_PER_USER", "1.5", "integer"),
-        ("REFERENCE_MODE", "both", "'auto', 'link' or 'inline'"),
-        ("LOG_LEVEL", "loud", "'WARNING'"),
-        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("QUOTA_REFILL_PER_DAY", "-1", "a number from 0 to 1000000; it is '-1'"),
+        ("MAX_RUNNING", "0", "a whole number from 1 to 1000"),
+        ("MAX_RUNNING_PER_USER", "1.5", "a whole number from 1 to 100"),
+        ("REFERENCE_MODE", "both", "auto, link or inline"),
+        ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
+        ("LOG_FORMAT", "xml", "console or json"),
         ("STOP_GRACE_S", "601", "600"),
         ("OXLO_BASE_URL", "api.oxlo.ai", "https://"),
-        ("OXLO_PRICE_CREDITS", "-1", "greater than or equal to 0"),
-        ("OXEN_RATE_PER_MINUTE", "0", "greater than 0"),
-        ("UNCERTAIN_CALLS", "hope", "'release' or 'retry'"),
+        ("OXLO_PRICE_CREDITS", "-1", "from 0"),
+        ("OXEN_RATE_PER_MINUTE", "0", "above 0"),
+        ("UNCERTAIN_CALLS", "hope", "release or retry"),
         ("FALLBACK_MODELS", "a", "model=other model"),
         ("FALLBACK_MODELS", "a=", "model=other model"),
-        ("FALLBACK_MODELS", "a=b, c=c", "c cannot be its own fallback"),
-        ("OPENAI_ENDPOINTS", "{", "expected a JSON list of objects (line 1, column 2)"),
+        ("FALLBACK_MODELS", "a=b, c=c", "name another model as the fallback of c"),
+        ("OPENAI_ENDPOINTS", "{", "must be a JSON list of objects (line 1, column 2)"),
         ("OPENAI_ENDPOINTS", "[" * 100_000, "JSON list"),
         ("OPENAI_ENDPOINTS", '{"name": "a"}', "JSON list"),
         ("OPENAI_ENDPOINTS", "[1]", "JSON list"),
-        ("OPENAI_ENDPOINTS", '[{"name": "a", "models": [{"id": "m"}]}]', "1, base_url: Field required"),
-        ("OPENAI_ENDPOINTS", '[{"name": "A b", "base_url": "http://x", "models": [{"id": "m"}]}]', "1, name: "),
-        ("OPENAI_ENDPOINTS", '[{"name": "oxen", "base_url": "http://x", "models": [{"id": "m"}]}]', "the name oxen is already taken"),
-        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x"}]', "a must list its models"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "models": [{"id": "m"}]}]', ", entry 1, base_url is missing."),
+        (
+            "OPENAI_ENDPOINTS",
+            '[{"name": "A b", "base_url": "http://x", "models": [{"id": "m"}]}]',
+            ", entry 1, name must be small letters",
+        ),
+        ("OPENAI_ENDPOINTS", '[{"name": "oxen", "base_url": "http://x", "models": [{"id": "m"}]}]', "oxen is already taken"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x"}]', "must list the models of a, each id once"),
         ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "models": [{"id": "m"}, {"id": "m"}]}]', "each id once"),
         (
             "OPENAI_ENDPOINTS",
             '[{"name": "a", "base_url": "http://x", "models": [{"id": "m", "sizes": ["1:1"]}]}]',
-            "1, models, 1, sizes: expected sizes",
+            ", entry 1, models 1, sizes must be sizes such as 1024x1024",
         ),
-        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/nowhere/key"}]', "key_file cannot be read"),
-        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/x", "key": "y"}]', "cannot be combined with key"),
+        (
+            "OPENAI_ENDPOINTS",
+            '[{"name": "a", "base_url": "http://x", "key_file": "/nowhere/key"}]',
+            "key_file that can't be read (No such",
+        ),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/x", "key": "y"}]', "key or key_file"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_setting(name: str, value: str, needed: str) -> None:
     sentence = refusal({**ENOUGH, name: value})
-    assert sentence.startswith(f"{name} is wrong: ")
+    assert (sentence.startswith(name), sentence.endswith("."), sentence.count("\n")) == (True, True, 0)
     assert needed in sentence
-    assert sentence.endswith(".")
-    assert sentence.count(" is wrong: ") == 1
+
+
+PYDANTIC = ("Input should", "unable to parse", "String should", "Extra inputs", "Field required", "Value error", "valid")
+
+
+@given(name=st.sampled_from(sorted(NAMES)), value=st.text(max_size=40))
+def test_no_sentence_is_pydantic_s(name: str, value: str) -> None:
+    assert [words for words in PYDANTIC if words in (error_of({**ENOUGH, name: value}) or "").replace(repr(value), "")] == []
+
+
+def test_every_part_of_an_endpoint_is_described_in_our_words() -> None:
+    model = {"id": 1, "edits": 3, "max_references": 99, "strength": "x", "options": 5, "prices": [{"when": {}}], "colour": "red"}
+    entry = {"name": "a", "base_url": "http://x", "edit_encoding": "x", "timeout_s": 0, "models": [{"id": "m"}, model]}
+    assert refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([entry, {**entry, "models": 7}])}).splitlines() == [
+        f"OPENAI_ENDPOINTS, {each}."
+        for each in (
+            "entry 1, edit_encoding must be json_base64, json_data_uri, multipart or multipart_list",
+            "entry 1, models 2, id must be text of at most 100 characters",
+            "entry 1, models 2, edits must be true or false",
+            "entry 1, models 2, max_references must be a whole number from 1 to 16",
+            "entry 1, models 2, strength must be true or false",
+            "entry 1, models 2, options must be an object",
+            "entry 1, models 2, prices 1, when must not be empty",
+            "entry 1, models 2, prices 1, credits is missing",
+            "entry 1, models 2, colour is not known; check the spelling",
+            "entry 1, timeout_s must be a number above 0, at most 3600",
+            "entry 2, edit_encoding must be json_base64, json_data_uri, multipart or multipart_list",
+            "entry 2, models must be a list",
+            "entry 2, timeout_s must be a number above 0, at most 3600",
+        )
+    ]
+
+
+def test_every_wrong_value_missing_setting_and_misspelt_name_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("MAX_RUNING=3\nQUOTA_CREDITS=abc\nthis is no setting\nLOG_LEVEL=loud\nDISCORD_TOKEN=the-token-itself\n")
+    assert refusal({"OXEN_MODE": "fast", "METRICS_PRT": "1"}, path).splitlines() == [
+        f"MAX_RUNING in {path} is not a setting; did you mean MAX_RUNNING?",
+        f"Line 3 of {path} must be NAME=value.",
+        "QUOTA_CREDITS must be a number above 0, at most 1000000; it is 'abc'.",
+        "OXEN_MODE must be events, poll or sync; it is 'fast'.",
+        "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR; it is 'loud'.",
+        "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing: Easel needs the key of at least one image API.",
+        "METRICS_PRT in the environment is not a setting; did you mean METRICS_PORT?",
+    ]
+
+
+@pytest.mark.parametrize("written", ["DISCORD_TOKN=x", "DISCORD_TOKEN_FILE=/nowhere", "DISCORD_TOKEN_FIL=x"])
+def test_a_mistake_is_not_told_again_as_a_missing_setting(written: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"{written}\nOXEN_API_KEY=x\n")
+    assert refusal({}, path).count("\n") == 0
 
 
 def test_a_refusal_never_repeats_a_secret() -> None:
     sentence = refusal({**ENOUGH, "DATABASE_URL": "mysql://easel:hunter2@db/easel", "MAX_RUNNING": "0"})
     assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in sentence]
+
+
+@pytest.mark.parametrize(
+    "value", ["the-token-itself", "x the-key-itself", "sk-0123456789abcdefghij", "Zm9vYmFyYmF6cXV4.MTIz.Zm9vYmFyYmF6cXV4"]
+)
+def test_a_secret_under_a_wrong_name_is_not_repeated(value: str) -> None:
+    assert not [part for part in value.split() if len(part) > 1 and part in refusal({**ENOUGH, "LOG_LEVEL": value})]
 
 
 def test_settings_do_not_show_their_secrets() -> None:
@@ -132,7 +197,7 @@ def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
 
 def test_a_missing_secret_file_is_named() -> None:
     sentence = refusal({**ENOUGH, "DISCORD_TOKEN_FILE": "/nowhere/token"})
-    assert sentence == "DISCORD_TOKEN_FILE points to /nowhere/token, which cannot be read (FileNotFoundError)."
+    assert sentence == "DISCORD_TOKEN_FILE is /nowhere/token, which can't be read (No such file or directory)."
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
@@ -158,8 +223,24 @@ def test_an_unknown_name_without_a_near_one_points_to_the_example(tmp_path: Path
     assert refusal(ENOUGH, path) == f"XYZZY in {path} is not a setting; .env.example lists them all."
 
 
-def test_unknown_names_in_the_environment_are_ignored() -> None:
-    assert load(DISCORD_TOKN="x", PATH="/bin").max_running == load().max_running
+@pytest.mark.parametrize(
+    ("written", "meant"), [("DISCORD_TOKN", "DISCORD_TOKEN"), ("quota_credits", "QUOTA_CREDITS"), ("MAX_RUNING", "MAX_RUNNING")]
+)
+def test_a_misspelt_name_in_the_environment_is_a_warning(written: str, meant: str) -> None:
+    report = config.read({**{name: value for name, value in ENOUGH.items() if name != meant}, written: "secret-value"}, env_file=None)
+    assert report.warnings == (f"{written} in the environment is not a setting; did you mean {meant}?",)
+
+
+@pytest.mark.parametrize(
+    "name", ["PATH", "DISCORD_BOT_TOKEN", "OPENAI_API_KEY", "LOG_FILE", "DATABASE", "METRICS", "TOKEN", "XDG_DATA_DIRS"]
+)
+def test_other_names_in_the_environment_are_ignored(name: str) -> None:
+    assert config.read({**ENOUGH, name: "x"}, env_file=None).warnings == ()
+
+
+def test_a_similar_name_in_the_environment_never_stops_a_start() -> None:
+    assert load(DATA_DIRS="/usr/share", SERVER="x").data_dir == Path("data")
+    assert config.read({**ENOUGH, "DATA_DIR": "data", "DATA_DIRS": "/usr/share"}, env_file=None).warnings == ()
 
 
 def test_an_empty_value_means_the_default() -> None:

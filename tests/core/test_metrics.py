@@ -51,5 +51,5 @@ def test_a_port_in_use_is_a_start_error() -> None:
 
 @pytest.mark.parametrize("port", ["-1", "65536", "many"])
 def test_an_invalid_port_is_refused(port: str) -> None:
-    with pytest.raises(StartError, match="METRICS_PORT is wrong"):
+    with pytest.raises(StartError, match="METRICS_PORT must be a whole number from 0 to 65535"):
         config.load({"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b", "METRICS_PORT": port}, env_file=None)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from bot.core.endpoints import Credits
+from bot.core.settings.values import Expected
 
 _HOST = re.compile(r"^((\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
 
@@ -30,8 +31,17 @@ class ManagersMay(StrEnum):
 
 
 class UncertainCalls(StrEnum):
-    RELEASE = "release"  # release the hold and tell the member; the provider may still charge the operator
+    RELEASE = "release"  # refund the member and say so; the provider may still charge the operator
     RETRY = "retry"  # send it again; the operator may pay twice
+
+
+_DATABASE_URL = Expected(phrase="sqlite:///path/to/file or postgresql://user:password@host/name")
+_HOSTS = Expected(phrase="hosts, each as name or name:port, separated by commas")
+_SOCKET_URL = Expected(phrase="an address that starts with wss:// (or ws:// on your own machine)")
+_PRICES = Expected(phrase="model=credits, separated by commas, each a number from 0 to 1000000")
+_ROUTES = Expected(phrase="model=other model, separated by commas")
+_MANAGERS = Expected(phrase=f"{', '.join(ManagersMay)}, separated by commas, or none")
+_SERVERS = Expected(phrase="any, or the ids of servers, separated by commas")
 
 
 def _split(value: object) -> object:
@@ -53,31 +63,31 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
         match = _HOST.match(host)
         if match is None or not 1 <= int(match["port"] or 443) <= 65535:
-            raise ValueError(f"expected hosts as name or name:port, separated by commas; {host!r} is neither")
+            raise ValueError(f"must be {_HOSTS.phrase}")
     return hosts
 
 
 def _socket_url(value: str) -> str:
     if not re.match(r"^wss?://[^/\s]+", value):
-        raise ValueError("expected an address starting with wss:// (or ws:// on your own machine)")
+        raise ValueError(f"must be {_SOCKET_URL.phrase}")
     return value
 
 
 def _database_url(value: SecretStr) -> SecretStr:
     if value and not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
-        raise ValueError("expected sqlite:///path/to/file or postgresql://user@host/name")
+        raise ValueError(f"must be {_DATABASE_URL.phrase}")
     return value
 
 
-def _pairs(expected: str, value: object) -> object:
-    """`a=b, c=d` as a mapping, split at the last `=` because a model's name may contain one. `expected` describes the value."""
+def _pairs(expected: Expected, value: object) -> object:
+    """`a=b, c=d` as a mapping, split at the last `=` because a model's name may contain one."""
     if not isinstance(value, str):
         return value
     pairs = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
         name, _, right = (word.strip() for word in part.rpartition("="))
         if not name or not right:
-            raise ValueError(f"expected model={expected}, separated by commas; {part!r} is not such a pair")
+            raise ValueError(f"must be {expected.phrase}")
         pairs[name] = right
     return pairs
 
@@ -85,14 +95,14 @@ def _pairs(expected: str, value: object) -> object:
 def _routes(value: Mapping[str, str]) -> Mapping[str, str]:
     for model, other in value.items():
         if model == other:
-            raise ValueError(f"{model} cannot be its own fallback")
+            raise ValueError(f"must name another model as the fallback of {model}")
     return value
 
 
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
-Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_hosts)]
-SocketUrl = Annotated[str, AfterValidator(_socket_url)]
-Prices = Annotated[Mapping[str, Credits], BeforeValidator(partial(_pairs, "number of credits"))]
-Managers = Annotated[tuple[ManagersMay, ...], BeforeValidator(_managers_may)]
-ServerIds = Annotated[Literal["any"] | tuple[Annotated[int, Field(ge=1, lt=2**63)], ...], BeforeValidator(_server_ids)]
-Routes = Annotated[Mapping[str, str], BeforeValidator(partial(_pairs, "other model")), AfterValidator(_routes)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url), _DATABASE_URL]
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_hosts), _HOSTS]
+SocketUrl = Annotated[str, AfterValidator(_socket_url), _SOCKET_URL]
+Prices = Annotated[Mapping[str, Credits], BeforeValidator(partial(_pairs, _PRICES)), _PRICES]
+Managers = Annotated[tuple[ManagersMay, ...], BeforeValidator(_managers_may), _MANAGERS]
+ServerIds = Annotated[Literal["any"] | tuple[Annotated[int, Field(ge=1, lt=2**63)], ...], BeforeValidator(_server_ids), _SERVERS]
+Routes = Annotated[Mapping[str, str], BeforeValidator(partial(_pairs, _ROUTES)), AfterValidator(_routes), _ROUTES]
