@@ -76,11 +76,14 @@ def _invite(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    settings = _settings(arguments)
     from bot.ops import doctor, doctor_bill
 
-    examine = doctor.examine_ledger if arguments.ledger else doctor_bill.examine_bill if arguments.bill else doctor.examine
-    return DONE if asyncio.run(examine(settings, show=partial(print, flush=True))) else WRONG
+    show = partial(print, flush=True)
+    if arguments.ledger or arguments.bill:
+        examine = doctor.examine_ledger if arguments.ledger else doctor_bill.examine_bill
+        return DONE if asyncio.run(examine(_settings(arguments, needs=()), show=show)) else WRONG
+    given = _read(arguments, needs=tuple(Need))
+    return DONE if asyncio.run(doctor.examine(given, show=show)) else WRONG
 
 
 def _messages(_: argparse.Namespace) -> int:

@@ -107,7 +107,7 @@ class Easel(commands.Bot):
         except discord.LoginFailure:
             raise StartError("Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application.") from None
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise StartError(f"Discord at DISCORD_API_URL did not respond as expected ({type(error).__name__}).") from error
+            raise StartError("Discord does not answer as expected; `python -m bot doctor` says what to do.") from error
 
     async def keep_connected(self) -> None:
         """Stay connected to the gateway, reconnecting until `close`. Raises `StartError` if Discord refuses the intents."""

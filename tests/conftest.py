@@ -9,7 +9,14 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest_plugins = ("tests.env.image_api", "tests.env.databases", "tests.env.providers", "tests.env.app", "tests.env.described_commands")
+pytest_plugins = (
+    "tests.env.image_api",
+    "tests.env.databases",
+    "tests.env.providers",
+    "tests.env.app",
+    "tests.env.command",
+    "tests.env.described_commands",
+)
 
 
 def pytest_collection_finish() -> None:

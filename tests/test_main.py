@@ -8,9 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -23,67 +20,14 @@ from bot.core.errors import StartError
 from bot.ops import env_example, settings_page
 from bot.store.engine.opening import open_store
 from tests.env.app import Env, person_in
+from tests.env.command import PROJECT, line_with, run, started
 
-PROJECT = Path(__file__).parent.parent
 MADE_UP = {"DISCORD_TOKEN": "made-up-token", "OXEN_API_KEY": "made-up-key"}
 NEEDS_SETTINGS = ("run", "sync", "invite")
 NO_SETTINGS = (
     "There are no settings yet: run `cp .env.example .env` and fill in DISCORD_TOKEN and OXEN_API_KEY or OXLO_API_KEY"
     " (`make demo` needs none).\n"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ran:
-    """How a process ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The working folder of the processes: it is empty, so there is no .env."""
-    path = tmp_path / "somewhere"
-    path.mkdir()
-    return path
-
-
-@asynccontextmanager
-async def started(*arguments: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The process of one verb, which is stopped when the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *arguments,
-        cwd=folder,
-        env={"PYTHONPATH": str(PROJECT), "TMPDIR": str(folder), **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def run(*arguments: str, folder: Path, environ: Mapping[str, str] = {}) -> Ran:
-    async with started(*arguments, folder=folder, environ=environ) as process:
-        out, err = await process.communicate()
-    return Ran(code=process.returncode or 0, out=out.decode(), err=err.decode())
-
-
-async def line_with(stream: asyncio.StreamReader | None, words: str) -> str:
-    """Read lines until one has these words, and return it."""
-    assert stream is not None
-    while line := (await stream.readline()).decode():
-        if words in line:
-            return line
-    raise AssertionError(f"it ended without saying {words!r}")
 
 
 def size_px(path: Path) -> tuple[int, int]:
@@ -216,12 +160,13 @@ async def test_doctor_exits_with_one_if_a_check_fails(env: Env, folder: Path) ->
     healthy = await run("doctor", folder=folder, environ=env.environment())
     sick = await run("doctor", folder=folder, environ=env.environment(OXEN_API_KEY="wrong"))
     assert (healthy.code, sick.code) == (0, 1)
-    assert {line.split()[0] for line in sick.out.splitlines()} == {"ok", "warn", "bad"}
+    assert healthy.err == ""
+    assert {line.split()[0] for line in sick.out.splitlines()} == {"ok", "warn", "bad", "skip"}
 
 
 async def test_invite_prints_both_addresses(env: Env, folder: Path) -> None:
     ran = await run("invite", folder=folder, environ=env.environment())
-    assert (ran.code, ran.out.count("https://discord.com/oauth2/authorize?")) == (0, 2)
+    assert (ran.code, ran.out.count("https://discord.com/oauth2/authorize?"), ran.err) == (0, 2, "")
 
 
 # --- the demo ----------------------------------------------------------------------------------------------------------

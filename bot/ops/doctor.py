@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
 from yarl import URL
 
 from bot.core import private_files
-from bot.core.config import Settings
+from bot.core.config import Settings, SettingsReport
 from bot.core.errors import DatabaseInUse, EaselError, ImageError, ProviderAccount, ProviderError, StartError
 from bot.core.log import Redactor
+from bot.core.settings.complaints import NO_SETTINGS, Need
 from bot.media.addresses import AddressRules, HostNotListed, is_public
-from bot.ops import doctor_images
-from bot.ops.findings import Finding, Severity, bad, ok, some, warn
-from bot.ops.portal import PERMISSIONS, GuildReport, Portal
+from bot.ops import doctor_discord, doctor_images
+from bot.ops.examination import Examination
+from bot.ops.findings import Finding, NotCheckedError, Severity, bad, ok, skip, some, warn
 from bot.providers.factory import UNKNOWN_API, image_apis_of, result_rules
 from bot.providers.moderations import moderations_of
 from bot.store import delivery, kv
@@ -28,19 +28,17 @@ from bot.store.engine.opening import open_store, read_once
 from bot.store.money import audit
 
 _LIMIT_S = 30.0  # for one check
-_GUILDS_MAX = 25  # servers whose permissions are checked
-_FEW_STARTS = 10  # connections to the gateway that are left today
 
-Check = Callable[[Settings, aiohttp.ClientSession], Awaitable[Iterable[Finding]]]
+Check = Callable[[Examination], Awaitable[Iterable[Finding]]]
 Show = Callable[[Finding], object]
 
 
-async def examine(settings: Settings, *, show: Show, limit_s: float = _LIMIT_S) -> bool:
+async def examine(given: SettingsReport, *, show: Show, limit_s: float = _LIMIT_S) -> bool:
     """Run every check at the same time, show the findings in the order of `CHECKS`, and return whether none is bad."""
-    redact = Redactor(settings.secrets)
+    redact = Redactor(given.settings.secrets)
     fine = True
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        tasks = {name: asyncio.create_task(_run(check, settings, session, limit_s), name=f"check {name}") for name, check in CHECKS}
+    async with Examination.open(given) as examination:
+        tasks = {name: asyncio.create_task(_run(check, examination, limit_s), name=f"check {name}") for name, check in CHECKS}
         for name, task in tasks.items():
             for finding in await task:
                 fine = fine and finding.severity is not Severity.BAD
@@ -61,11 +59,13 @@ async def examine_ledger(settings: Settings, *, show: Show) -> bool:
     return not proof.wrong
 
 
-async def _run(check: Check, settings: Settings, session: aiohttp.ClientSession, limit_s: float) -> Iterable[Finding]:
+async def _run(check: Check, examination: Examination, limit_s: float) -> Iterable[Finding]:
     """One check. If an error or the time limit ends it, that is its finding."""
     try:
         async with asyncio.timeout(limit_s):
-            return await check(settings, session)
+            return await check(examination)
+    except NotCheckedError as reason:
+        return [skip(str(reason))]
     except EaselError as error:
         return [bad(error.sentence)]
     except TimeoutError:
@@ -75,26 +75,33 @@ async def _run(check: Check, settings: Settings, session: aiohttp.ClientSession,
 # --- the checks --------------------------------------------------------------------------------------------------------
 
 
-async def _settings(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
-    given = sorted(name.upper() for name in settings.model_fields_set)
-    findings = [ok(f"they can all be read; given are {', '.join(given)}.")]
+async def _settings(examination: Examination) -> Iterable[Finding]:
+    given, settings = examination.given, examination.settings
+    findings = [bad(sentence) for sentence in (*given.wrong, *([NO_SETTINGS] if given.is_first_start else []))]
+    findings += [warn(sentence) for sentence in given.warnings]
+    if not any(finding.severity is Severity.BAD for finding in findings):
+        names = ", ".join(sorted(name.upper() for name in settings.model_fields_set))
+        findings.append(ok(f"all of them are valid; set are {names}." if names else "none are set."))
     moderations = [("MODERATIONS_URL", settings.moderations_url)] if settings.moderations_url else []
     for name, value in (("DISCORD_API_URL", settings.discord_api_url), *doctor_images.addresses(settings), *moderations):
         host = urlsplit(value).hostname or ""
         if value.startswith("http://") and not await _is_local(host):
-            findings.append(warn(f"{name} is plain http, so what is sent to {host}, secrets too, can be read on its way; use https."))
+            findings.append(warn(f"{name} is plain http, so everything that is sent to {host}, even secrets, can be read; use https."))
     return findings
 
 
-async def _limits(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
+async def _limits(examination: Examination) -> Iterable[Finding]:
+    settings = examination.settings
     whole, server = settings.monthly_limit_usd, settings.monthly_limit_usd_per_server
-    servers = "every server" if settings.servers == "any" else f"{len(settings.servers)} servers"
+    count = len(settings.servers)
+    servers = "every server" if settings.servers == "any" else f"{count} server{'s' if count > 1 else ''}"
     cost = f"images cost you at most ${whole:,.2f} a month in all and ${min(whole, server):,.2f} for each server"
     may = ", ".join(settings.managers_may_set) or "nothing"
     return [ok(f"{cost}; the bot works in {servers}, whose managers may set: {may}.")]
 
 
-async def _database(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
+async def _database(examination: Examination) -> Iterable[Finding]:
+    settings = examination.settings
     path = await asyncio.to_thread(_missing_file, settings.database)
     if path is not None:
         return [await asyncio.to_thread(_can_be_created, path)]
@@ -104,66 +111,21 @@ async def _database(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Fi
             findings = [ok(f"it can be read and written, at schema {store.migration.after}.")]
             return findings + await asyncio.to_thread(_privacy, settings.data_dir)
     except DatabaseInUse:
-        return [ok("a running bot holds it, so it was left alone.")]
+        return [ok("a running bot uses it, so it was not checked.")]
 
 
-async def _token(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
-    async with Portal.open(settings) as portal:
-        application = portal.application
-        return [ok(f"Discord knows it: {portal.user.name}, application {application.name} ({application.id}).")]
+async def _image_apis(examination: Examination) -> Iterable[Finding]:
+    if examination.lacks(Need.IMAGES):
+        return [bad(Need.IMAGES)]
+    return doctor_images.judge(examination.settings, await examination.apis())
 
 
-async def _intents(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
-    async with Portal.open(settings) as portal:
-        flags = portal.application.flags
-    granted = {  # the limited form is that of bots in few servers
-        "message content": flags.gateway_message_content or flags.gateway_message_content_limited,
-        "server members": flags.gateway_guild_members or flags.gateway_guild_members_limited,
-        "presence": flags.gateway_presence or flags.gateway_presence_limited,
-    }
-    states = [f"{name} {'on' if is_on else 'off'}" for name, is_on in granted.items()]
-    return [ok(f"{', '.join(states)}; Easel needs none of these.")]
+async def _event_stream(examination: Examination) -> Iterable[Finding]:
+    return await doctor_images.check_event_stream(examination.settings, examination.session, await examination.apis())
 
 
-async def _commands(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
-    async with Portal.open(settings) as portal:
-        commands = await portal.commands()
-    if not commands:
-        return [warn("none are registered yet; the first `python -m bot run` does it, or `python -m bot sync`.")]
-    return [ok(f"{len(commands)} are registered.")]
-
-
-async def _permissions(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
-    async with Portal.open(settings) as portal:
-        guild_ids = await portal.guild_ids()
-        findings = [_judge_guild(await portal.report(guild_id)) for guild_id in guild_ids[:_GUILDS_MAX]]
-    others = [] if settings.servers == "any" else [str(guild_id) for guild_id in guild_ids if guild_id not in settings.servers]
-    if others:
-        findings.append(warn(f"the bot is in servers that SERVERS does not name, and does nothing there: {some(others)}."))
-    if not guild_ids:
-        return [warn("the bot is in no server yet; `python -m bot invite` prints the address that adds it to one.")]
-    if len(guild_ids) > _GUILDS_MAX:
-        findings.append(ok(f"{len(guild_ids) - _GUILDS_MAX} more servers were not checked."))
-    return findings
-
-
-async def _gateway(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
-    async with Portal.open(settings) as portal:
-        starts = await portal.session_starts()
-    address = URL(settings.discord_gateway_url).update_query(v="10", encoding="json")
-    try:
-        async with session.ws_connect(address) as socket:
-            hello = await socket.receive_json()
-    except (aiohttp.ClientError, OSError, TypeError, ValueError) as error:
-        return [bad(f"DISCORD_GATEWAY_URL does not answer as Discord does ({type(error).__name__}); is a proxy in between?")]
-    if not isinstance(hello, dict) or hello.get("op") != 10:
-        return [bad("DISCORD_GATEWAY_URL answers, but not as Discord's gateway does.")]
-    judge = ok if starts.remaining > _FEW_STARTS else warn
-    return [judge(f"it answers; {starts.remaining} of {starts.total} starts are left today.")]
-
-
-async def _moderations(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
-    endpoint = moderations_of(settings, session)
+async def _moderations(examination: Examination) -> Iterable[Finding]:
+    endpoint = moderations_of(examination.settings, examination.session)
     if endpoint is None:
         return [ok("not used, because there is no MODERATIONS_URL.")]
     try:
@@ -171,22 +133,25 @@ async def _moderations(settings: Settings, session: aiohttp.ClientSession) -> It
     except ProviderAccount as error:
         return [bad(f"{error.sentence} Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL.")]
     except ProviderError as error:
-        return [warn(f"{error.sentence} Until it answers, servers that use it do what their managers chose for this case.")]
+        return [warn(f"{error.sentence} Until it answers, each server that uses it does what its managers chose for this case.")]
     return [ok(f"it answers, with {len(scores.by_category)} categories; each server's managers decide whether it is used there.")]
 
 
-async def _hosts(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
-    own = ", ".join(dict.fromkeys(urlsplit(address).netloc for _, address in doctor_images.addresses(settings)))
-    results = ", and from ".join(filter(None, ("each image API's own hosts", ", ".join(settings.result_hosts))))
-    findings = [ok(f"results are fetched from {results}, and from {own}; references from {', '.join(settings.discord_cdn_hosts)}.")]
+async def _hosts(examination: Examination) -> Iterable[Finding]:
+    settings = examination.settings
+    apis = [urlsplit(address).netloc for _, address in doctor_images.addresses(settings)]
+    results = ", ".join(dict.fromkeys(("each image API's own hosts", *settings.result_hosts, *apis)))
+    findings = [ok(f"images are downloaded from {results}; reference images from {', '.join(settings.discord_cdn_hosts)}.")]
     findings += [
-        bad(f"results of {api} wait at {host}, which is none of its hosts; if it is right, add it to RESULT_HOSTS.")
+        bad(f"images from {api} wait at {host}, which is none of its hosts; if it is right, add it to RESULT_HOSTS.")
         for api, host in await _refused_hosts(settings)
     ]
     for setting, hosts in (("DISCORD_CDN_HOSTS", settings.discord_cdn_hosts), ("RESULT_HOSTS", settings.result_hosts)):
         unknown = [host for host in hosts if "*" not in host and not await _resolve(urlsplit(f"//{host}").hostname or host)]
-        if unknown:
-            findings.append(bad(f"{setting} names {', '.join(unknown)}, which this machine cannot find; check the spelling and the DNS."))
+        if unknown and settings.is_given(setting):
+            findings.append(bad(f"{setting} names {some(unknown)}, which this machine can't find; check the spelling and the DNS."))
+        elif unknown and await examination.is_logged_in():
+            findings.append(bad(f"this machine can't find {some(unknown)}; check its DNS."))
     return findings
 
 
@@ -215,30 +180,19 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", _settings),
     ("limits", _limits),
     ("database", _database),
-    ("Discord token", _token),
-    ("intents", _intents),
-    ("commands", _commands),
-    ("permissions", _permissions),
-    ("gateway", _gateway),
-    ("image APIs", doctor_images.check_apis),
-    ("event stream", doctor_images.check_event_stream),
+    ("Discord token", doctor_discord.check_token),
+    ("intents", doctor_discord.check_intents),
+    ("commands", doctor_discord.check_commands),
+    ("permissions", doctor_discord.check_permissions),
+    ("gateway", doctor_discord.check_gateway),
+    ("image APIs", _image_apis),
+    ("event stream", _event_stream),
     ("moderations", _moderations),
     ("image hosts", _hosts),
 )
 
 
 # --- their parts -------------------------------------------------------------------------------------------------------
-
-
-def _judge_guild(report: GuildReport) -> Finding:
-    if report.missing:
-        effects = "; ".join(PERMISSIONS[name] for name in report.missing)
-        return warn(f"{report.name}: {effects}. Give the bot's role these permissions, or invite it again with `python -m bot invite`.")
-    if report.restricted_channels:
-        names = some([f"#{name}" for name in report.restricted_channels])
-        told = f"fine, but permissions are missing in {names}; images that take over 15 minutes go to direct messages there."
-        return warn(f"{report.name}: {told}")
-    return ok(f"{report.name}: everything that is needed.")
 
 
 def _missing_file(database: str) -> Path | None:
@@ -251,14 +205,14 @@ def _privacy(folder: Path) -> list[Finding]:
     """What other users of this machine can reach."""
     if not folder.exists() or not private_files.is_open_to_others(folder):
         return []
-    return [warn(f"other users of this machine can enter {folder.absolute()}, which holds prompts and images: chmod 700 it.")]
+    return [warn(f"other users of this machine can enter {folder.absolute()}, which contains prompts and images; run `chmod 700` on it.")]
 
 
 def _can_be_created(path: Path) -> Finding:
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return bad(f"{path} is not there, and {folder} cannot be written to; check DATA_DIR and who owns it.")
-    return ok(f"{path} is not there yet; the first start creates it.")
+        return bad(f"{path} does not exist, and {folder} cannot be written to; check DATA_DIR and who owns it.")
+    return ok(f"{path} does not exist yet; the first start creates it.")
 
 
 async def _resolve(host: str) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import aiohttp
 
-from bot.core.config import Settings
+from bot.core.config import NAMES, Settings
 from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
 from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.money import quota
-from bot.ops.findings import Finding, bad, ok, some, warn
+from bot.ops.findings import Finding, NotCheckedError, Severity, bad, ok, skip, some, warn
 from bot.providers.http import Api
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
@@ -28,7 +28,7 @@ RawModel = Mapping[str, Any]  # as `Catalog.merge` reads it
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ApiReport:
+class ApiReport:
     """What was found out about one image API."""
 
     api: ProviderSettings
@@ -36,9 +36,13 @@ class _ApiReport:
     models: Sequence[RawModel] | None  # None: not known now
 
 
-async def check_apis(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
+async def ask_apis(settings: Settings, session: aiohttp.ClientSession) -> Sequence[ApiReport]:
+    """Ask each image API, in the order of the settings, because the models' names depend on it."""
+    return await asyncio.gather(*_check_each(settings, session))
+
+
+def judge(settings: Settings, reports: Sequence[ApiReport]) -> Iterable[Finding]:
     """Each image API by itself, then what they offer together."""
-    reports = await asyncio.gather(*_check_each(settings, session))
     lists = {report.api.name: report.models or () for report in reports}
     catalog = Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
     silent = [report.api.title for report in reports if report.models is None]
@@ -51,15 +55,18 @@ async def check_apis(settings: Settings, session: aiohttp.ClientSession) -> Iter
     ]
 
 
-async def check_event_stream(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
+async def check_event_stream(settings: Settings, session: aiohttp.ClientSession, reports: Sequence[ApiReport]) -> Iterable[Finding]:
     """The event stream, which only Oxen.ai has."""
-    oxen = next((each for each in settings.providers if isinstance(each, OxenSettings)), None)
-    if oxen is None:
+    report = next((report for report in reports if isinstance(report.api, OxenSettings)), None)
+    if report is None:
         return [ok("not used, because there is no OXEN_API_KEY.")]
-    if oxen.mode is not OxenMode.EVENTS:
-        return [ok(f"not used, because OXEN_MODE is {oxen.mode}.")]
+    if settings.oxen_mode is not OxenMode.EVENTS:
+        return [ok(f"not used, because OXEN_MODE is {settings.oxen_mode}.")]
+    if report.finding.severity is Severity.BAD:
+        raise NotCheckedError(f"not checked, because {report.api.title} can't be used now.")
+    assert isinstance(report.api, OxenSettings)  # noqa: S101 - for the type checker
     try:
-        async with oxen_of(oxen, session).listen():
+        async with oxen_of(report.api, session).listen():
             return [ok("it is open; finished images are reported at once.")]
     except ProviderAccount:
         return [bad("it refuses OXEN_API_KEY.")]
@@ -75,38 +82,42 @@ def addresses(settings: Settings) -> list[tuple[str, str]]:
 # --- each by itself ----------------------------------------------------------------------------------------------------
 
 
-def _check_each(settings: Settings, session: aiohttp.ClientSession) -> Iterator[Awaitable[_ApiReport]]:
-    """In the order of the settings, because the models' names depend on it."""
+def _check_each(settings: Settings, session: aiohttp.ClientSession) -> Iterator[Awaitable[ApiReport]]:
     for api in settings.providers:
         match api:
             case OxenSettings():
-                yield _report(api, partial(_ask_oxen, api, session), known=None)
+                yield _report(api, _place(settings, api), partial(_ask_oxen, api, session), known=None)
             case Endpoint():
-                yield _report(api, partial(_ask_endpoint, api, session), known=models_of(api))
+                yield _report(api, _place(settings, api), partial(_ask_endpoint, api, session), known=models_of(api))
+
+
+def _place(settings: Settings, api: ProviderSettings) -> str:
+    """Where an image API is: the setting of its address, or the address itself if that is the default."""
+    has_default = api.address_setting in NAMES and not settings.is_given(api.address_setting)
+    return api.base_url if has_default else api.address_setting
 
 
 async def _report(
-    api: ProviderSettings, ask: Callable[[], Awaitable[tuple[Finding, Sequence[RawModel]]]], *, known: Sequence[RawModel] | None
-) -> _ApiReport:
-    """`known` are the models where they are in the settings: they hold also if the API does not answer."""
-    where = api.address_setting
+    api: ProviderSettings, where: str, ask: Callable[[], Awaitable[tuple[Finding, Sequence[RawModel]]]], *, known: Sequence[RawModel] | None
+) -> ApiReport:
+    """`known` are the models where they are in the settings: they are offered also if the API does not answer."""
     try:
         async with asyncio.timeout(_LIMIT_S):
             finding, models = await ask()
-            return _ApiReport(api=api, finding=replace(finding, text=f"{api.title}: {finding.text}"), models=models)
+            return ApiReport(api=api, finding=replace(finding, text=f"{api.title}: {finding.text}"), models=models)
     except ProviderAccount:
         text = f"it refuses {api.key_setting}, has no credit left for it, or has moved; check your account there, and {where}."
     except ProviderError:
-        text = f"{where} does not answer as an image API does; is the address right, and is the service up?"
+        text = f"{where} does not answer as an image API does; check the address, the connection, and whether the service is up."
     except TimeoutError:
-        text = f"no answer within {_LIMIT_S:g} s; is the address right, and is the service up?"
-    return _ApiReport(api=api, finding=bad(f"{api.title}: {text}"), models=known)
+        text = f"no answer within {_LIMIT_S:g} s; check {where}, the connection, and whether the service is up."
+    return ApiReport(api=api, finding=bad(f"{api.title}: {text}"), models=known)
 
 
 async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
     oxen = oxen_of(settings, session)
     await oxen.list_generations()
-    return ok("it takes the key."), await with_estimates(oxen, await oxen.models())
+    return ok("it accepts the key."), await with_estimates(oxen, await oxen.models())
 
 
 def oxen_of(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
@@ -127,15 +138,15 @@ async def _ask_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession) -> t
 
 async def _judge_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession, listed: set[str] | None, wanted: list[str]) -> Finding:
     if listed is None:
-        return warn("it publishes no list of models; whether its address and key are right shows with the first image.")
+        return warn("it has no list of models, so only the first image shows whether its address and key are right.")
     absent = [name for name in wanted if name not in listed]
     if absent:
-        return warn(f"it answers, but its list of models does not name {some(absent)}; are these ids right?")
+        return warn(f"it answers, but its list of models does not include {some(absent)}; check these ids.")
     if not endpoint.key:
         return ok("it answers without a key, and has all the models.")
     if await _is_open_to_all(endpoint, session):
-        return warn("it shows its models to anybody; whether its key is right shows with the first image.")
-    return ok("it takes the key, and has all the models.")
+        return warn("it lists its models without a key too, so only the first image shows whether the key is right.")
+    return ok("it accepts the key, and has all the models.")
 
 
 async def _list(endpoint: Endpoint, session: aiohttp.ClientSession, *, key: str) -> set[str] | None:
@@ -165,7 +176,7 @@ async def _is_open_to_all(endpoint: Endpoint, session: aiohttp.ClientSession) ->
 def _count(api: ProviderSettings, catalog: Catalog) -> Finding:
     models = [model for model in catalog.models if model.provider == api.name]
     priced = sum(model.price_microcredits is not None for model in models)
-    return (ok if priced else warn)(f"{api.title}: models that make images: {len(models)}; with a price: {priced}.")
+    return (ok if priced else warn)(f"{api.title}: models for images: {len(models)}; with a price: {priced}.")
 
 
 def _without_price(settings: Settings, catalog: Catalog) -> list[Finding]:
@@ -175,7 +186,7 @@ def _without_price(settings: Settings, catalog: Catalog) -> list[Finding]:
     ours = {endpoint.name for endpoint in settings.openai_endpoints}
     or_there = ", or price_credits in OPENAI_ENDPOINTS" if any(model.provider in ours for model in without) else ""
     names = some([model.id for model in without])
-    return [warn(f"without a price per image, so not for sale: {names}. Set MODEL_PRICES (id=credits){or_there}.")]
+    return [warn(f"these models have no price, so members can't use them: {names}. Set MODEL_PRICES (id=credits){or_there}.")]
 
 
 def _default_model(settings: Settings, catalog: Catalog, silent: list[str]) -> Finding:
@@ -183,7 +194,7 @@ def _default_model(settings: Settings, catalog: Catalog, silent: list[str]) -> F
         model = catalog.get(settings.default_model)
     except InvalidRequest:
         if silent:
-            return warn(f"DEFAULT_MODEL {settings.default_model} cannot be checked while {some(silent)} lists no models.")
+            return skip(f"DEFAULT_MODEL {settings.default_model} is not checked, because {some(silent)} lists no models now.")
         return bad(f"DEFAULT_MODEL {settings.default_model} is not offered; choose one that /models lists.")
     if model.price_microcredits is None:
         return bad(f"DEFAULT_MODEL {model.title} has no price per image; set one in MODEL_PRICES ({model.id}=credits).")
@@ -194,8 +205,8 @@ def _affordable(settings: Settings, model: ModelInfo, price: int) -> Finding:
     bucket = quota.microcredits(settings.quota_credits)
     told = f"DEFAULT_MODEL {model.title} costs {quota.in_credits(price, up=True)} credits an image"
     if price > bucket:
-        return bad(f"{told}, more than a full bucket holds; raise QUOTA_CREDITS.")
-    return ok(f"{told}; a full bucket pays for {bucket // price} of them." if price else f"{told}.")
+        return bad(f"{told}, more than a member can have; raise QUOTA_CREDITS.")
+    return ok(f"{told}; QUOTA_CREDITS pays for {bucket // price} of them." if price else f"{told}.")
 
 
 def _unknown_names(settings: Settings, catalog: Catalog) -> list[Finding]:

@@ -11,6 +11,7 @@ class Severity(StrEnum):
     OK = "ok"  # as it should be
     WARN = "warn"  # it works, but the operator should know this
     BAD = "bad"  # the bot cannot do its work
+    SKIP = "skip"  # it cannot be checked, for a reason that another line tells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,10 @@ class Finding:
         return f"{self.severity:<4}  {self.check}: {self.text}"
 
 
+class NotCheckedError(Exception):
+    """A check cannot be made; the text says why."""
+
+
 def ok(text: str) -> Finding:
     return Finding(severity=Severity.OK, text=text)
 
@@ -35,6 +40,10 @@ def warn(text: str) -> Finding:
 
 def bad(text: str) -> Finding:
     return Finding(severity=Severity.BAD, text=text)
+
+
+def skip(text: str) -> Finding:
+    return Finding(severity=Severity.SKIP, text=text)
 
 
 def some(names: Sequence[str], *, most: int = 6) -> str:

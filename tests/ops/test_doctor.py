@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bot.core import config
 from bot.domain.job import GenerationState, Outcome
 from bot.ops import doctor
 from bot.ops.doctor import CHECKS
@@ -27,7 +28,7 @@ def examine(env: Env) -> Examine:
 
     async def examine_(**overrides: str) -> list[Finding]:
         found: list[Finding] = []
-        fine = await doctor.examine(env.settings(**overrides), show=found.append)
+        fine = await doctor.examine(config.read(env.environment(**overrides), env_file=None), show=found.append)
         assert fine is not any(finding.severity is Severity.BAD for finding in found)
         return found
 
@@ -59,14 +60,14 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
         ({"DISCORD_GATEWAY_URL": "ws://127.0.0.1:1/"}, "gateway", "DISCORD_GATEWAY_URL does not answer as Discord does"),
         ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),
-        ({"OXEN_API_KEY": "wrong"}, "event stream", "bad   event stream: it refuses OXEN_API_KEY"),
+        ({"OXEN_API_KEY": "wrong"}, "event stream", "skip  event stream: not checked, because Oxen.ai can't be used now."),
         ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "OXEN_BASE_URL does not answer"),
-        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "cannot be checked while Oxen.ai lists no models"),
+        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "is not checked, because Oxen.ai lists no models now."),
         ({"OXEN_MODE": "poll"}, "event stream", "ok    event stream: not used, because OXEN_MODE is poll."),
         ({"DEFAULT_MODEL": "no-such-model"}, "image APIs", "DEFAULT_MODEL no-such-model is not offered"),
-        ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits an image, more than a full bucket holds; raise QUOTA_CREDITS"),
+        ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits an image, more than a member can have; raise QUOTA_CREDITS"),
         ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "image hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
-        ({"RESULT_HOSTS": "127.0.0.1"}, "image hosts", "results are fetched from each image API's own hosts, and from 127.0.0.1, and from"),
+        ({"RESULT_HOSTS": "127.0.0.1"}, "image hosts", "images are downloaded from each image API's own hosts, 127.0.0.1, 127.0.0.1:"),
         ({}, "moderations", "ok    moderations: it answers, with 13 categories"),
         ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
         ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
@@ -104,12 +105,12 @@ async def test_a_failing_image_api_does_not_hide_other_findings(examine: Examine
 
 async def test_a_check_that_hangs_is_a_finding(env: Env) -> None:
     found: list[Finding] = []
-    assert not await doctor.examine(env.settings(), show=found.append, limit_s=0)
+    assert not await doctor.examine(config.read(env.environment(), env_file=None), show=found.append, limit_s=0)
     assert "no answer within 0 s" in about(found, "gateway")
 
 
 async def test_channels_that_deny_permissions_are_named(examine: Examine) -> None:
-    assert "warn  permissions: Easel Studio: fine, but permissions are missing in #quiet;" in about(await examine(), "permissions")
+    assert "warn  permissions: Easel Studio: permissions are missing in #quiet;" in about(await examine(), "permissions")
 
 
 async def test_a_valid_database_is_read_and_written(examine: Examine, env: Env) -> None:
@@ -128,7 +129,7 @@ async def test_a_folder_that_others_can_enter_is_named(examine: Examine, env: En
 
 async def test_a_database_in_use_is_left_alone(examine: Examine, env: Env) -> None:
     async with open_store(env.settings().database):
-        assert about(await examine(), "database") == "ok    database: a running bot holds it, so it was left alone."
+        assert about(await examine(), "database") == "ok    database: a running bot uses it, so it was not checked."
 
 
 async def test_a_file_that_is_no_database_is_bad(examine: Examine, env: Env) -> None:
@@ -147,6 +148,6 @@ async def test_a_host_that_results_wait_at_is_named(examine: Examine, env: Env) 
         job = await order(store, new_job())
         await store.write(steps.start, job.id, 0, 2000)
         await store.write(steps.settle, job.id, 0, made, 2000)
-    told = "results of oxen wait at elsewhere.invalid, which is none of its hosts; if it is right, add it to RESULT_HOSTS."
+    told = "images from oxen wait at elsewhere.invalid, which is none of its hosts; if it is right, add it to RESULT_HOSTS."
     assert told in about(await examine(), "image hosts")
     assert told not in about(await examine(RESULT_HOSTS="*.invalid"), "image hosts")

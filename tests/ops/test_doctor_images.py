@@ -61,7 +61,8 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
 
 async def found(settings: Settings) -> str:
     async with aiohttp.ClientSession() as session:
-        return "\n".join(f"{finding.severity} {finding.text}" for finding in await doctor_images.check_apis(settings, session))
+        reports = await doctor_images.ask_apis(settings, session)
+        return "\n".join(f"{finding.severity} {finding.text}" for finding in doctor_images.judge(settings, reports))
 
 
 def local(base_url: str, *models: dict[str, Any], **more: Any) -> str:
@@ -71,11 +72,11 @@ def local(base_url: str, *models: dict[str, Any], **more: Any) -> str:
 
 async def test_two_healthy_image_apis_have_separate_lines(check: Check) -> None:
     assert (await check()).splitlines() == [
-        "ok Oxen.ai: it takes the key.",
-        "ok Oxlo.ai: it takes the key, and has all the models.",
-        "ok Oxen.ai: models that make images: 6; with a price: 6.",
-        "ok Oxlo.ai: models that make images: 4; with a price: 4.",
-        "ok DEFAULT_MODEL FLUX.2 Klein 4B costs 1.4 credits an image; a full bucket pays for 714 of them.",
+        "ok Oxen.ai: it accepts the key.",
+        "ok Oxlo.ai: it accepts the key, and has all the models.",
+        "ok Oxen.ai: models for images: 6; with a price: 6.",
+        "ok Oxlo.ai: models for images: 4; with a price: 4.",
+        "ok DEFAULT_MODEL FLUX.2 Klein 4B costs 1.4 credits an image; QUOTA_CREDITS pays for 714 of them.",
     ]
 
 
@@ -109,24 +110,26 @@ async def test_a_wrong_setting_is_named_with_its_remedy(check: Check, overrides:
     assert output in await check(**overrides)
 
 
-@pytest.mark.parametrize(("key", "output"), [("wrong", "bad local: it refuses the key of local in"), ("any", "ok local: it takes the key")])
+@pytest.mark.parametrize(
+    ("key", "output"), [("wrong", "bad local: it refuses the key of local in"), ("any", "ok local: it accepts the key")]
+)
 async def test_an_endpoints_key_is_checked(check: Check, env: Env, key: str, output: str) -> None:
     assert output in await check(OPENAI_ENDPOINTS=local(env.images.openai_url, key=key))
 
 
 async def test_unlisted_model_ids_are_named(check: Check, env: Env) -> None:
     output = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, {"id": "sdxl"}, key="any"))
-    assert "warn local: it answers, but its list of models does not name sdxl; are these ids right?" in output
+    assert "warn local: it answers, but its list of models does not include sdxl; check these ids." in output
 
 
 async def test_without_a_list_the_key_is_not_checked(check: Check, without_a_list: str) -> None:
     output = await check(OPENAI_ENDPOINTS=local(without_a_list, key="any"))
-    assert "warn local: it publishes no list of models; whether its address and key are right shows with the first image." in output
-    assert "ok local: models that make images: 1; with a price: 1." in output
+    assert "warn local: it has no list of models, so only the first image shows whether its address and key are right." in output
+    assert "ok local: models for images: 1; with a price: 1." in output
 
 
 @pytest.mark.parametrize(
-    ("key", "output"), [("any", "warn local: it shows its models to anybody"), ("", "ok local: it answers without a key")]
+    ("key", "output"), [("any", "warn local: it lists its models without a key too"), ("", "ok local: it answers without a key")]
 )
 async def test_a_public_list_does_not_check_the_key(check: Check, open_to_all: str, key: str, output: str) -> None:
     assert output in await check(OPENAI_ENDPOINTS=local(open_to_all, key=key))
@@ -134,8 +137,11 @@ async def test_a_public_list_does_not_check_the_key(check: Check, open_to_all: s
 
 async def test_models_without_a_price_are_named_with_the_setting(check: Check, env: Env) -> None:
     output = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, key="any", price_credits=None))
-    assert "warn local: models that make images: 1; with a price: 0." in output
-    assert "without a price per image, so not for sale: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr" in output
+    assert "warn local: models for images: 1; with a price: 0." in output
+    assert (
+        "these models have no price, so members can't use them: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr"
+        in output
+    )
 
 
 async def test_a_default_model_without_a_price_is_bad(check: Check, env: Env) -> None:
@@ -148,7 +154,7 @@ async def test_a_default_model_without_a_price_is_bad(check: Check, env: Env) ->
 async def test_an_image_api_that_is_down_hides_no_others_and_adds_no_false_warnings(check: Check) -> None:
     output = await check(FALLBACK_MODELS="flux-2-dev=oxlo-image-pro")
     assert [line.split(":")[0] for line in output.splitlines() if line.startswith("bad")] == ["bad Oxen.ai"]
-    assert "ok Oxlo.ai: it takes the key" in output
+    assert "ok Oxlo.ai: it accepts the key" in output
     assert "FALLBACK_MODELS" not in output
 
 
@@ -166,6 +172,7 @@ async def test_an_image_api_that_times_out_does_not_hide_others(check: Check, mo
 
 
 async def test_without_oxen_the_event_stream_is_not_used(env: Env) -> None:
+    settings = env.settings(**env.oxlo, OXEN_API_KEY="")
     async with aiohttp.ClientSession() as session:
-        output = await doctor_images.check_event_stream(env.settings(**env.oxlo, OXEN_API_KEY=""), session)
+        output = await doctor_images.check_event_stream(settings, session, await doctor_images.ask_apis(settings, session))
     assert list(output) == [ok("not used, because there is no OXEN_API_KEY.")]

@@ -13,7 +13,7 @@ from bot.ops import portal
 from bot.ops.portal import NEEDED, PERMISSIONS, Portal
 from tests.env.app import Env
 
-UNREADABLE = "Discord at DISCORD_API_URL answered something that cannot be read."
+UNREADABLE = "Discord at DISCORD_API_URL answered something that cannot be read; check that address."
 Answering = Callable[[web.Response], Awaitable[str]]
 
 
@@ -60,10 +60,10 @@ async def test_an_invitation_needs_a_valid_token(env: Env) -> None:
         (web.Response(text="{not json", content_type="application/json"), UNREADABLE),
         (web.Response(text="<html>", content_type="text/html"), UNREADABLE),
         (web.Response(status=204), UNREADABLE),
-        (web.Response(status=302, headers={"Location": "/elsewhere"}), "refused the request (status 302)."),
-        (web.Response(status=403), "refused the request (status 403)."),
+        (web.Response(status=302, headers={"Location": "/elsewhere"}), "refused the request (status 302); try again later."),
+        (web.Response(status=403), "refused the request (status 403); try again later."),
         (web.json_response({"retry_after": 60, "global": True}, status=429, headers={"Via": "1.1"}), "try again in a minute."),
-        (web.Response(status=502), "refused the request (status 502)."),
+        (web.Response(status=502), "refused the request (status 502); try again later."),
     ],
 )
 async def test_an_unusable_response_fails_at_once_with_a_sentence(
@@ -78,7 +78,7 @@ async def test_an_unusable_response_fails_at_once_with_a_sentence(
 
 async def test_a_timeout_has_a_sentence(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portal, "_LIMIT_S", 0)
-    with pytest.raises(EaselError, match=r"DISCORD_API_URL does not answer \(TimeoutError\)"):
+    with pytest.raises(EaselError, match="DISCORD_API_URL does not answer within 0 s; check that address"):
         await portal.invitation(env.settings())
 
 
