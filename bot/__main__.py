@@ -16,14 +16,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-from bot.core import config, log
-from bot.core.config import Settings, SettingsReport
-from bot.core.errors import EaselError, StartError
-from bot.core.settings.complaints import Need
+from bot.core.installation import missing_package
 
 DONE, WRONG, NOT_STARTED = 0, 1, 2
+
+try:
+    import structlog
+
+    from bot.core import config, log
+    from bot.core.config import Settings, SettingsReport
+    from bot.core.errors import EaselError, StartError
+    from bot.core.settings.complaints import Need
+except ModuleNotFoundError as error:
+    print(missing_package(error, sys.argv[1:]), file=sys.stderr)
+    sys.exit(NOT_STARTED)
+except KeyboardInterrupt:
+    sys.exit("Stopped.")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -160,6 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.run(given))
     except KeyboardInterrupt:
         return _say("Stopped.", WRONG)
+    except ModuleNotFoundError as error:  # of a development tool, or of an installation that was cut short
+        return _say(missing_package(error, sys.argv[1:] if arguments is None else arguments), NOT_STARTED)
     except Exception as error:  # noqa: BLE001 - nothing catches it later: it is logged with its secrets removed, never printed as it is
         known = _known(error)
         if known is None:

@@ -45,6 +45,15 @@ async def test_help_names_every_verb(folder: Path) -> None:
     assert [verb.name for verb in VERBS if f"    {verb.name} " not in ran.out] == []
 
 
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
+def test_outside_of_the_virtual_environment_each_verb_names_the_next_step(verb: str) -> None:
+    command = [sys.executable, "-S", "-m", "bot", verb]  # -S: without the packages that are installed
+    ran = subprocess.run(command, cwd=PROJECT, env={}, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    way = f"`make {verb}`" if verb in ("run", "doctor", "invite", "demo") else f"`.venv/bin/python -m bot {verb}`"
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert (ran.stderr.startswith("This Python does not have Easel's packages"), way in ran.stderr) == (True, True)
+
+
 @pytest.mark.parametrize("verb", NEEDS_SETTINGS)
 async def test_without_settings_a_verb_says_how_to_make_them(verb: str, folder: Path) -> None:
     ran = await run(verb, folder=folder, environ={"DATA_DIR": str(folder)})  # the container image sets this one
