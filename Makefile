@@ -6,60 +6,82 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once test prove lint type bench soak messages lock image clean
+.PHONY: help setup demo demo-once doctor invite run test prove lint type bench soak messages lock image clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) ## make the virtual environment .venv from the hashed pins (the other targets do it by themselves)
+##@ Try it: nothing else is needed
 
-# Made again only when the pins change; a set-up that was cut short leaves no $(READY) and is begun again.
+demo: $(READY) ## Easel in a local Discord with a chat page (ARGS=--verbose shows its log)
+	@$(BIN)/python -m bot demo $(ARGS)
+
+demo-once: $(READY) ## the same without a person: create and edit images, and write them to out/
+	@$(BIN)/python -m bot demo --once $(ARGS)
+
+##@ Run it on your server: copy .env.example to .env and fill it in first
+
+doctor: $(READY) ## check the settings, Discord and the image APIs, and say what to do
+	@$(BIN)/python -m bot doctor $(ARGS)
+
+invite: $(READY) ## print the links that add the bot to your server
+	@$(BIN)/python -m bot invite $(ARGS)
+
+run: $(READY) ## run the bot until Ctrl-C
+	@$(BIN)/python -m bot run $(ARGS)
+
+setup: $(READY) ## install everything into .venv (the other targets do this by themselves)
+
+# Made again only when the pins change; an installation that was cut short leaves no $(READY) and is begun again.
+# pip alone says nothing for half a minute, or a line for each of a hundred packages: every tenth is enough.
 $(READY): requirements-dev.txt
 	@command -v "$(PYTHON)" >/dev/null || { echo "Easel needs Python 3.11 or newer, and there is no $(PYTHON) here; name yours: make PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Easel needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
-	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installing Easel's dependencies into $(VENV), about a minute the first time..."
+	@"$(PYTHON)" -m venv $(VENV)
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< || echo failed; } | { \
+	  count=0; while read -r word _; do case "$$word" in \
+	    Collecting) count=$$((count + 1)); [ $$((count % 10)) -ne 0 ] || echo "  $$count packages of about $$(grep -c == $<)";; \
+	    Installing) echo "  unpacking them, which takes as long again";; \
+	    failed) echo "The installation failed; see above. Run make again to retry." >&2; exit 1;; \
+	  esac; done; }
 	@touch $@
 
-demo: $(READY) ## the bot in a local Discord with a chat page, nothing else needed (ARGS=--verbose shows the bot's log)
-	@$(BIN)/python -m bot demo $(ARGS)
-
-demo-once: $(READY) ## the same without a person: generate, edit, write the pictures to out/
-	@$(BIN)/python -m bot demo --once $(ARGS)
+##@ Work on it
 
 # One process more than cores: tests also wait for processes, browsers and timers.
 WORKERS ?= 3
 
-test: $(READY) ## the whole suite (ARGS are passed on to pytest)
+test: $(READY) ## the whole test suite (ARGS are passed on to pytest)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
-prove: $(READY) ## the long proofs
+prove: $(READY) ## the long tests
 	$(BIN)/python -m pytest -m slow --timeout 600 $(ARGS)
 
-lint: $(READY) ## style
+lint: $(READY) ## check the style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-type: $(READY) ## types
+type: $(READY) ## check the types
 	$(BIN)/mypy
 
-bench: $(READY) ## measure beside anchors, and write benchmarks/README.md (ARGS: groups, --rounds N)
+bench: $(READY) ## measure the speed, and write benchmarks/README.md (ARGS: groups, --rounds N)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(READY) ## ten minutes of jobs: is memory flat, how much does the database grow (ARGS="--minutes N")
+soak: $(READY) ## run jobs for ten minutes, and measure memory and database (ARGS="--minutes N")
 	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
-messages: $(READY) ## renew the catalogues of translations, after any sentence changed
+messages: $(READY) ## update the translation catalogues after a sentence changed
 	$(BIN)/python -m bot messages
 
-lock: $(READY) ## choose newer versions and write both pin files
+lock: $(READY) ## choose newer versions of the dependencies, and write both pin files
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --extra postgres -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --extra postgres --group dev -c requirements.txt -o requirements-dev.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml
 
-image: ## walk through the Dockerfile without a container engine, and try the result
+image: ## follow the Dockerfile without a container engine, and try the result
 	$(PYTHON) .ci/image
 
-clean: ## remove everything that was made here, except data/ and .env
+clean: ## remove everything that was created here, except data/ and .env
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

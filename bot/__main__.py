@@ -127,12 +127,12 @@ def _port(text: str) -> int:
 
 
 _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--once": {"action": "store_true", "help": "without a person: make and edit an image at each image API, write them to out/"},
+    "--once": {"action": "store_true", "help": "without a person: create and edit an image at each image API, and write them to out/"},
     "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one if that is taken)"},
     "--verbose": {"action": "store_true", "help": "show the bot's log"},
 }
 _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--ledger": {"action": "store_true", "help": "only prove that every credit is accounted for; works while the bot runs"},
+    "--ledger": {"action": "store_true", "help": "only check that every credit is accounted for; works while the bot runs"},
     "--bill": {"action": "store_true", "help": "only compare this month's charges with what was counted; works while the bot runs"},
 }
 _SETTINGS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -147,7 +147,7 @@ VERBS = (
         run=_doctor,
         options=_DOCTOR_OPTIONS,
     ),
-    _Verb(name="invite", summary="print the addresses that add the bot to a server or to your account", run=_invite),
+    _Verb(name="invite", summary="print the links that add the bot to a server or to your account", run=_invite),
     _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
     _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate),
     _Verb(
@@ -187,7 +187,7 @@ def _known(error: Exception) -> EaselError | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot", description="Easel: a Discord bot that makes and edits images.")
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Easel: a Discord bot that creates and edits images.")
     parser.add_argument("--env-file", type=Path, default=config.ENV_FILE, metavar="PATH", help="the file with the settings (default: .env)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     for verb in VERBS:

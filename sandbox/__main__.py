@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 
@@ -17,6 +18,7 @@ _PRIVILEGED_INTENTS = frozenset({"message_content", "members"})  # enabled for t
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local Discord with its chat page, and a local image API.")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="the port of the chat page (default: a free one)")
+    parser.add_argument("--or-free", action="store_true", help="use a free port if that one is taken")
     parser.add_argument("--fast", action="store_true", help="draw images at once instead of taking a few seconds")
     return parser.parse_args()
 
@@ -30,7 +32,9 @@ async def _run(arguments: argparse.Namespace) -> None:
     timing = images.FAST if arguments.fast else images.ApiTiming()
     async with (
         images.serve(switchboard=switchboard, timing=timing) as image_apis,
-        discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_PRIVILEGED_INTENTS) as chat,
+        discord.serve(
+            switchboard=switchboard, port=arguments.port, or_free=arguments.or_free, privileged_intents=_PRIVILEGED_INTENTS
+        ) as chat,
     ):
         addresses = {
             "page": chat.url,
@@ -52,7 +56,8 @@ def main() -> int:
     try:
         asyncio.run(_run(_arguments()))
     except OSError as error:
-        print(f"The sandbox could not start: {error.strerror or error}.", file=sys.stderr)
+        reason = os.strerror(error.errno) if error.errno else error
+        print(f"The local Discord could not start: {reason}.", file=sys.stderr)
         return 1
     return 0
 

@@ -146,7 +146,7 @@ async def _oxen_cost(addresses: Mapping[str, str]) -> Decimal:
             made = [row["model_name"] for row in (await response.json())["generations"]]
         async with session.get("/api/ai/models") as response:
             models = json.loads(await response.text(), parse_float=Decimal)["data"]
-    _check(len(made) == 2, f"Oxen's side was asked for {len(made)} images instead of 2.")
+    _check(len(made) == 2, f"Oxen was asked for {len(made)} images instead of 2.")
     costs = {model["id"]: model["pricing"].get("cost_per_image") for model in models}
     return sum((costs[name] for name in made), Decimal(0)) / _CREDIT_USD
 
@@ -156,7 +156,7 @@ async def _oxlo_cost(addresses: Mapping[str, str]) -> Decimal:
     url = f"{addresses['images_url']}/sandbox/openai/calls"
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
         paid = int((await response.json())["paid"])
-    _check(paid == 2, f"Oxlo's side was paid for {paid} images instead of 2.")
+    _check(paid == 2, f"Oxlo was paid for {paid} images instead of 2.")
     return paid * _OXLO_CREDITS
 
 
@@ -167,7 +167,7 @@ def _decode(content: bytes) -> _ReceivedImage:
             small = image.convert("RGB").resize((64, 64)).tobytes()
             return _ReceivedImage(content=content, width_px=image.width, height_px=image.height, format=str(image.format), pixels=small)
     except OSError as error:
-        raise AssertionError(f"What arrived is no image ({error}).") from error
+        raise AssertionError(f"What arrived is not an image ({error}).") from error
 
 
 def _is_open(message: Message) -> bool:

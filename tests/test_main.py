@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -196,10 +197,37 @@ async def test_the_demo_stops_completely_and_leaves_no_files(number: signal.Sign
         async with session.get(page) as response:
             assert response.status == 200
         process.send_signal(number)
-        await process.communicate()
+        out, err = await process.communicate()
         with pytest.raises(aiohttp.ClientConnectionError):
             await session.get(page)
     assert (process.returncode, list(folder.iterdir())) == (0, [])  # noqa: ASYNC240 - a moment, at the end
+    assert (out.decode().splitlines()[-1], err) == ("Stopped; the demo keeps nothing.", b"")
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--once",), 1)])
+async def test_ctrl_c_while_the_demo_starts_ends_with_a_sentence(options: tuple[str, ...], code: int, folder: Path) -> None:
+    async with started("demo", *options, folder=folder, environ={}) as process:
+        await line_with(process.stdout, "Starting a local Discord")
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, out.decode().splitlines()[-1].startswith("Stopped"), err) == (code, True, b"")
+
+
+async def test_a_port_that_is_taken_is_one_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ran = await run("demo", "--port", str(port), folder=folder)
+    way = "choose another one with --port, or leave --port out to take a free one."
+    assert (ran.code, ran.out, ran.err) == (2, "", f"Port {port} is already in use: {way}\n")
+
+
+async def test_two_demos_run_at_once(folder: Path) -> None:
+    async with started("demo", folder=folder, environ={}) as one, started("demo", folder=folder, environ={}) as other:
+        pages = {(await line_with(process.stdout, "http://")).strip() for process in (one, other)}
+        for process in (one, other):
+            process.terminate()
+            await process.communicate()
+    assert (len(pages), one.returncode, other.returncode) == (2, 0, 0)
 
 
 async def test_a_demo_whose_bot_fails_shows_why(folder: Path) -> None:

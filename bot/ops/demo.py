@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,25 +37,29 @@ Say = Callable[[str], None]  # to the person at the terminal
 async def serve(port: int | None, *, say: Say, show_log: Say | None) -> int:
     """Serve the chat page until a stop signal. Returns the exit code; raises `EaselError` if a process ends by itself.
 
-    Port 0 is any free port, and None is `PORT`, or any free port if that is taken.
+    Port 0 is any free port, and None is `PORT`, or any free port if that is taken. Raises `StartError` if another port cannot be used.
     """
-    return await _until_signalled(_serve(_free_port(PORT) if port is None else port, say, show_log), stopped=0)
+    if port is not None:
+        _check_port(port)
+    arguments = ("--port", str(PORT), "--or-free") if port is None else ("--port", str(port))
+    return await _until_signalled(_serve(arguments, say, show_log), say, sentence="Stopped; the demo keeps nothing.", code=0)
 
 
 async def once(*, say: Say, show_log: Say | None) -> int:
-    """Make and edit an image at each image API as one member, and write them to `out/`. Returns the exit code; raises `EaselError`."""
-    return await _until_signalled(_once(say, show_log), stopped=1)
+    """Create and edit an image at each image API as one member, and write them to `out/`. Returns the exit code; raises `EaselError`."""
+    return await _until_signalled(_once(say, show_log), say, sentence="Stopped before the demo was finished.", code=1)
 
 
-async def _serve(port: int, say: Say, show_log: Say | None) -> int:
-    say("Easel is starting…")
-    async with _open(("--port", str(port)), show_log) as demo:
+async def _serve(arguments: tuple[str, ...], say: Say, show_log: Say | None) -> int:
+    say("Starting a local Discord, local image APIs and Easel…")
+    async with _open(arguments, show_log) as demo:
         say(f"\n  {demo.addresses['page']}\n\nOpen this address and type / in the message field. Ctrl-C here stops everything.")
         await demo.while_alive(asyncio.Event().wait())
     return 0
 
 
 async def _once(say: Say, show_log: Say | None) -> int:
+    say("Starting a local Discord, local image APIs and Easel…")
     async with _open(("--fast",), show_log) as demo:
         from sandbox import visit
 
@@ -65,8 +70,8 @@ async def _once(say: Say, show_log: Say | None) -> int:
     return 0
 
 
-async def _until_signalled(work: Coroutine[Any, Any, int], *, stopped: int) -> int:
-    """The exit code of the work, or `stopped` if a signal ended it.
+async def _until_signalled(work: Coroutine[Any, Any, int], say: Say, *, sentence: str, code: int) -> int:
+    """The exit code of the work, or `code`, after the sentence, if a signal ended it.
 
     A signal cancels the work, which then stops the processes; a second signal cancels waiting for them, so that they are killed.
     """
@@ -76,7 +81,18 @@ async def _until_signalled(work: Coroutine[Any, Any, int], *, stopped: int) -> i
     try:
         return await task
     except asyncio.CancelledError:
-        return stopped
+        with suppress(OSError):  # the terminal may be closed
+            say(f"\n{sentence}")
+        return code
+
+
+def _check_port(port: int) -> None:
+    """Raises `StartError` if the port cannot be used."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        reason = "is already in use" if error.errno == errno.EADDRINUSE else f"can't be used ({os.strerror(error.errno or 0)})"
+        raise StartError(f"Port {port} {reason}: choose another one with --port, or leave --port out to take a free one.") from error
 
 
 # --- the demo -------------------------------------------------------------------------------------------------------
@@ -178,8 +194,12 @@ class _Demo:
             await asyncio.wait({doing, *ends})
 
     def last_lines(self) -> str:
-        lines = "\n".join(f"  {line}" for line in self.log.last)
-        return f"The last lines of the log, which is all in {self.log.path}:\n{lines or '  (it is empty)'}"
+        return _last_lines(self.log)
+
+
+def _last_lines(log: _Log) -> str:
+    lines = "\n".join(f"  {line}" for line in log.last)
+    return f"The last lines of the log, which is all in {log.path}:\n{lines or '  (it is empty)'}"
 
 
 @asynccontextmanager
@@ -225,7 +245,7 @@ async def _addresses(sandbox: _Child, log: _Log) -> dict[str, str]:
     line = await sandbox.first_line()
     if not line:
         await sandbox.ended()
-        raise EaselError(f"The sandbox did not start. {' '.join(log.last)}")
+        raise EaselError(f"The local Discord did not start.\n{_last_lines(log)}")
     return {str(name): str(value) for name, value in json.loads(line).items()}
 
 
@@ -253,12 +273,3 @@ async def _until_bot_is_online(person: Any, demo: _Demo) -> None:
             await ada.until(lambda: ada.bot_online and ada.commands, _READY_S)
     except AssertionError as error:
         raise EaselError(f"The bot was not online after {_READY_S:g} s.\n{demo.last_lines()}") from error
-
-
-def _free_port(preferred: int) -> int:
-    """The preferred port, or 0, which means any free port, if it is taken."""
-    try:
-        with socket.create_server(("127.0.0.1", preferred)):
-            return preferred
-    except OSError:
-        return 0

@@ -50,16 +50,18 @@ async def serve(
     switchboard: Switchboard,
     host: str = "127.0.0.1",
     port: int = 0,
+    or_free: bool = False,
     now: Callable[[], datetime] = _utc_now,
     first_answer_s: float = FIRST_ANSWER_S,
     privileged_intents: frozenset[str] = frozenset(),
 ) -> AsyncIterator[DiscordServer]:
     """Run the local Discord until the block ends.
 
-    `port` 0 means a free port. `now` returns aware times. `first_answer_s` is the time limit for the first answer to an interaction.
+    `port` 0 means a free port, and `or_free` takes one if `port` is taken. `now` returns aware times. `first_answer_s` is the time limit
+    for the first answer to an interaction.
     `privileged_intents` (`members`, `presences`, `message_content`) are those enabled for the application in the developer portal.
     """
-    with socket.create_server((host, port)) as listener:
+    with _listen(host, port, or_free) as listener:
         base = f"{host}:{listener.getsockname()[1]}"
         app, server = _assemble(base, switchboard, now, first_answer_s, privileged_intents)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -69,6 +71,15 @@ async def serve(
             yield server
         finally:
             await runner.cleanup()
+
+
+def _listen(host: str, port: int, or_free: bool) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError:
+        if not or_free:
+            raise
+        return socket.create_server((host, 0))
 
 
 def _assemble(
