@@ -137,7 +137,7 @@ def _clean_spool(folder: Path) -> Path:
         private_files.make_folder(folder)
         private_files.tighten_folder(folder.parent)
     except OSError as error:
-        raise StartError(f"DATA_DIR cannot be used: {error.strerror or type(error).__name__} at {folder}.") from error
+        raise StartError(f"DATA_DIR cannot be used: {error.strerror or type(error).__name__} at {folder}; check who owns it.") from error
     return folder
 
 

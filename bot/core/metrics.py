@@ -42,7 +42,9 @@ def serve(port: int, host: str) -> Iterator[None]:
     try:
         server, thread = start_http_server(port, addr=host)
     except OSError as error:
-        raise StartError(f"METRICS_PORT cannot be used: {error.strerror or type(error).__name__} at {host}:{port}.") from error
+        raise StartError(
+            f"METRICS_PORT cannot be used: {error.strerror or type(error).__name__} at {host}:{port}; choose another, or 0."
+        ) from error
     try:
         yield
     finally:
