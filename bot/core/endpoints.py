@@ -49,6 +49,7 @@ class EditEncoding(StrEnum):
 
 
 _ADDRESS = Expected(phrase="an address that starts with https:// (or http:// on your own machine)")
+_KEY = Expected(phrase="one line of plain characters")
 _LIST = Expected(phrase="a JSON list of objects")
 _NAME = Expected(phrase="small letters, digits, - and _, at most 32 characters")
 
@@ -59,6 +60,12 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _key(value: SecretStr) -> SecretStr:
+    if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):  # it is sent in a header
+        raise ValueError(f"must be {_KEY.phrase}")
+    return value
+
+
 def _sizes(value: tuple[str, ...]) -> tuple[str, ...]:
     sizes = tuple(size.strip().lower() for size in value)
     for size in sizes:
@@ -67,6 +74,7 @@ def _sizes(value: tuple[str, ...]) -> tuple[str, ...]:
     return sizes
 
 
+Key = Annotated[SecretStr, AfterValidator(_key), _KEY]  # empty: none
 BaseUrl = Annotated[str, AfterValidator(_base_url), _ADDRESS]
 OptionalUrl = Annotated[str, AfterValidator(lambda value: _base_url(value) if value else ""), _ADDRESS]
 Credits = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -114,7 +122,7 @@ class ProviderSettings(BaseModel):
 
     name: Annotated[str, _NAME] = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     base_url: BaseUrl  # what comes before every path
-    key: SecretStr = SecretStr("")  # empty: no key is sent
+    key: Key = SecretStr("")  # empty: no key is sent
     rate_per_minute: float = Field(60, gt=0, le=100_000)  # requests
     max_running: int = Field(2, ge=1, le=1000)  # images made at the same time
 

@@ -50,7 +50,7 @@ class Examination:
     async def login(self) -> Portal:
         """Discord, logged in. Raises `EaselError` if that failed, and `NotCheckedError` without a token."""
         if self._login is None:
-            raise NotCheckedError("not checked, because DISCORD_TOKEN is missing.")
+            raise NotCheckedError("not checked without a DISCORD_TOKEN.")
         return await asyncio.shield(self._login)
 
     async def portal(self) -> Portal:
@@ -70,7 +70,7 @@ class Examination:
     async def apis(self) -> Sequence[ApiReport]:
         """What each image API answered, in the order of the settings. Raises `NotCheckedError` without one."""
         if not self.settings.providers:
-            raise NotCheckedError("not checked, because no image API has a key.")
+            raise NotCheckedError("not checked without the key of an image API.")
         return await asyncio.shield(self._apis)
 
     def lacks(self, need: Need) -> bool:

@@ -56,6 +56,8 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("DISCORD_API_URL", "discord.com/api", "https://"),
         ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "wss://"),
         ("DISCORD_CDN_HOSTS", "https://cdn.discordapp.com/", "name:port"),
+        ("DISCORD_TOKEN", "two\nlines", "DISCORD_TOKEN must be one line of plain characters."),
+        ("OXEN_API_KEY", "schlüssel", "OXEN_API_KEY must be one line of plain characters."),
         ("OXEN_BASE_URL", "hub.oxen.ai", "https://"),
         ("OXEN_NAMESPACE", "n" * 201, "text of at most 200 characters"),
         ("OXEN_MODE", "streaming", "events, poll or sync; it is 'streaming'"),

@@ -12,7 +12,7 @@ from tests.env.app import Env
 from tests.env.command import Ran, run
 
 NO_LOGIN = "not checked, because the bot can't log in to Discord."
-NO_TOKEN = "not checked, because DISCORD_TOKEN is missing."
+NO_TOKEN = "not checked without a DISCORD_TOKEN."
 OF_DISCORD = ("intents", "commands", "permissions", "gateway")
 # What an unplugged cable looks like to Python: no name has an address.
 OFFLINE = """

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from bot.core.endpoints import BaseUrl, Credits, Endpoint, Endpoints, OptionalUrl, OxenMode, OxenSettings, OxloSettings
+from bot.core.endpoints import BaseUrl, Credits, Endpoint, Endpoints, Key, OptionalUrl, OxenMode, OxenSettings, OxloSettings
 from bot.core.settings.field_types import (
     DatabaseUrl,
     Hosts,
@@ -33,9 +33,9 @@ class _Fields(BaseModel):
 
 
 class RequiredSettings(_Fields):
-    discord_token: SecretStr = Field(SecretStr(""), description="The bot's token, from the Bot page of your Discord application.")
-    oxen_api_key: SecretStr = Field(SecretStr(""), description="The API key of your Oxen.ai account. Empty: Oxen.ai is not used.")
-    oxlo_api_key: SecretStr = Field(SecretStr(""), description="The API key of your Oxlo.ai account. Empty: Oxlo.ai is not used.")
+    discord_token: Key = Field(SecretStr(""), description="The bot's token, from the Bot page of your Discord application.")
+    oxen_api_key: Key = Field(SecretStr(""), description="The API key of your Oxen.ai account. Empty: Oxen.ai is not used.")
+    oxlo_api_key: Key = Field(SecretStr(""), description="The API key of your Oxlo.ai account. Empty: Oxlo.ai is not used.")
 
 
 class MoneySettings(_Fields):
@@ -103,7 +103,7 @@ class ModerationSettings(_Fields):
         description="The address of an OpenAI-compatible moderations endpoint, without /moderations, such as https://api.openai.com/v1."
         " Empty: prompts and images can't be checked.",
     )
-    moderations_key: SecretStr = Field(SecretStr(""), description="The API key of the moderations endpoint, if it needs one.")
+    moderations_key: Key = Field(SecretStr(""), description="The API key of the moderations endpoint, if it needs one.")
     moderations_model: str = Field(
         "", max_length=100, description="The model that the moderations endpoint uses. Empty: the endpoint's default."
     )
