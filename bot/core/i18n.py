@@ -25,14 +25,16 @@ log = structlog.get_logger(__name__)
 
 _ENGLISH = NullTranslations()
 _catalogues: dict[str, NullTranslations] = {"en": _ENGLISH}
-_speaking: ContextVar[NullTranslations] = ContextVar("speaking", default=_ENGLISH)
+_speaking: ContextVar[str] = ContextVar("speaking", default="en")
 
 
 def load() -> None:
-    """Read every catalogue. Blocks for some tenths of a second: call it in a thread. Idempotent.
+    """Read every catalogue, and how each language writes numbers. Blocks for some tenths of a second: call it in a thread. Idempotent.
 
     A catalogue that cannot be read is skipped with a warning; its texts stay English.
     """
+    from babel.numbers import format_decimal  # imported here because this runs in a thread
+
     for language in LANGUAGES:
         if language in _catalogues:
             continue
@@ -40,6 +42,8 @@ def load() -> None:
             _catalogues[language] = read(FOLDER / f"{language}.po")
         except StartError as error:
             log.warning("catalogue skipped", language=language, reason=error.sentence)
+    for language in _catalogues:
+        format_decimal(1, locale=language)  # babel keeps what it has read
 
 
 def read(path: Path) -> NullTranslations:
@@ -72,31 +76,40 @@ def supported(locale: str | None) -> str | None:
 @contextmanager
 def speaking(locale: str | None) -> Iterator[None]:
     """Set the current language to a Discord locale within the block, and in the tasks started from it."""
-    token = _speaking.set(catalogue(locale))
+    token = _speaking.set(_language(locale))
     try:
         yield
     finally:
         _speaking.reset(token)
 
 
+def language() -> str:
+    """The current language, such as "de"; "en" if it has no catalogue."""
+    return _speaking.get() if _speaking.get() in _catalogues else "en"
+
+
 def _(message: str) -> str:
     """`message` in the current language."""
-    return _speaking.get().gettext(message) if message else ""
+    return _current().gettext(message) if message else ""
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
     """The plural form for `n`, in the current language."""
-    return _speaking.get().ngettext(singular, plural, n)
+    return _current().ngettext(singular, plural, n)
 
 
 def pgettext(context: str, message: str) -> str:
     """`message` in the current language; `context` distinguishes equal English texts with different translations."""
-    return _speaking.get().pgettext(context, message)
+    return _current().pgettext(context, message)
 
 
 def N_(message: str) -> str:  # noqa: N802  gettext's own name for it
     """Mark a text for extraction; it is translated where it is shown."""
     return message
+
+
+def _current() -> NullTranslations:
+    return _catalogues.get(_speaking.get(), _ENGLISH)
 
 
 def _language(locale: str | None) -> str:

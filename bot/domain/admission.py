@@ -34,6 +34,7 @@ from typing import Final, Protocol
 from bot.core.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.core.i18n import _, ngettext
 from bot.core.markdown import escaped
+from bot.core.numbers import number
 from bot.domain import permissions
 from bot.domain.allowance import Allowance
 from bot.domain.catalog.options import quoted
@@ -326,7 +327,7 @@ def _limits(facts: Facts) -> None:
     if facts.megapixels is not None and allowance.max_megapixels is not None and facts.megapixels > allowance.max_megapixels:
         raise InvalidRequest(
             _("Images here can have up to {limit} MP. This one would have {given} MP.").format(
-                limit=f"{allowance.max_megapixels:g}", given=f"{facts.megapixels:g}"
+                limit=number(allowance.max_megapixels), given=number(facts.megapixels)
             )
         )
 

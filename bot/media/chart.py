@@ -16,6 +16,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from bot.core import numbers
 from bot.domain.money.quota import MICRO, in_credits
 
 if TYPE_CHECKING:  # as in `codec`
@@ -166,7 +167,7 @@ def _money(amount: int, usd_per_credit: Decimal, step: int) -> str:
     """US dollars, with as many decimals as the steps need."""
     usd = usd_per_credit * amount / MICRO
     decimals = next((places for places in (0, 2, 3, 4) if usd_per_credit * step / MICRO * 10**places % 1 == 0), 4)
-    return f"{usd:,.{decimals}f}"
+    return numbers.number(usd, decimals=decimals, fixed=True)
 
 
 def _draw_bars(canvas: ImageDraw.ImageDraw, plot: Box, scale: _Scale, parts: Sequence[_Part]) -> None:

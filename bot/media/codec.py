@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
+from bot.core.numbers import number
 from bot.media import integrity
 from bot.media.headers import Format, Header, read_header
 
@@ -190,12 +191,15 @@ def _shrunk(image: Image.Image, limit_bytes: int) -> FittedImage:
     while len(content) > limit_bytes:
         scale = 0.95 * math.sqrt(limit_bytes / len(content))
         if max(image.size) * scale < _SMALLEST_EDGE:
-            raise ImageError(_("The image can't be made small enough for {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
+            raise ImageError(_("The image can't be made small enough for {limit} MB.").format(limit=number(limit_bytes / _MB, decimals=3)))
         image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         content = _encode(image, format_, quality=85)
     changed = _RE_ENCODED if image.size == original else _MADE_SMALLER
     description = _(changed).format(
-        type="WebP" if format_ is Format.WEBP else "JPEG", width=image.width, height=image.height, limit=f"{limit_bytes / _MB:.3g}"
+        type="WebP" if format_ is Format.WEBP else "JPEG",
+        width=image.width,
+        height=image.height,
+        limit=number(limit_bytes / _MB, decimals=3),
     )
     return _fitted(content, format_, image.size, changed=description)
 
@@ -233,7 +237,7 @@ def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Form
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         sentence = _("The image has {megapixels} megapixels. The limit is {most}.")
-        raise ImageError(sentence.format(megapixels=f"{width * height / 1e6:.3g}", most=f"{max_pixels / 1e6:.3g}"))
+        raise ImageError(sentence.format(megapixels=number(width * height / 1e6), most=number(max_pixels / 1e6)))
 
 
 @contextmanager

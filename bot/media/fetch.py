@@ -17,6 +17,7 @@ from yarl import URL
 from bot.core import private_files
 from bot.core.errors import ImageError, ProviderBusy
 from bot.core.i18n import _
+from bot.core.numbers import number
 from bot.core.retry_after import read_retry_after
 from bot.media.addresses import AddressRules, CheckingResolver, NotPublicError, shown
 
@@ -141,7 +142,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
 
 async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
     """Pass the body to `sink` in large pieces. Checks the announced and the actual size."""
-    too_large = ImageError(_("The image is larger than {limit} MB.").format(limit=f"{max_bytes / 1e6:.3g}"))
+    too_large = ImageError(_("The image is larger than {limit} MB.").format(limit=number(max_bytes / 1e6, decimals=3)))
     if (response.content_length or 0) > max_bytes:
         raise too_large
     total, pending = 0, bytearray()

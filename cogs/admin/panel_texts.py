@@ -9,6 +9,7 @@ from typing import Any
 from bot.core.i18n import _, ngettext, pgettext
 from bot.core.markdown import code
 from bot.domain.catalog.options import show
+from bot.core.numbers import number
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind
@@ -83,7 +84,7 @@ def _bar(budget: Statement) -> str:
 
 def _dollars(micro: int, overview: Overview) -> str:
     """Dollars and whole cents, rounded down so that the text never promises too much."""
-    return f"{quota.in_usd(micro, overview.credit_usd).quantize(_CENT, ROUND_FLOOR):,.2f}"
+    return number(quota.in_usd(micro, overview.credit_usd).quantize(_CENT, ROUND_FLOOR), fixed=True)
 
 
 def _images(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.core.i18n import N_, _, ngettext
+from bot.core.numbers import number
 from bot.domain.guild.document import Policy
 from bot.domain.guild.labels import rule_label
 from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule
@@ -208,9 +209,9 @@ def strikes(policy: Policy) -> str:
     faded = ngettext("A strike counts half after {count} day.", "A strike counts half after {count} days.", rule.half_life_days).format(
         count=rule.half_life_days
     )
-    weights = " · ".join(f"{_(OFFENCES[offence])} {rule.weight(offence):g}" for offence in Offence)
+    weights = " · ".join(f"{_(OFFENCES[offence])} {number(rule.weight(offence))}" for offence in Offence)
     steps = " · ".join(
-        _("{points} points: blocked for {hours} h").format(points=f"{step.points:g}", hours=step.hours) for step in rule.steps
+        _("{points} points: blocked for {hours} h").format(points=number(step.points), hours=step.hours) for step in rule.steps
     ) or _("strikes don't block anyone")
     return f"⚖️ {faded}\n-# {weights}\n-# {steps}"
 
@@ -257,7 +258,7 @@ def _facts(rule: Everyone | RoleRule) -> Iterator[str]:
     if rule.aspect_ratios is not None and rule.aspect_ratios != "all":
         yield ", ".join(rule.aspect_ratios) or _("no aspect ratio")
     if rule.max_megapixels is not None:
-        yield _("up to {limit} MP").format(limit=f"{rule.max_megapixels:g}")
+        yield _("up to {limit} MP").format(limit=number(rule.max_megapixels))
     if rule.bucket is not None:
         yield _bucket(rule.bucket)
     if rule.running is not None:

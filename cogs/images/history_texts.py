@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.core.i18n import N_, _, ngettext
+from bot.core.numbers import number
 from bot.domain.job import GenerationState, HistoryPage, Job, JobState, message_url
 from cogs.kit.texts import amount_of, quoted
 
@@ -25,7 +26,7 @@ def heading(page: HistoryPage) -> str:
     else:
         head = "## " + _("Your history")
         none = _("Nothing here yet. Use /generate to create your first image.")
-    count = ngettext("{count} request", "{count} requests", page.total).format(count=page.total)
+    count = ngettext("{count} request", "{count} requests", page.total).format(count=number(page.total))
     return f"{head}\n-# {count}" if page.total else f"{head}\n{none}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.core.i18n import _, ngettext
+from bot.core.numbers import number
 from bot.domain.job import Generation, GenerationState, Job, JobKind, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
@@ -70,7 +71,7 @@ def _queue_position(ahead: int) -> Iterable[str]:
     if not ahead:
         yield _("You are next.")
         return
-    yield ngettext("{count} picture ahead of yours.", "{count} pictures ahead of yours.", ahead).format(count=ahead)
+    yield ngettext("{count} picture ahead of yours.", "{count} pictures ahead of yours.", ahead).format(count=number(ahead))
 
 
 def _progress(job: Job, steps: int | None) -> Iterable[str]:

@@ -8,6 +8,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import _
+from bot.core.numbers import number
 from cogs.kit import interactions, panels
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction
@@ -29,4 +30,4 @@ class About(commands.Cog):
         if not math.isfinite(latency_s):
             await interactions.say(interaction, "🏓 " + _("Awake."))
             return
-        await interactions.say(interaction, "🏓 " + _("Awake. Discord answers in {ms} ms.").format(ms=f"{latency_s * 1000:.0f}"))
+        await interactions.say(interaction, "🏓 " + _("Awake. Discord answers in {ms} ms.").format(ms=number(latency_s * 1000, decimals=0)))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.core.i18n import N_, _, ngettext
+from bot.core.numbers import number
 from bot.services.privacy import Retention
 from cogs.kit.texts import PANEL_MAX
 
@@ -140,4 +141,4 @@ def days(count: float) -> str:
         return _("not at all")
     if count == 1:
         return _("a day")
-    return _("{count} days").format(count=f"{count:g}")
+    return _("{count} days").format(count=number(count))

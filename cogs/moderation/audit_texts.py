@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.core.i18n import _, ngettext
+from bot.core.numbers import number
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import message_url
 from bot.domain.moderation.audit import AuditAction, AuditLine
@@ -77,10 +78,10 @@ def member(user_id: int, conduct: MemberConduct, rules: Strikes, usage: str) -> 
 
 def _conduct(conduct: MemberConduct, rules: Strikes) -> Iterator[str]:
     count = ngettext("{count} strike", "{count} strikes", conduct.strikes).format(count=conduct.strikes)
-    yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=f"{conduct.points:.2g}")
+    yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=number(conduct.points))
     step = next((each for each in rules.steps if each.points > conduct.points), None)
     if step is not None:
-        yield "-# " + _("At {points} points, a member is blocked for {hours} h.").format(points=f"{step.points:g}", hours=step.hours)
+        yield "-# " + _("At {points} points, a member is blocked for {hours} h.").format(points=number(step.points), hours=step.hours)
     yield f"⛔ {block_line(conduct.block)}" if conduct.block else _("✅ Not blocked.")
     yield from (_case_line(case) for case in reversed(conduct.cases[-_CASES:]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from bot.core.i18n import _, ngettext
+from bot.core.numbers import number
 from bot.domain.gallery import GalleryEntry
 from bot.domain.job import GenerationState, Job, JobState, message_url
 from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
@@ -60,13 +61,13 @@ def _flags(flags: Sequence[FlagSummary]) -> str:
     counted = [each for each in flags if each.weight]
     if not counted:
         return _("Flagged by members whose flags don't count.")
-    who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_FLAGS_SHOWN])
+    who = ", ".join(f"<@{each.user_id}> ({number(each.weight)})" for each in counted[:_FLAGS_SHOWN])
     sentence = ngettext(
         "Flagged by {count} member with a weight of {weight}: {who}",
         "Flagged by {count} members with a total weight of {weight}: {who}",
         len(counted),
     )
-    return sentence.format(count=len(counted), weight=f"{sum(each.weight for each in counted):.3g}", who=who)
+    return sentence.format(count=len(counted), weight=number(sum(each.weight for each in counted)), who=who)
 
 
 def status(about: Case, *, hidden: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bot.core.i18n import N_, _, ngettext
+from bot.core.numbers import number
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.money.accounts import AccountKind, kind_of
 from bot.domain.money.ledger import Entry, LedgerLine, Statement
@@ -63,7 +64,7 @@ def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterato
     yield "### " + _("Prices")
     yield from (f"{quoted(model.title)}: {price(model)}" for model in models[:_PRICES_SHOWN])
     if (more := len(models) - _PRICES_SHOWN) > 0:
-        yield "-# " + _("{count} more in /models").format(count=more)
+        yield "-# " + _("{count} more in /models").format(count=number(more))
     yield "### " + _("Recent activity")
     latest = sorted((*balances.own.statement.lines, *granted), key=lambda line: line.at, reverse=True)
     entries = [ledger_line(line) for line in latest if _is_worth_a_line(line)][:_ENTRIES_SHOWN]
@@ -176,7 +177,7 @@ def leaderboard(found: Sequence[tuple[int, int]], *, days: int) -> str:
     medals = ("🥇", "🥈", "🥉")
     lines = [
         f"{medals[place] if place < len(medals) else f'**{place + 1}.**'} <@{user_id}> · "
-        + ngettext("{count} image", "{count} images", count).format(count=count)
+        + ngettext("{count} image", "{count} images", count).format(count=number(count))
         for place, (user_id, count) in enumerate(found)
     ]
     head = "## " + ngettext("Most images in the last day", "Most images in the last {days} days", days).format(days=days)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from bot.core.i18n import _, ngettext
+from bot.core.numbers import number
 from bot.domain.money.quota import in_credits, in_usd
 from bot.domain.money.usage import GroupBy, UsageRow
 from bot.media.chart import SERIES_MAX, Chart, Series
@@ -49,7 +50,7 @@ def _budget(budget: AccountStatement, report: UsageReport) -> str:
 def _usd(micro: int, report: UsageReport) -> str:
     """Dollars and cents; four digits below a dollar, since one image costs cents."""
     dollars = in_usd(micro, report.credit_usd)
-    return f"{dollars:,.2f}" if dollars >= 1 or not dollars else f"{dollars:.4f}"
+    return number(dollars, decimals=2 if dollars >= 1 or not dollars else 4, fixed=True)
 
 
 def rows(report: UsageReport, title_of: Titles) -> str:
@@ -61,7 +62,7 @@ def _rows(report: UsageReport, title_of: Titles) -> Iterator[str]:
     for place, each in enumerate(report.rows[:_ROWS_SHOWN], 1):
         yield f"{place}. {_name(each, title_of)} · {_sums(each, report)}"
     if (more := len(report.rows) - _ROWS_SHOWN) > 0:
-        yield "-# " + ngettext("{count} more in the file", "{count} more in the file", more).format(count=more)
+        yield "-# " + ngettext("{count} more in the file", "{count} more in the file", more).format(count=number(more))
     if not report.rows:
         yield _("No images.")
 
@@ -69,12 +70,17 @@ def _rows(report: UsageReport, title_of: Titles) -> Iterator[str]:
 def _name(each: UsageRow, title_of: Titles) -> str:
     if each.user_id is not None:
         return f"<@{each.user_id}>"
-    return quoted(title_of(each.model)) if each.model is not None else f"{each.day:%Y-%m-%d}"
+    return quoted(title_of(each.model)) if each.model is not None else _date(each.day)
+
+
+def _date(day: date | None) -> str:
+    """A day in UTC. Discord shows a time in the reader's zone, and noon is the same day in nearly all of them."""
+    return "" if day is None else f"<t:{int(datetime.combine(day, time(12), UTC).timestamp())}:d>"
 
 
 def _sums(each: UsageRow, report: UsageReport) -> str:
-    images = ngettext("{count} image", "{count} images", each.images).format(count=each.images)
-    failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=each.failed) if each.failed else ""
+    images = ngettext("{count} image", "{count} images", each.images).format(count=number(each.images))
+    failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=number(each.failed)) if each.failed else ""
     return " · ".join(filter(None, [images, f"{amount_of(each.price)} (${_usd(each.cost, report)})", failed]))
 
 

@@ -302,7 +302,7 @@ def test_a_larger_image_is_scaled_down_and_the_member_is_told() -> None:
     fitted = fit(encoded(noise((900, 600)), "PNG"), 100 * 1024)
     assert len(fitted.content) <= 100 * 1024
     assert opened(fitted.content).size == (fitted.width, fitted.height)
-    assert fitted.changed == f"converted to JPEG at {fitted.width}×{fitted.height} to fit this server's 0.0977 MB upload limit"
+    assert fitted.changed == f"converted to JPEG at {fitted.width}×{fitted.height} to fit this server's 0.098 MB upload limit"
     assert 1.4 < fitted.width / fitted.height < 1.6
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.markdown import escaped
+from bot.core.numbers import number, with_point
 from bot.domain.catalog.schema import Option, Scalar
 
 _SHOWN_VALUES: Final = 12
@@ -77,9 +78,9 @@ def span(option: Option) -> str:
     """The range of a number as shown in a choice: "1 to 50", "> 0, ≤ 1", or empty."""
     least, most = option.least, option.most
     if least is not None and most is not None and not option.above and not option.below:
-        return _("{least} to {most}").format(least=show(least), most=show(most))
-    lower = "" if least is None else f"{'>' if option.above else '≥'} {show(least)}"
-    upper = "" if most is None else f"{'<' if option.below else '≤'} {show(most)}"
+        return _("{least} to {most}").format(least=_bound(least), most=_bound(most))
+    lower = "" if least is None else f"{'>' if option.above else '≥'} {_bound(least)}"
+    upper = "" if most is None else f"{'<' if option.below else '≤'} {_bound(most)}"
     return ", ".join(filter(None, (lower, upper)))
 
 
@@ -128,8 +129,13 @@ def _number(option: Option) -> str:
     number = _("a number") if "number" in option.kinds else _("a whole number")
     lower = None if option.least is None else "above" if option.above else "from"
     upper = None if option.most is None else "below" if option.below else "to"
-    ranged = _(_RANGES[lower, upper]).format(number=number, least=show(option.least), most=show(option.most))
-    return ranged if option.step in (None, 1) else _("{number} in steps of {step}").format(number=ranged, step=show(option.step))
+    ranged = _(_RANGES[lower, upper]).format(number=number, least=_bound(option.least), most=_bound(option.most))
+    return ranged if option.step in (None, 1) else _("{number} in steps of {step}").format(number=ranged, step=_bound(option.step))
+
+
+def _bound(value: float | None) -> str:
+    """A bound as people may type it, so without separators of thousands."""
+    return "" if value is None else number(value, decimals=6, grouped=False)
 
 
 def _whole(text: str) -> int | None:
@@ -137,7 +143,7 @@ def _whole(text: str) -> int | None:
 
 
 def _decimal(text: str) -> float | None:
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return float(with_point(text)) if _NUMBER.fullmatch(with_point(text)) else None
 
 
 def _switch(text: str) -> bool | None:

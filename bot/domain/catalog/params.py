@@ -34,7 +34,7 @@ NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
     ("safety_tolerance", _OPERATOR_CHOOSES),
 )
 
-_PAIR: Final = re.compile(r"""[\s,]*([A-Za-z_][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s,"']+))(?=[\s,]|$)""")
+_PAIR: Final = re.compile(r"""[\s,]*([A-Za-z_][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([+-]?\d+,\d+|[^\s,"']+))(?=[\s,]|$)""")
 _STRAIGHT_QUOTES: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})  # phones insert curly ones
 _LINK: Final = re.compile(r"\s*(https?|ftp|file|data|blob):", re.IGNORECASE)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from bot.core.numbers import number
+
 MICRO = 1_000_000  # microcredits in a credit
 DAY_MS = 86_400_000
 
@@ -105,12 +107,10 @@ def _utc(now: int) -> datetime:
 
 
 def in_credits(micro: int, *, up: bool = False) -> str:
-    """Microcredits as credits for people: "20", "1.4", "0.05".
+    """Microcredits as credits for people, in the current language: "20", "1.4", "0.05".
 
     At most two decimals. Balances are rounded towards zero; prices, with `up`, away from zero.
     """
     hundredths, rest = divmod(abs(micro), MICRO // 100)
     hundredths += bool(rest) and up
-    whole, part = divmod(hundredths, 100)
-    sign = "-" if micro < 0 < hundredths else ""
-    return f"{sign}{whole}.{part:02d}".rstrip("0").rstrip(".")
+    return number(Decimal(-hundredths if micro < 0 else hundredths) / 100)

@@ -19,6 +19,7 @@ from bot.core.clock import Clock
 from bot.core.errors import BadReference, ImageError, InvalidRequest, NotAnImage, NotFound, ProviderError
 from bot.core.i18n import _
 from bot.core.markdown import escaped
+from bot.core.numbers import number
 from bot.domain import permissions
 from bot.domain.admission import Admission, Facts
 from bot.domain.catalog.ideas import Idea
@@ -155,8 +156,8 @@ class Intake:
         limit = self.limits.reference_max_bytes
         if size_bytes > limit:
             allowed = _("{name} is {size} MB. The limit is {limit} MB.")
-            size = f"{size_bytes / 1e6:.1f}"
-            raise BadReference(allowed.format(name=escaped(name), limit=f"{limit / 1e6:g}", size=size))
+            size = number(size_bytes / 1e6, decimals=1)
+            raise BadReference(allowed.format(name=escaped(name), limit=number(limit / 1e6), size=size))
 
     async def _fetch(self, attachment: Attachment) -> ReadFile:
         if attachment.read is not None:

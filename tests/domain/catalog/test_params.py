@@ -138,6 +138,17 @@ def test_booleans_are_parsed_in_common_spellings(typed: str, expected: bool) -> 
     assert build_params(model_of(go_fast={"type": "boolean"}), {}, f"go_fast={typed}") == {"go_fast": expected}
 
 
+@pytest.mark.parametrize(("typed", "expected"), [("3.5", 3.5), ("3,5", 3.5), ("0,125", 0.125), ("'2,5'", 2.5)])
+def test_a_decimal_comma_is_taken(typed: str, expected: float) -> None:
+    model = model_of(guidance={"type": "number"}, steps={"type": "integer"})
+    assert build_params(model, {}, f"guidance={typed}, steps=8") == {"guidance": expected, "steps": 8}
+
+
+def test_a_comma_that_may_separate_thousands_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="1,000"):
+        build_params(model_of(guidance={"type": "number"}), {}, "guidance=1,000")
+
+
 @pytest.mark.parametrize("value", ["https://evil.test/a.png", "data:image/png;base64,AA", " HTTP://x", "file:///etc/passwd"])
 def test_links_are_refused_as_values(value: str) -> None:
     with pytest.raises(InvalidRequest, match="links are not taken here"):

@@ -87,7 +87,7 @@ async def test_a_manager_who_asks_for_a_larger_budget_is_told_the_operators(mo: 
 
 
 async def test_credits_that_a_manager_grants_are_good_on_their_server_only(app: App, mo: Person, ada: Person) -> None:
-    await admin(mo, "grant", f"Granted <@{ada.id}> 1000000 credits", credits=1_000_000, member=ada.id)
+    await admin(mo, "grant", f"Granted <@{ada.id}> 1,000,000 credits", credits=1_000_000, member=ada.id)
     await ada.slash("generate", "dm", prompt="a red fox")
     assert has_image(await ada.message(has_image, "dm"))
     assert await granted_left(app, ada) == 1_000_000

@@ -35,7 +35,7 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
 async def test_without_server_rules_a_member_has_the_operator_s_quota(ada: Person) -> None:
     text = await quota(ada)
     assert "## Your credits" in text
-    assert "**1000** of 1000 left" in text
+    assert "**1,000** of 1,000 left" in text
     assert "pool" not in text
 
 
@@ -77,7 +77,7 @@ async def test_what_was_given_is_used_first_and_on_this_server_only(app: App, ad
     await grant(app, ada, 10)
     await asked()
     text = await quota(ada)
-    assert ("**8.6** extra credits you were granted or given on this server" in text, "**1000** of 1000 left" in text) == (True, True)
+    assert ("**8.6** extra credits you were granted or given on this server" in text, "**1,000** of 1,000 left" in text) == (True, True)
     assert "granted or given" not in await quota(ada, "dm")
 
 

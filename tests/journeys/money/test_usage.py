@@ -49,7 +49,7 @@ async def test_the_panel_switches_range_and_grouping(app: App, mo: Person, asked
     panel = await opened(mo, days=7)
     panel = await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 image")
     panel = await turned(mo, panel, "90 days", "Last 90 days")
-    panel = await turned(mo, panel, "By day", "1. 20")
+    panel = await turned(mo, panel, "By day", "1. <t:")
     assert "**$0.9860** of $1.00 left" in panel.text
     assert len(panel.attachments) == 1
 
