@@ -12,7 +12,7 @@ from bot.core.errors import RouteClosed
 from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
-from cogs.kit import job_texts
+from cogs.kit import audience, job_texts
 from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors
 from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
@@ -71,7 +71,7 @@ class Messenger:
             else:
                 return
         try:
-            await self._post_once(item, await self._direct_channel(job), job_texts.direct_message(job))
+            await self._send_directly(item, await self._direct_channel(job), job)
         except (discord.Forbidden, discord.NotFound):
             await self._ping_by_webhook(item, job)
 
@@ -80,7 +80,12 @@ class Messenger:
         job = _existing(job)
         channel = await self._direct_channel(job)
         if channel.id != job.place.channel_id:
-            await self._post_once(item, channel, job_texts.direct_message(job))
+            await self._send_directly(item, channel, job)
+
+    async def _send_directly(self, item: OutboxItem, channel: discord.DMChannel, job: Job) -> None:
+        with await audience.direct_language(self._client, job):
+            content = job_texts.direct_message(job)
+        await self._post_once(item, channel, content)
 
     async def _post_once(self, item: OutboxItem, channel: Messageable, content: str, *, reply_to: int | None = None) -> None:
         draft = Draft(content=content, ping_ids=(item.user_id,) if item.user_id else ())

@@ -108,6 +108,10 @@ class Person(Viewer):
         """Set the language of this person's client, e.g. `"de"` or `"pt-BR"`."""
         await self.ask("locale", locale=locale)
 
+    async def set_server_language(self, locale: str) -> None:
+        """Set the language of the server. Needs Manage Server."""
+        await self.ask("guild_locale", locale=locale)
+
     async def thread(self, name: str, channel: str = "studio") -> str:
         """Start a public thread in a channel. Returns its id, which is a channel id."""
         return str((await self.ask("thread", channel_id=self.channel(channel), name=name))["channel_id"])

@@ -167,7 +167,7 @@ class ReplyTarget:
     token_expires_at: int = 0  # Unix ms
     upload_limit_bytes: int = 10 * 1024 * 1024
     private: bool = False  # ephemeral, and a direct message once the token has expired; never public
-    locale: str | None = None  # the member's Discord locale
+    locale: str | None = None  # Discord locale of those who read it: the member's if private or outside guilds, else the guild's
     reply_to: int | None = None  # the message to reply to, for requests without an interaction (reactions)
 
     def token_lives(self, now: int) -> bool:

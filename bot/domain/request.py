@@ -26,6 +26,11 @@ class Channel:
         return (self.channel_id, *self.parent_ids)
 
 
+def audience_locale(member: str | None, guild: str | None, *, private: bool) -> str | None:
+    """The Discord locale of a message: the guild's in public, the member's where only they see it and outside guilds."""
+    return member if private or guild is None else guild
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """Who acts, where, and under which rules. Settings and preferences are read once, when it is built.
@@ -38,10 +43,13 @@ class Request:
     reply_to: ReplyTarget  # for an interaction, `private` is taken from the actor's preferences
     settings: GuildSettings  # the guild's; the defaults in direct messages
     preferences: Preferences  # the actor's
+    member_locale: str | None = None  # Discord locales
+    guild_locale: str | None = None  # None outside guilds
 
     def answered(self, *, private: bool) -> Request:
-        """A copy that is answered privately or publicly, overriding the preferences."""
-        return replace(self, reply_to=replace(self.reply_to, private=private))
+        """A copy that is answered privately or publicly, overriding the preferences, in the language of those who read it."""
+        locale = audience_locale(self.member_locale, self.guild_locale, private=private)
+        return replace(self, reply_to=replace(self.reply_to, private=private, locale=locale))
 
     @property
     def guild_id(self) -> int | None:

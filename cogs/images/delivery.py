@@ -17,7 +17,7 @@ from bot.domain.order import Receipt
 from bot.media.codec import THUMBNAIL_EDGE
 from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
-from cogs.kit import job_texts, texts
+from cogs.kit import audience, job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
 from cogs.kit.outbound import Messageable, delivery_errors, send_reply
 from cogs.kit.request import services_of
@@ -58,7 +58,8 @@ class DiscordPost:
     async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
         async with delivery_errors():
             channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
-        return await self._send(channel, answer)
+        with await audience.direct_language(self._client, answer.job):
+            return await self._send(channel, answer)
 
     async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
         """The finished message among the latest ones since `since` (Unix ms), found by the job id in its buttons."""

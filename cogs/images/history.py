@@ -21,7 +21,7 @@ from bot.services.history import History
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
 from cogs.images import edit_form, history_texts, thumbnails
-from cogs.kit import answers, job_texts, panels, texts
+from cogs.kit import answers, audience, job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
 from cogs.kit.panels import Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, client_of, request_of, services_of
@@ -85,11 +85,14 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
     await answers.defer(interaction)
     reposts = services_of(interaction).reposts
     async with reposts.open(request, own) as found:
-        uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
         shown = ResultMessage(job=found.job, images=found.images, notes=())
+        with audience.language_of(interaction, private=False):
+            uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
+            content = job_texts.finished(shown, services_of(interaction).orders.models.title)
+            view = ended_view(own, images=len(found.images))
         message = await interaction.followup.send(
-            job_texts.finished(shown, services_of(interaction).orders.models.title),
-            view=ended_view(own, images=len(found.images)),
+            content,
+            view=view,
             files=uploads,
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,

@@ -9,6 +9,7 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.core import i18n
 from bot.core.errors import EaselError
 from bot.core.i18n import _
 from bot.core.log import fault_id
@@ -44,7 +45,9 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
 async def _show_waiting(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
     """Its message id, or None if sending failed. The job is stored already, so delivery can still post the result another way."""
     try:
-        return await answers.send(interaction, private=private, content=job_texts.waiting(receipt), view=waiting_view(receipt.job.id))
+        with i18n.speaking(receipt.job.place.locale):
+            content, view = job_texts.waiting(receipt), waiting_view(receipt.job.id)
+        return await answers.send(interaction, private=private, content=content, view=view)
     except answers.SEND_ERRORS as error:
         log.warning("waiting message failed", job=receipt.job.id, error=type(error).__name__)
         return None

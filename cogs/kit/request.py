@@ -52,6 +52,11 @@ def as_actor(user: discord.User | discord.Member) -> Actor:
     )
 
 
+def guild_locale_of(interaction: Interaction) -> str | None:
+    """None outside guilds."""
+    return str(interaction.guild_locale) if interaction.guild_locale is not None else None
+
+
 async def request_of(interaction: Interaction) -> Request:
     """The interaction's request, built once. Its answer is private if the member's preferences say so."""
     built: Request | None = interaction.extras.get(_EXTRAS_KEY)
@@ -76,12 +81,12 @@ async def _build(interaction: Interaction) -> Request:
             token=interaction.token,
             token_expires_at=system() + TOKEN_LIFE_MS,
             upload_limit_bytes=interaction.filesize_limit,
-            private=preferences.private,
-            locale=str(interaction.locale),
         ),
         settings=settings,
         preferences=preferences,
-    )
+        member_locale=str(interaction.locale),
+        guild_locale=guild_locale_of(interaction),
+    ).answered(private=preferences.private)
 
 
 async def request_of_reaction(
@@ -97,12 +102,13 @@ async def request_of_reaction(
             channel_id=event.channel_id,
             guild_id=event.guild_id,
             upload_limit_bytes=guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES,
-            locale=preferences.locale,
             reply_to=event.message_id,
         ),
         settings=settings,
         preferences=preferences,
-    )
+        member_locale=preferences.locale,
+        guild_locale=str(guild.preferred_locale) if guild else None,
+    ).answered(private=False)
 
 
 def _actor(event: discord.RawReactionActionEvent) -> Actor:

@@ -8,22 +8,23 @@ import discord
 
 from bot.core.errors import TryLater
 from bot.core.i18n import _
-from cogs.kit import file_texts
+from cogs.kit.texts import CONTENT_MAX
 
+_BOLD, _SPOILER = "**", "||"
 _NO_MENTIONS = discord.AllowedMentions.none()
 _CONCURRENCY = asyncio.Semaphore(2)  # messages whose files are in memory, tens of MB each
 
 
-async def set_hidden(message: discord.Message, hidden: bool) -> None:
+async def set_hidden(message: discord.Message, hides: bool) -> None:
     """Set or remove the spoilers of a message of ours. Attachments cannot be renamed, so they are uploaded again.
 
     Raises `TryLater` if an image cannot be fetched: its message exists, so the image should too.
     """
-    if all(attachment.is_spoiler() is hidden for attachment in message.attachments):
+    if all(attachment.is_spoiler() is hides for attachment in message.attachments):
         return
     async with _CONCURRENCY:
-        files = [await _fetched(attachment, spoiler=hidden) for attachment in message.attachments]
-        content = file_texts.hidden(message.content) if hidden else file_texts.unhidden(message.content)
+        files = [await _fetched(attachment, spoiler=hides) for attachment in message.attachments]
+        content = hidden(message.content) if hides else unhidden(message.content)
         await message.edit(content=content, attachments=files, allowed_mentions=_NO_MENTIONS)
 
 
@@ -32,3 +33,22 @@ async def _fetched(attachment: discord.Attachment, *, spoiler: bool) -> discord.
         return await attachment.to_file(spoiler=spoiler)
     except discord.HTTPException as error:
         raise TryLater(_("Discord can't load the image right now. Try again later.")) from error
+
+
+def hidden(content: str) -> str:
+    """The content of a finished message with its first line, the prompt, behind a spoiler."""
+    head, *rest = content.split("\n")
+    if head.startswith(f"{_BOLD}{_SPOILER}") or not head.startswith(_BOLD):
+        return content
+    prompt = head.removeprefix(_BOLD).removesuffix(_BOLD)
+    return "\n".join([f"{_BOLD}{_SPOILER}{prompt}{_SPOILER}{_BOLD}", *rest])[:CONTENT_MAX]
+
+
+def unhidden(content: str) -> str:
+    """The content without that spoiler."""
+    head, *rest = content.split("\n")
+    marks = f"{_BOLD}{_SPOILER}"
+    if not head.startswith(marks):
+        return content
+    prompt = head.removeprefix(marks).removesuffix(f"{_SPOILER}{_BOLD}")
+    return "\n".join([f"{_BOLD}{prompt}{_BOLD}", *rest])

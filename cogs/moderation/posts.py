@@ -26,6 +26,7 @@ from bot.services.services import Services
 from bot.store import documents, gallery, jobs, messages
 from bot.store.moderation import cases
 from cogs.kit import spoilers
+from cogs.kit.audience import guild_language
 from cogs.kit.channels import fetch_channel, writable
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.kit.request import services_of
@@ -90,14 +91,15 @@ class CasePosts:
         draft = await views.case_draft(self._client, about)
         job = await self._job(about.job_id)
         async with self._images(job, about.guild_id) as images:
-            message = await self._poster.once(
-                channel,
-                replace(draft, images=images, spoiler=True),
-                nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
-                was_tried=bool(item.attempts),
-                is_same=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
-                reply_to=item.data.get("reply_to"),
-            )
+            with guild_language(self._client, about.guild_id):
+                message = await self._poster.once(
+                    channel,
+                    replace(draft, images=images, spoiler=True),
+                    nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
+                    was_tried=bool(item.attempts),
+                    is_same=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
+                    reply_to=item.data.get("reply_to"),
+                )
         if not await self._services.posts.case_posted(about, channel_id=channel.id, message_id=message.id):
             await message.delete()
         return draft
@@ -155,15 +157,15 @@ class CasePosts:
         async with self._images(job, shown.guild_id) as images:
             if not images:
                 raise RouteClosed("The image cannot be loaded any more.")
-            with views.guild_language(self._client, shown.guild_id):
+            with guild_language(self._client, shown.guild_id):
                 draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images)
-            message = await self._poster.once(
-                channel,
-                draft,
-                nonce=f"gallery-{job.id}",
-                was_tried=bool(item.attempts),
-                is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
-            )
+                message = await self._poster.once(
+                    channel,
+                    draft,
+                    nonce=f"gallery-{job.id}",
+                    was_tried=bool(item.attempts),
+                    is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
+                )
         await self._services.posts.gallery_posted(shown, channel_id=channel.id, message_id=message.id)
         now = await self._job(job.id)
         if now is None or now.state is JobState.DELETED:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot.core import i18n
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Case, CaseState, Decision
 from bot.store.moderation import cases
+from cogs.kit.audience import guild_language
 from cogs.kit.posting import Button, Draft
 from cogs.kit.request import services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
@@ -33,12 +32,6 @@ DECISION_BUTTONS: Final = {
     Decision.BLOCK: ("⛔", discord.ButtonStyle.danger),
     Decision.REFUND: ("💰", discord.ButtonStyle.secondary),
 }
-
-
-def guild_language(client: Easel, guild_id: int | None) -> AbstractContextManager[None]:
-    """Texts in the guild's language, for posts to all its members."""
-    guild = client.get_guild(guild_id) if guild_id is not None else None
-    return i18n.speaking(str(guild.preferred_locale) if guild else None)
 
 
 async def case_draft(client: Easel, about: Case) -> Draft:

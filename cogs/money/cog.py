@@ -9,7 +9,7 @@ from discord.ext import commands
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
 from bot.domain.money import quota
-from cogs.kit import answers, panels
+from cogs.kit import answers, audience, panels
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 from cogs.money import money_texts
 
@@ -34,7 +34,8 @@ class MoneyCog(commands.Cog):
         request, amount = await request_of(interaction), quota.microcredits(credits)
         await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
         pings = discord.AllowedMentions(everyone=False, roles=False, users=[member])
-        content = money_texts.gift(request.actor.user_id, member.id, amount)
+        with audience.language_of(interaction, private=False):
+            content = money_texts.gift(request.actor.user_id, member.id, amount)
         await answers.send(interaction, private=False, content=content, allowed_mentions=pings)
 
     @app_commands.command(description="See who created the most images here")
@@ -44,5 +45,6 @@ class MoneyCog(commands.Cog):
     async def leaderboard(self, interaction: Interaction, share: bool = False) -> None:
         request = await request_of(interaction)
         found = await services_of(interaction).money.leaderboard(request, days=_LEADERBOARD_DAYS)
-        listed = money_texts.leaderboard(found, days=_LEADERBOARD_DAYS)
+        with audience.language_of(interaction, private=not share):
+            listed = money_texts.leaderboard(found, days=_LEADERBOARD_DAYS)
         await panels.show(interaction, listed, private=not share)

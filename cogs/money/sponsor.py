@@ -13,7 +13,7 @@ from bot.domain.money import quota
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.domain.request import Request
 from bot.services.money.accounts import HOURS_MAX, Money
-from cogs.kit import interactions, panels
+from cogs.kit import audience, interactions, panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router, matching
@@ -41,7 +41,9 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponso
     ) -> None:
         request = await request_of(interaction)
         sponsorship = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
-        await panels.show(interaction, _public(sponsorship), private=False)
+        with audience.language_of(interaction, private=False):
+            view = _public(sponsorship)
+        await panels.show(interaction, view, private=False)
 
     @app_commands.command(description="Stop sponsoring here and get unused credits back")
     async def stop(self, interaction: Interaction) -> None:
@@ -60,7 +62,7 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponso
 @router.press(_REFRESH)
 async def refresh(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
     """Anyone may refresh the public message."""
-    await panels.redraw(interaction, _public(await _named(request, interaction, sponsorship)))
+    await _redraw(interaction, await _named(request, interaction, sponsorship))
 
 
 @router.press(_STOP)
@@ -68,10 +70,10 @@ async def stop(request: Request, interaction: Interaction, *, sponsorship: str) 
     """End the sponsorship. Ending is idempotent."""
     found = await _money(interaction).sponsorship(sponsorship)
     if not _is_open(found):
-        await panels.redraw(interaction, _public(await _named(request, interaction, sponsorship)))
+        await _redraw(interaction, await _named(request, interaction, sponsorship))
         return
     ended, returned = await _money(interaction).stop_sponsoring(request, found)
-    await panels.redraw(interaction, _public(ended))
+    await _redraw(interaction, ended)
     await interactions.say(interaction, money_texts.stopped(ended, returned))
 
 
@@ -81,6 +83,12 @@ async def _named(request: Request, interaction: Interaction, sponsorship_id: str
     if found.channel_id != request.channel.channel_id:
         raise NotFound(_("Nobody is sponsoring images here."))
     return found
+
+
+async def _redraw(interaction: Interaction, sponsorship: Sponsorship) -> None:
+    with audience.language_of_panel(interaction):
+        view = _public(sponsorship)
+    await panels.redraw(interaction, view)
 
 
 def _public(sponsorship: Sponsorship) -> discord.ui.LayoutView:

@@ -21,6 +21,7 @@ from bot.domain.request import Request
 from bot.services.services import Services
 from bot.store import messages
 from cogs.kit import message_images
+from cogs.kit.audience import guild_language
 from cogs.kit.request import request_of_reaction, services_of
 from cogs.reactions import gestures, notes
 from cogs.reactions.gestures import ReactionContext
@@ -104,7 +105,8 @@ class ReactionsCog(commands.Cog):
     async def _explain_menu(self, reaction: Reaction, target: discord.PartialMessage) -> None:
         if await self._services.reactions.may_send_hint(reaction.user_id):
             try:
-                await notes.explain_menu(self._client, reaction, target)
+                with guild_language(self._client, target.guild.id if target.guild else None):
+                    await notes.explain_menu(self._client, reaction, target)
             except notes.FAILED as error:
                 log.info("menu note failed", error=type(error).__name__)
 

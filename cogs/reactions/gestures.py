@@ -20,9 +20,10 @@ from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from cogs.kit import file_texts, message_images, spoilers, texts
+from cogs.kit import message_images, spoilers, texts
+from cogs.kit.audience import guild_language
 from cogs.kit.request import services_of
-from cogs.reactions import notes
+from cogs.reactions import file_texts, notes
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -78,7 +79,8 @@ async def _describe(context: ReactionContext) -> None:
     context.first_image()
     await services_of(context.client).members.check_consent(context.request, context.found.owner_id)
     try:
-        await notes.ask_to_describe(context.client, context.reaction, context.partial_message)
+        with guild_language(context.client, context.request.guild_id):
+            await notes.ask_to_describe(context.client, context.reaction, context.partial_message)
     except discord.Forbidden:
         raise NotAllowed(_("Easel can't post there. Right-click (or hold) the message > Apps > Edit with Easel instead.")) from None
 

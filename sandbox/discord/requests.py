@@ -52,6 +52,7 @@ class PersonRequests:
             "leave": self._leave,
             "role": self._role,
             "locale": self._locale,
+            "guild_locale": self._guild_locale,
             "dms": self._dms,
             "thread": self._thread,
             "permit": self._permit,
@@ -160,6 +161,11 @@ class PersonRequests:
     async def _locale(self, person_id: int, frame: JSON) -> JSON:
         self._world.members.set_locale(person_id, _field(frame, "locale", str))
         self._changed()
+        return {}
+
+    async def _guild_locale(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        self._world.members.set_guild_locale(_field(frame, "locale", str))
         return {}
 
     async def _dms(self, person_id: int, frame: JSON) -> JSON:

@@ -29,10 +29,10 @@ from bot.domain.prompts.rules import ListName
 from bot.services.pipeline.routes import ResultMessage
 from cogs.admin import panel_texts, settings_texts
 from cogs.images import detail_texts, history_texts
-from cogs.kit import file_texts, job_texts, texts
+from cogs.kit import job_texts, texts
 from cogs.members import account_texts, style_texts
 from cogs.moderation import case_texts, member_texts
-from cogs.reactions import preset_texts
+from cogs.reactions import file_texts, preset_texts
 from tests.env.jobs import generation, new_job
 
 # A text, and what of it would live in a message.

@@ -84,9 +84,11 @@ class WorldMembers:
         self._engine.edit_role(self._guild.id, role.id, {"permissions": role.permissions | flag if on else role.permissions & ~flag})
 
     def set_locale(self, user_id: int, locale: str) -> None:
-        if locale not in _LOCALES:
-            raise RefusedError(f"Discord has no language {locale}.")
-        self._locales[user_id] = locale
+        self._locales[user_id] = _known(locale)
+
+    def set_guild_locale(self, locale: str) -> None:
+        """Set the language of the server."""
+        self._engine.edit_guild(self._guild.id, {"preferred_locale": _known(locale)})
 
     def set_dms(self, user_id: int, *, on: bool) -> None:
         (self._closed.discard if on else self._closed.add)(user_id)
@@ -182,3 +184,9 @@ class WorldMembers:
 
 def _role_view(role: Role) -> JSON:
     return {"id": str(role.id), "name": role.name, "colour": f"#{role.color:06x}" if role.color else None}
+
+
+def _known(locale: str) -> str:
+    if locale not in _LOCALES:
+        raise RefusedError(f"Discord has no language {locale}.")
+    return locale

@@ -190,6 +190,7 @@ class World:
             "attachment_size_limit": UPLOAD_LIMIT_BYTES,
         }
         if channel.guild_id is not None:
+            payload["guild_locale"] = self._engine.get_guild(channel.guild_id).preferred_locale
             payload["guild"] = {"id": str(channel.guild_id), "locale": payload["guild_locale"], "features": []}
         if (outside := _PERMISSIONS_BY_KIND.get(self.channels.kind(channel))) is not None:
             payload["app_permissions"] = str(outside.value)
