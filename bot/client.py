@@ -18,6 +18,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord.state import ConnectionState
 
+from bot.core import commands as commands_shown
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import StartError
@@ -30,7 +31,7 @@ _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new 
 _CLOSING_S = 5.0
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
-_FINGERPRINT = "commands"  # key in the key-value table
+_REGISTERED = "commands"  # key in the key-value table: what was registered, and the ids that Discord gave it
 
 
 def set_addresses(*, api_url: str, gateway_url: str) -> None:
@@ -123,11 +124,15 @@ class Easel(commands.Bot):
         """Register the commands with Discord if they changed, or `always`. Return whether they were registered."""
         assert self.application_id is not None, "login asks for it"  # noqa: S101
         described = await self.described_commands()
+        commands_shown.describe(described)
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
-        if not always and await self._store.read(kv.get, _FINGERPRINT) == fingerprint:
+        kept = await self._store.read(kv.get, _REGISTERED)
+        if not always and isinstance(kept, dict) and kept["fingerprint"] == fingerprint:
+            commands_shown.register(kept["ids"])
             return False
-        await self.http.bulk_upsert_global_commands(self.application_id, payload=described)
-        await self._store.write(kv.put, _FINGERPRINT, fingerprint, self._clock())
+        ids = commands_shown.ids_of(await self.http.bulk_upsert_global_commands(self.application_id, payload=described))
+        commands_shown.register(ids)
+        await self._store.write(kv.put, _REGISTERED, {"fingerprint": fingerprint, "ids": ids}, self._clock())
         self.has_registered = True
         log.info("commands registered", count=len(described))
         return True

@@ -46,6 +46,18 @@ def load() -> None:
         format_decimal(1, locale=language)  # babel keeps what it has read
 
 
+class Catalogue(GNUTranslations):
+    """The texts of a language."""
+
+    names: frozenset[tuple[str | None, str]] = frozenset()  # contexts and originals of the translated texts that have a context
+
+
+def translated(catalogue: NullTranslations, context: str, message: str) -> str | None:
+    """A translation, which may be equal to the original; None if there is none."""
+    text = catalogue.pgettext(context, message)
+    return text if text != message or (context, message) in getattr(catalogue, "names", ()) else None
+
+
 def read(path: Path) -> NullTranslations:
     """Read a catalogue from `<language>.po`. Raises `StartError` if it cannot be read."""
     from babel.messages.mofile import write_mo  # imported here because this runs in a thread
@@ -57,9 +69,11 @@ def read(path: Path) -> NullTranslations:
             texts = read_po(file, locale=path.stem, abort_invalid=True)
         write_mo(compiled, texts)
         compiled.seek(0)
-        return GNUTranslations(compiled)
+        catalogue = Catalogue(compiled)
     except (PoFileError, ValueError, OSError) as error:
         raise StartError(f"The catalogue {path.name} cannot be read: {error}.") from error
+    catalogue.names = frozenset((text.context, str(text.id)) for text in texts if text.context and text.string)
+    return catalogue
 
 
 def catalogue(locale: str | None) -> NullTranslations:

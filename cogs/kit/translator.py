@@ -68,6 +68,8 @@ class Translator(app_commands.Translator):
         if i18n.supported(locale.value) is None:
             return None
         catalogue, kind = i18n.catalogue(locale.value), _kind(context)
+        if kind == "option name":
+            return _option_names(catalogue, self._siblings_of(context.data)).get(string.message)
         if kind in _NAMES:
             return _names(catalogue, kind, self._siblings_of(context.data)).get(string.message)
         text = catalogue.pgettext(kind, string.message)
@@ -148,6 +150,13 @@ def _siblings(tree: app_commands.CommandTree[Any], named: Any) -> Iterable[str]:
         return [menu.name for menu in tree.get_commands(type=named.type)]
     commands = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)
     return [command.name for command in commands]
+
+
+@lru_cache(maxsize=1024)
+def _option_names(catalogue: NullTranslations, names: tuple[str, ...]) -> Mapping[str, str]:
+    """The translations of a command's options: of all of them, or of none, so that they are in one language."""
+    offered = {name: text for name in names if (text := i18n.translated(catalogue, "option name", name)) and fits("option name", text)}
+    return offered if len(set(offered.values())) == len(names) else {}
 
 
 @lru_cache(maxsize=1024)

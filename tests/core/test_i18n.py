@@ -15,7 +15,7 @@ from babel.messages.catalog import Catalog
 from discord import app_commands
 
 from bot.app import App
-from bot.core import i18n
+from bot.core import commands, i18n
 from bot.core.errors import StartError
 from bot.core.i18n import _, ngettext, pgettext
 from bot.ops import translations
@@ -269,6 +269,30 @@ async def test_a_name_that_a_sibling_has_stays_english(tmp_path: Path, monkeypat
     assert [named(command, "de") for command in translated] == ["one", "two", "three", "vier"]
 
 
+@pytest.mark.parametrize(
+    ("translations_of", "shown"),
+    [
+        ({"one": "eins", "two": "zwei", "three": "three"}, ["eins", "zwei", "three"]),
+        ({"one": "eins", "two": "zwei", "three": ""}, ["one", "two", "three"]),
+        ({"one": "eins", "two": "eins", "three": "drei"}, ["one", "two", "three"]),
+        ({"one": "Eins", "two": "zwei", "three": "drei"}, ["one", "two", "three"]),
+        ({"one": "two", "two": "one", "three": "drei"}, ["two", "one", "drei"]),
+    ],
+)
+async def test_the_options_of_a_command_are_all_translated_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, translations_of: dict[str, str], shown: list[str]
+) -> None:
+    path = written(tmp_path, *(f'msgctxt "option name"\nmsgid "{name}"\nmsgstr "{text}"' for name, text in translations_of.items()))
+    monkeypatch.setitem(i18n._catalogues, "de", i18n.read(path))
+
+    async def run(_interaction: discord.Interaction[Any], one: str, two: str, three: str) -> None: ...
+
+    tree: app_commands.CommandTree[Any] = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
+    tree.add_command(app_commands.Command(name="count", description="It.", callback=run))
+    (command,) = [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
+    assert [named(option, "de") for option in command["options"]] == shown
+
+
 def test_a_text_fits_up_to_its_limit() -> None:
     assert all(fits(context, "a" * limit) and not fits(context, "a" * (limit + 1)) for context, limit in LIMITS.items())
 
@@ -317,6 +341,15 @@ async def test_commands_are_registered_again_after_a_translation_changed(env: En
         async with env.app(await_models=False) as app:
             registered.append(app.client.has_registered)
     assert registered == [True, False, True]
+
+
+async def test_ids_and_names_of_commands_are_known_after_every_start(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(i18n._catalogues, "de", NullTranslations())
+    shown = []
+    for _run in range(2):
+        async with env.app(await_models=False):
+            shown.append(commands.mention("tray clear"))
+    assert shown[0] == shown[1] != "`/tray clear`"
 
 
 async def language_of(app: App, person: Person) -> str | None:

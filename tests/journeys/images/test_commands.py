@@ -189,7 +189,7 @@ async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person
     await asked()
     await ada.slash("quota")
     text = (await ada.message(lambda m: "Your credits" in m.text)).text
-    for part in ("**998.6** of 1000 left", "0 reserved", "1.4 spent", "Next credit <t:", "FLUX.2 [dev]: 3 credits", "1.4 reserved\n"):
+    for part in ("**998.6** of 1,000 left", "0 reserved", "1.4 spent", "Next credit <t:", "FLUX.2 [dev]: 3 credits", "1.4 reserved\n"):
         assert part in text
 
 
