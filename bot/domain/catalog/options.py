@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from bot.core import commands
 from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.markdown import escaped
 from bot.core.numbers import number, with_point
@@ -69,9 +70,9 @@ def not_allowed(option: Option, name: str, given: object) -> str:
             "{name}: {values} and {count} more are allowed, {value} was given.",
             more,
         )
-        return sentence.format(name=name, values=comma_list(shown), count=more, value=quoted(given))
+        return sentence.format(name=commands.option(name), values=comma_list(shown), count=more, value=quoted(given))
     allowed = or_list(shown) if option.closed else _kind(option)
-    return _("{name}: {allowed} is allowed, {value} was given.").format(name=name, allowed=allowed, value=quoted(given))
+    return _("{name}: {allowed} is allowed, {value} was given.").format(name=commands.option(name), allowed=allowed, value=quoted(given))
 
 
 def span(option: Option) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from bot.core import commands
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
 from bot.domain.catalog.aspect_ratios import ratio_of
@@ -186,7 +187,9 @@ def _idea_option(model: ModelInfo, idea: Idea) -> Option:
 def _has_no(model: ModelInfo, name: str) -> str:
     names = settable(model)
     sentence = _("{model} has no option called {name}. It has {options}.") if names else _("{model} has no options to set.")
-    return sentence.format(model=quoted(model.title), name=quoted(name), options=comma_list([quoted(each) for each in names]))
+    return sentence.format(
+        model=quoted(model.title), name=quoted(commands.option(name)), options=comma_list([quoted(each) for each in names])
+    )
 
 
 def pairs(more: str) -> Iterator[tuple[str, str]]:
@@ -226,7 +229,7 @@ def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     if isinstance(value, list):
         return value
     if isinstance(value, str) and _LINK.match(value):
-        raise InvalidRequest(_("{name} can't be a link. Attach reference images instead.").format(name=label))
+        raise InvalidRequest(_("{name} can't be a link. Attach reference images instead.").format(name=commands.option(label)))
     try:
         read = coerce(option, value)
     except ValueError:

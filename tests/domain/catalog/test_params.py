@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from gettext import NullTranslations
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core import commands, i18n
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, ModelInfo
@@ -231,3 +233,12 @@ def test_seeds_of_several_images_stay_in_range() -> None:
         check_seed(model, 8, count=4)
     with pytest.raises(InvalidRequest, match="has no option seed"):
         check_seed(model_of(), 1)
+
+
+def test_a_refusal_names_an_option_as_the_command_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(i18n._catalogues, "de", NullTranslations())
+    german = {"name_localizations": {"de": "seitenverhältnis"}, "name": "aspect_ratio", "type": 3}
+    commands.describe([{"name": "generate", "type": 1, "options": [german]}])
+    with i18n.speaking("de"), pytest.raises(InvalidRequest, match=r"^seitenverhältnis"):
+        build_params(KLEIN, {Idea.ASPECT_RATIO: "21:9"})
+    commands.describe([])
