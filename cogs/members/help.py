@@ -18,7 +18,7 @@ from cogs.members import help_texts
 class About(commands.Cog):
     """The commands /help and /ping."""
 
-    @app_commands.command(description="Learn what Easel can do")
+    @app_commands.command(description="How to create and edit images")
     @everywhere
     async def help(self, interaction: Interaction) -> None:
         await panels.show(interaction, help_texts.help_text())
@@ -28,6 +28,8 @@ class About(commands.Cog):
     async def ping(self, interaction: Interaction) -> None:
         latency_s = interaction.client.latency  # infinite before the first heartbeat
         if not math.isfinite(latency_s):
-            await interactions.say(interaction, "🏓 " + _("Awake."))
+            await interactions.say(interaction, "🏓 " + _("Online."))
             return
-        await interactions.say(interaction, "🏓 " + _("Awake. Discord answers in {ms} ms.").format(ms=number(latency_s * 1000, decimals=0)))
+        await interactions.say(
+            interaction, "🏓 " + _("Online. Discord answers in {ms} ms.").format(ms=number(latency_s * 1000, decimals=0))
+        )

@@ -43,8 +43,17 @@ async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts
 
 async def test_on_a_phone_no_panel_is_wider_than_its_message(running_bot: RunningBot, visit: OpenPage) -> None:
     page = await visit("Ada", viewport=PHONE)
-    for name, words in (("history", "Your history"), ("settings", "Your settings"), ("privacy", "What is kept of you")):
+    for name, words in (("history", "Your history"), ("settings", "Your settings"), ("help", "Create and edit images")):
         await run(page, name)
         await expect(panel(page, words).locator(".container")).to_be_visible()
     edges = "boxes => boxes.map(box => Math.round(box.getBoundingClientRect().right)).filter(right => right > innerWidth)"
     assert await page.locator("article .container, article .container *").evaluate_all(edges) == []
+
+
+async def test_a_click_on_a_command_in_the_help_puts_it_into_the_message_box(running_bot: RunningBot, visit: OpenPage) -> None:
+    page = await visit("Ada", viewport=PHONE)
+    await run(page, "help")
+    await panel(page, "Create and edit images").get_by_role("button", name="/generate").click()
+    await expect(page.get_by_role("form", name="Command generate")).to_be_visible()
+    await panel(page, "Create and edit images").get_by_role("button", name="/style save").click()
+    await expect(page.get_by_role("form", name="Command style save")).to_be_visible()

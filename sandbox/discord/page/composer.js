@@ -38,6 +38,17 @@ export class Composer {
     return this.#typed();
   }
 
+  /** A command's name in this person's language, by its path; null if they cannot run it here. */
+  labelOf(path) {
+    return runnable(this.#session).find(({ name }) => name === path)?.label ?? null;
+  }
+
+  /** Put a command into the message box, as a click on its mention does. */
+  open(path) {
+    const command = runnable(this.#session).find(({ name }) => name === path);
+    if (command) this.#choose(command);
+  }
+
   /** Make the next message a reply to this one. */
   reply(message) {
     if (this.#form) this.#leave();

@@ -22,7 +22,7 @@ const LOST_AFTER_MS = 400; // a shorter interruption shows no banner
 const session = new Session();
 const connection = new Connection({ onFrame: (frame) => session.apply(frame), onState });
 const ask = (what, fields) => connection.ask(what, fields);
-const names = namesFor(session, goTo);
+const names = namesFor(session, goTo, () => composer);
 const people = new PersonMenu({ session, ask, toast, become });
 const openPerson = (id, anchor) => people.open(id, anchor);
 

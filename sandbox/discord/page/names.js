@@ -37,8 +37,11 @@ export function channelIcon({ kind, parent_id: parent }) {
 
 const JUMP = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:@me|\d+)\/(\d+)(?:\/(\d+))?$/;
 
-/** What markdown needs to show `<@id>`, `<@&id>`, `<#id>`, `<:emoji:id>` and links to messages. `goTo(channelId, messageId?)` shows a channel or message. */
-export function namesFor(session, goTo) {
+/**
+ * What markdown needs to show `<@id>`, `<@&id>`, `<#id>`, `</command:id>`, `<:emoji:id>` and links to messages. `goTo(channelId, messageId?)` shows
+ * a channel or message, `commands` is the message box.
+ */
+export function namesFor(session, goTo, commands) {
   const place = (channel, text, messageId) =>
     h("button.mention", { type: "button", onclick: () => goTo(channel.id, messageId) }, icon(channelIcon(channel)), text);
   return {
@@ -57,6 +60,12 @@ export function namesFor(session, goTo) {
       return channel ? place(channel, messageId ? `${channel.name} › message` : channel.name, messageId) : null;
     },
     mention: (id) => h(id === session.you?.id ? "span.mention.me" : "span.mention", {}, `@${session.nameOf(id)}`),
+    /** A command by its path; a click opens it. One that this person cannot run here is only named. */
+    command(path) {
+      const label = commands().labelOf(path);
+      if (label === null) return h("span.mention", {}, `/${path}`);
+      return h("button.mention", { type: "button", onclick: () => commands().open(path) }, `/${label}`);
+    },
     channel(id) {
       const channel = session.channel(id);
       if (!channel) return h("span.mention", {}, "#unknown");

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bot.app import App
+from bot.core import i18n
 from bot.services.orders import Orders
 from cogs.kit import answers
 from sandbox.person import NotDoneError, Person
@@ -246,9 +247,20 @@ async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
 async def test_help_and_ping_answer_ephemerally(ada: Person, ben: Person) -> None:
     await ada.slash("help")
     await ada.slash("ping")
-    await ada.message(lambda m: "Easel makes and edits pictures" in m.text)
-    await ada.message(lambda m: "Awake" in m.content)
+    await ada.message(lambda m: "Create and edit images" in m.text)
+    await ada.message(lambda m: "Online" in m.content)
     assert ben.messages() == []
+
+
+@pytest.mark.parametrize("locale", ["en-US", *i18n.LANGUAGES])
+async def test_help_fits_one_screen_and_its_commands_can_be_clicked(ada: Person, locale: str) -> None:
+    await ada.speak({"es": "es-ES", "pt": "pt-BR"}.get(locale, locale))
+    await ada.slash("help")
+    text = (await ada.message(lambda m: m.text.startswith("## "))).text
+    assert (len(text) <= 900, text.count("\n") < 12, "{" in text) == (True, True, False)
+    for name in ("generate", "edit", "models", "quota", "settings", "privacy"):
+        assert f"</{name}:{ada.commands[name]['id']}>" in text
+    assert f"</style save:{ada.commands['style']['id']}>" in text
 
 
 async def test_autocomplete_shows_what_the_chosen_model_allows(ada: Person) -> None:

@@ -193,7 +193,7 @@ async def test_a_lost_session_loses_no_image(env: Env, app: App, ada: Person, mo
     assert has_image(await ada.message(finished))
     await ada.until(lambda: ada.bot_online or None)
     await ada.slash("ping")
-    await ada.message(lambda m: "Awake" in m.content)
+    await ada.message(lambda m: "Online" in m.content)
 
 
 @pytest.mark.faults("cdn-gone")
