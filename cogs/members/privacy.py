@@ -19,20 +19,21 @@ from cogs.members import privacy_texts
 
 router = Router()
 
-_ERASE, _KEEP = CustomId("mydata:erase"), CustomId("mydata:keep")
+_STORED, _ERASE, _KEEP = CustomId("privacy:stored"), CustomId("mydata:erase"), CustomId("mydata:keep")
 
 
 class PrivacyCog(commands.Cog):
     """The command /privacy."""
 
-    @app_commands.command(description="See what data Easel stores about you")
+    @app_commands.command(description="What is stored about you, and how to delete it")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
-        await panels.show(interaction, privacy_texts.privacy(services_of(interaction).privacy.retention))
+        words = text(privacy_texts.privacy(services_of(interaction).privacy.retention))
+        await panels.show(interaction, panel(words, row(button(pgettext("button", "What is stored"), _STORED(), emoji="🗄️"))))
 
 
 @everywhere
-class MyData(commands.GroupCog, group_name="mydata", group_description="Download or erase your data"):
+class MyData(commands.GroupCog, group_name="mydata", group_description="Get a copy of your data, or delete it"):
     """The commands /mydata export and erase. Erasing asks for confirmation."""
 
     @app_commands.command(description="Get a copy of your data by DM")
@@ -43,16 +44,22 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="Download
         try:
             await interaction.user.send(privacy_texts.export(exported.counts), file=_file(exported))
         except discord.Forbidden:
-            sentence = _("Your direct messages are closed to me, so here it is, for your eyes only.")
+            sentence = _("Your DMs are closed, so here it is. Only you can see this.")
             await answers.send(interaction, content=f"📦 {sentence}", files=[_file(exported)])
         else:
-            await interactions.say(interaction, "📦 " + _("It is in your direct messages."))
+            await interactions.say(interaction, "📦 " + _("Sent to you by DM."))
 
-    @app_commands.command(description="Erase your data (asks you to confirm)")
+    @app_commands.command(description="Delete all your data")
     async def erase(self, interaction: Interaction) -> None:
-        erase_button = button(pgettext("button", "Erase everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
-        keep_button = button(pgettext("button", "Keep everything"), _KEEP())
+        erase_button = button(pgettext("button", "Delete everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
+        keep_button = button(pgettext("button", "Cancel"), _KEEP())
         await panels.show(interaction, panel(text(privacy_texts.before_erasing()), row(erase_button, keep_button)))
+
+
+@router.press(_STORED)
+async def show_stored(_request: Request, interaction: Interaction) -> None:
+    """What is stored and how long, in a panel of its own."""
+    await panels.show(interaction, privacy_texts.stored(services_of(interaction).privacy.retention))
 
 
 @router.press(_ERASE)
@@ -66,7 +73,7 @@ async def erase(request: Request, interaction: Interaction) -> None:
 @router.press(_KEEP)
 async def keep(_request: Request, interaction: Interaction) -> None:
     """Close the question without erasing."""
-    await panels.redraw(interaction, panel(text(_("Everything stays as it is."))))
+    await panels.redraw(interaction, panel(text(_("Nothing was deleted."))))
 
 
 def _file(exported: Export) -> discord.File:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bot.core import commands
 from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
+from bot.domain.catalog.options import comma_list
 from bot.services.privacy import Retention
 from cogs.kit.texts import PANEL_MAX
 
@@ -16,105 +18,128 @@ class Subject:
     """Tables that are one subject to a member."""
 
     tables: frozenset[str]
+    name: str
     what: str
-    how_long: str  # may contain {references} and {pictures}: how long these are kept
+    how_long: str  # may contain {references} and {images}: how long these are kept
 
 
-_UNTIL_ERASED = N_("Until you erase it.")
+_UNTIL_ERASED = N_("Until you delete it.")
 
 SUBJECTS = (
     Subject(
         tables=frozenset({"jobs", "generations"}),
-        what=N_("**Requests**: your words, model, options, seeds, price, times, and in which message the answer stands."),
+        name=N_("Requests"),
+        what=N_("prompt, model, options, seed, price, times, and where the result was posted."),
         how_long=_UNTIL_ERASED,
     ),
     Subject(
         tables=frozenset({"job_references"}),
-        what=N_("**Reference pictures** that you handed in, cleaned of what cameras write into them."),
-        how_long=N_("{references} after the answer, so that Again works."),
+        name=N_("Reference images"),
+        what=N_("the images that you attached, without camera data."),
+        how_long=N_("{references} after the result, so that Again works."),
     ),
     Subject(
         tables=frozenset({"images", "thumbnails"}),
-        what=N_("**Results**: the full picture where the image service handed it over at once, and a small one for /history."),
-        how_long=N_("The full one {pictures}, the small one until you erase or delete it."),
+        name=N_("Results"),
+        what=N_("full images, if the image service sent them directly, and small previews for your history."),
+        how_long=N_("Full images: {images}. Previews: until you delete them."),
     ),
     Subject(
         tables=frozenset({"accounts", "ledger", "sponsorships"}),
-        what=N_("**Credits**: each amount that was held, spent, given or put in for others, by whom, and for which request."),
-        how_long=N_(
-            "Sums stay when you erase, under a random name. What you have left stays under your own until it has flowed back in full."
-        ),
+        name=N_("Credits"),
+        what=N_("what was reserved, spent, refunded, given and sponsored, by whom, and for which request."),
+        how_long=N_("After you delete your data: totals under a random ID, and your balance until it has refilled."),
     ),
     Subject(
         tables=frozenset({"members"}),
-        what=N_("**Settings** and styles that you saved, and the language of your Discord."),
+        name=N_("Settings"),
+        what=N_("your settings, your styles, and the language of your Discord."),
         how_long=_UNTIL_ERASED,
     ),
     Subject(
         tables=frozenset({"tray", "kv"}),
-        what=N_("**Between two steps**: what is in your tray, and which pictures an open form is about."),
-        how_long=N_("A day."),
+        name=N_("Tray and open forms"),
+        what=N_("the images in your tray, and which images an open form is about."),
+        how_long=N_("One day."),
     ),
     Subject(
         tables=frozenset({"reactions"}),
-        what=N_("**Reactions** that Easel acted on: which emoji, on which message."),
+        name=N_("Reactions"),
+        what=N_("which emoji the bot acted on, and on which message."),
         how_long=_UNTIL_ERASED,
     ),
     Subject(
         tables=frozenset({"reports", "blocks", "strikes", "cases", "audit"}),
-        what=N_("**Moderation**: flags and reports, by you or about your pictures; strikes, blocks and cases; and who decided what."),
-        how_long=N_("It stays with its server when you erase, since leaving is no amnesty: with your id, without your words and pictures."),
+        name=N_("Moderation"),
+        what=N_("reports, strikes, blocks, cases, and who decided what."),
+        how_long=N_("Servers keep these records under your user ID, without your prompts or images."),
     ),
     Subject(
         tables=frozenset({"gallery", "job_messages"}),
-        what=N_("**Copies** in a server's gallery and where its moderators see them: in which messages."),
-        how_long=N_("Until you erase it; the copies go as well."),
+        name=N_("Copies"),
+        what=N_("where your images were also posted: in a server's gallery, and for its moderators."),
+        how_long=N_("Until you delete them. The copies are deleted too."),
     ),
     Subject(
         tables=frozenset({"outbox"}),
-        what=N_("**Promises**: a message to be sent or taken away, a reaction to be marked."),
-        how_long=N_("Until they are kept, a day at most."),
+        name=N_("Pending work"),
+        what=N_("messages to send or delete, and reactions to add."),
+        how_long=N_("At most a day."),
     ),
 )
 
 
 def privacy(retention: Retention) -> str:
-    """The text of /privacy."""
-    spans = {"references": days(retention.references_days), "pictures": days(retention.images_days)}
-    kept = [f"{_(subject.what)}\n-# {_(subject.how_long).format(**spans)}" for subject in SUBJECTS]
+    """The text of /privacy, in three sentences."""
     lines = [
-        "## " + _("What is kept of you"),
-        _("Everything is in this bot's own database, which its operator can read. Nothing of it is sold, or used for advertising."),
-        *kept,
-        "### " + _("Where it goes"),
-        _("Your words and references go to the image service that makes the picture: {services}. It is not told who you are.").format(
-            services=", ".join(retention.services)
+        "## " + _("Your privacy"),
+        _("The bot stores your prompts, images, credits and settings; only its operator can read them, and nothing is sold."),
+        _("To create an image, your prompt and reference images are sent to {services}, without your name.").format(
+            services=comma_list(retention.services)
         ),
+        _("{mydata_export} sends you a copy of your data, and {mydata_erase} deletes it.").format(**_commands()),
+    ]
+    return "\n".join(lines)
+
+
+def stored(retention: Retention) -> str:
+    """What is stored, how long, and where it goes."""
+    spans = {"references": days(retention.references_days), "images": days(retention.images_days)}
+    kept = [f"**{_(each.name)}**: {_(each.what)}\n-# {_(each.how_long).format(**spans)}" for each in SUBJECTS]
+    lines = [
+        "## " + _("What is stored"),
+        *kept,
+        "### " + _("Who receives it"),
+        _("{services}: prompts and reference images, to create your images.").format(services=comma_list(retention.services)),
         *_checked(retention),
-        _("Results are shown on Discord. The operator's log names requests and members by their ids, without words and pictures."),
-        "### " + _("What you can do"),
-        _("`/mydata export` sends you all of it. `/mydata erase` removes it at once. **Delete**, also in /history, removes one picture."),
+        _("Discord shows your results. The operator's logs contain user IDs, but no prompts or images."),
+        "### " + _("Delete it"),
+        _("**Delete** below an image or in {history} deletes that image. {mydata_erase} deletes everything.").format(**_commands()),
     ]
     return "\n".join(lines)[:PANEL_MAX]
 
 
 def _checked(retention: Retention) -> Iterator[str]:
     if retention.checker is not None:
-        text = _("Servers may have words and results checked by {service} before they are shown. It is not told who you are either.")
+        text = _("{service}: prompts and results that a server has checked before they are shown, without your name.")
         yield text.format(service=retention.checker)
+
+
+def _commands() -> dict[str, str]:
+    return commands.mentions("mydata export", "mydata erase", "history")
 
 
 def before_erasing() -> str:
     """The question before everything is erased."""
     lines = [
-        "## " + _("Erase what is yours?"),
-        _("Your requests, pictures, references, settings, styles, tray and reactions are removed at once, and cannot be brought back."),
-        "- " + _("The messages with your pictures are deleted wherever the bot may do so. What only you see, you dismiss yourself."),
-        "- " + _("What waits is cancelled. What is being made already cannot always be stopped; nobody is shown what comes of it."),
-        "- " + _("Edits that others made of your pictures are theirs, and stay. The copies that they were made from are removed."),
-        "- " + _("Strikes, blocks, flags and cases stay with their servers under your id, without your words and pictures."),
-        "- " + _("Sums in the ledger stay under a random name. What you pay for others ends, and its rest comes back."),
-        "- " + _("What is left of your credits stays, up to a full bucket, so that erasing is no way to fill one."),
+        "## " + _("Delete all your data?"),
+        _("Your requests, images, settings, styles, tray and reactions are deleted now. This can't be undone."),
+        "- " + _("Messages with your images are deleted where the bot can. Dismiss the ones that only you see."),
+        "- " + _("Queued images are cancelled. Images that are being generated can't always be stopped, but are never shown."),
+        "- " + _("Edits that others made of your images stay. The copies they were made from are deleted."),
+        "- " + _("Servers keep moderation records under your user ID, without your prompts or images."),
+        "- " + _("Credit totals stay under a random ID. If you pay for others, that ends and the rest is refunded."),
+        "- " + _("Your remaining credits stay, so deleting your data doesn't refill them."),
     ]
     return "\n".join(lines)
 
@@ -122,23 +147,20 @@ def before_erasing() -> str:
 def erased(counts: Mapping[str, int]) -> str:
     """The answer after everything was erased."""
     messages = counts.get("messages", 0)
-    sentence = _("Done. What is left of your credits leads to you until the rest has flowed back, and what moderators go by; nothing else.")
+    sentence = _("Your data was deleted. Moderation records stay, and your balance until it has refilled.")
     if not messages:
         return f"🧹 {sentence}"
     away = ngettext("{count} message is being deleted.", "{count} messages are being deleted.", messages)
-    return f"🧹 {sentence} {away.format(count=messages)}"
+    return f"🧹 {sentence} {away.format(count=number(messages))}"
 
 
 def export(counts: Mapping[str, int]) -> str:
-    """The message with the exported file."""
-    lines = ["## " + _("Everything that is kept of you"), *(f"- {name}: {count}" for name, count in counts.items() if count)]
-    return "\n".join(lines)
+    """The message with the exported file. `counts`: rows by table."""
+    found = [_(subject.name) for subject in SUBJECTS if any(counts.get(table) for table in subject.tables)]
+    contents = _("The file contains: {subjects}.").format(subjects=comma_list(found)) if found else _("Nothing is stored about you.")
+    return "\n".join(["## " + _("Your data"), contents])
 
 
 def days(count: float) -> str:
     """A span of time in days."""
-    if count <= 0:
-        return _("not at all")
-    if count == 1:
-        return _("a day")
-    return _("{count} days").format(count=number(count))
+    return ngettext("{count} day", "{count} days", 1 if count == 1 else 2).format(count=number(count))

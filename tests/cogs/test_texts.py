@@ -74,8 +74,8 @@ def test_the_meter_shows_left_and_held(available: int, held: int, bar: str) -> N
 
 def test_privacy_fits_a_panel_and_names_the_classifier() -> None:
     retention = Retention(references_days=7, images_days=7, services=("Oxen.ai",))
-    alone, checked = privacy_texts.privacy(retention), privacy_texts.privacy(replace(retention, checker="api.example.com"))
-    assert ("checked by api.example.com" in checked, "checked by" in alone) == (True, False)
+    alone, checked = privacy_texts.stored(retention), privacy_texts.stored(replace(retention, checker="api.example.com"))
+    assert ("api.example.com: prompts and results" in checked, "api.example.com" in alone) == (True, False)
     assert len(checked) < texts.PANEL_MAX / 1.5  # other languages need more characters
 
 

@@ -117,6 +117,7 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
         "usage": (mo, "v1:usage:span:30:model:-"),
         "sponsor": (ada, f"v1:sponsor:look:{about.sponsorship}"),
         "mydata": (ada, "v1:mydata:keep"),
+        "privacy": (ada, "v1:privacy:stored"),
         "tray": (ada, "v1:tray:clear"),
         "admin panel": (mo, "v1:admin:refresh"),
         "admin file": (mo, "v1:admin:leave:1:0123456789abcdef"),

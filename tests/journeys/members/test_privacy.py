@@ -22,15 +22,19 @@ from tests.services.conftest import eventually
 
 async def asked_to_erase(person: Person, channel: str = "studio") -> Message:
     await person.slash("mydata erase", channel)
-    return await person.message(lambda m: "Erase everything" in m.buttons, channel)
+    return await person.message(lambda m: "Delete everything" in m.buttons, channel)
 
 
 async def test_privacy_says_what_is_stored_how_long_and_where_it_goes(env: Env) -> None:
     async with env.app(REFERENCES_KEEP_DAYS="3", PICTURES_KEEP_DAYS="1"), person_in(env, "Ada") as ada:
         await ada.slash("privacy")
-        panel = await ada.message(lambda m: "What is kept of you" in m.text)
+        short = await ada.message(lambda m: "Your privacy" in m.text)
+        assert (short.ephemeral, short.text.count(". ") + short.text.count(".\n") <= 3, "Oxen.ai" in short.text) == (True, True, True)
+    async with env.app(REFERENCES_KEEP_DAYS="3", PICTURES_KEEP_DAYS="1"), person_in(env, "Ada") as ada:
+        await ada.click(short, "What is stored")
+        panel = await ada.message(lambda m: "## What is stored" in m.text)
         assert panel.ephemeral
-        for part in ("3 days after the answer", "The full one a day", "Oxen.ai", "/mydata erase"):
+        for part in ("3 days after the result", "Full images: 1 day.", "Oxen.ai", "</mydata erase:"):
             assert part in panel.text
 
 
@@ -40,6 +44,8 @@ async def test_an_export_comes_as_a_file_by_direct_message(ada: Person, asked: A
     sent = await ada.message(has_image, "dm")
     document = json.loads(await ada.fetch(sent.attachments[0]["url"]))
     assert document["member"] == ada.id
+    assert sent.content.startswith("## Your data\nThe file contains: Requests, ")
+    assert not any(table in sent.content for table in document["tables"])
     assert [job["prompt"] for job in document["tables"]["jobs"]] == ["a red fox in the snow"]
     assert [link.rpartition("/")[2] for link in document["messages"]] == [made.id]
 
@@ -48,7 +54,7 @@ async def test_with_closed_direct_messages_an_export_is_an_ephemeral_file(ada: P
     await asked()
     await ada.dms(open=False)
     await ada.slash("mydata export")
-    sent = await ada.message(lambda m: "direct messages are closed" in m.content)
+    sent = await ada.message(lambda m: "DMs are closed" in m.content)
     assert sent.ephemeral
     assert json.loads(await ada.fetch(sent.attachments[0]["url"]))["tables"]["jobs"]
 
@@ -56,8 +62,8 @@ async def test_with_closed_direct_messages_an_export_is_an_ephemeral_file(ada: P
 async def test_erasing_asks_for_confirmation_and_can_be_cancelled(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     panel = await asked_to_erase(ada)
-    await ada.click(panel, "Keep everything")
-    await ada.message(lambda m: m.id == panel.id and "stays as it is" in m.text)
+    await ada.click(panel, "Cancel")
+    await ada.message(lambda m: m.id == panel.id and "Nothing was deleted" in m.text)
     assert (await app.store.read(history.page, int(ada.id))).total == 1
 
 
@@ -65,8 +71,8 @@ async def test_erasing_deletes_messages_and_stored_data(app: App, ada: Person, a
     await asked()
     await asked(prompt="another fox")
     panel = await asked_to_erase(ada)
-    await ada.click(panel, "Erase everything")
-    done = await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+    await ada.click(panel, "Delete everything")
+    done = await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text)
     assert "2 messages are being deleted" in done.text
     await ada.until(lambda: not any(map(has_image, ada.messages())) or None)
     told = (await app.services.privacy.export(int(ada.id))).counts
@@ -83,7 +89,7 @@ async def test_no_file_keeps_a_word_of_an_erased_member(env: Env, app: App, ada:
     await ada.message(lambda m: "Being made" in m.content)
     assert files_with(env.folder, b"xyzzy")
     panel = await asked_to_erase(ada)
-    await ada.click(panel, "Erase everything")
+    await ada.click(panel, "Delete everything")
 
     async def none_left() -> bool:
         return not await asyncio.to_thread(files_with, env.folder, b"xyzzy")
@@ -104,8 +110,8 @@ def files_with(folder: Path, word: bytes) -> list[str]:
 async def test_erasing_does_not_refill_the_quota(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     panel = await asked_to_erase(ada)
-    await ada.click(panel, "Erase everything")
-    await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+    await ada.click(panel, "Delete everything")
+    await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text)
     statement = await statement_of(app, int(ada.id))
     assert statement.spent == 0
     assert statement.available < 999_000_000
@@ -116,8 +122,8 @@ async def test_erasing_cancels_running_jobs_and_shows_no_result(env: Env, app: A
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: "Being made" in m.content)
     panel = await asked_to_erase(ada)
-    await ada.click(panel, "Erase everything")
-    await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+    await ada.click(panel, "Delete everything")
+    await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text)
     await ada.until(lambda: not any("red fox" in m.content for m in ada.messages()) or None)
     env.switchboard.turn_off("generation-stuck")
     for state in (JobState.OPEN, JobState.DELIVERABLE):
@@ -128,10 +134,10 @@ async def test_erasing_cancels_running_jobs_and_shows_no_result(env: Env, app: A
 async def test_privacy_commands_work_where_the_bot_is_not_a_member(ada: Person, asked: Ask, channel: str) -> None:
     await asked()
     await ada.slash("privacy", channel)
-    await ada.message(lambda m: "What is kept of you" in m.text, channel)
+    await ada.message(lambda m: "Your privacy" in m.text, channel)
     panel = await asked_to_erase(ada, channel)
-    await ada.click(panel, "Erase everything")
-    await ada.message(lambda m: m.id == panel.id and "Done" in m.text, channel)
+    await ada.click(panel, "Delete everything")
+    await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text, channel)
 
 
 async def test_a_confirmation_open_during_a_restart_works(env: Env) -> None:
@@ -143,7 +149,7 @@ async def test_a_confirmation_open_during_a_restart_works(env: Env) -> None:
             panel = await asked_to_erase(ada)
         async with env.app() as app:
             await ada.until(lambda: ada.bot_online or None)
-            await ada.click(panel, "Erase everything")
-            await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+            await ada.click(panel, "Delete everything")
+            await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text)
             assert (await app.store.read(history.page, int(ada.id))).total == 0
             await ada.until(lambda: not any(map(has_image, ada.messages())) or None)
