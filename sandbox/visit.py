@@ -21,7 +21,7 @@ _CHANNEL = "studio"
 _IMAGE_TIMEOUT_S = 60.0  # for one image, on a slow machine
 _CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
 _OXLO_CREDITS = Decimal(2)  # the bot's default for OXLO_PRICE_CREDITS
-_CHARGES = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) reserved · ([\d.]+) spent")
+_CHARGES = re.compile(r"\*\*([\d.,]+)\*\* of ([\d.,]+) left · ([\d.,]+) reserved · ([\d.,]+) spent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ async def _check_charges(ada: Person, log: _TimedLog, addresses: Mapping[str, st
     found = _CHARGES.search(answer.text)
     if found is None:
         raise AssertionError(f"/quota does not say what is left, reserved and spent: {answer}")
-    left, size, reserved, spent = map(Decimal, found.groups())
+    left, size, reserved, spent = (Decimal(amount.replace(",", "")) for amount in found.groups())
     log.note(f"/quota says: {left} of {size} credits left, {reserved} reserved, {spent} spent")
     due = await _oxen_cost(addresses) + await _oxlo_cost(addresses)
     _check(spent == due, f"{spent} credits were charged instead of {due}.")

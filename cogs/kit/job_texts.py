@@ -18,7 +18,7 @@ from cogs.kit.texts import CONTENT_MAX, amount_of, duration, quoted
 def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
     """The message of an open job, with a progress bar of `steps` full blocks (no bar if None)."""
     job, images = receipt.job, len(receipt.job.generations)
-    foot = ngettext("-# {model} · {count} picture · {price} held", "-# {model} · {count} pictures · {price} held", images)
+    foot = ngettext("-# {model} · {count} image · {price} reserved", "-# {model} · {count} images · {price} reserved", images)
     lines = [
         f"**{quoted(job.prompt)}**",
         " ".join(_status(receipt, steps)),
@@ -32,46 +32,46 @@ def _payer(receipt: Receipt) -> Iterable[str]:
     """Who pays, if not the member from their own credit."""
     first = receipt.job.generations[0]
     if receipt.host_id is not None:
-        yield _("{member} pays for this one.").format(member=f"<@{receipt.host_id}>")
+        yield _("{member} pays for this.").format(member=f"<@{receipt.host_id}>")
     elif first.lane is Lane.FREE:
-        yield _("You are out of credit; this is made for free when nobody else waits.")
+        yield _("You're out of credits. This is free, and starts when nobody else is waiting.")
     elif is_pooled(first.account):
-        yield _("This server's shared pool pays for this one.")
+        yield _("This server's shared pool pays for this.")
 
 
 def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
     job = receipt.job
     if job.cancel_requested_at is not None:
-        yield _("✋ Being cancelled…")
+        yield _("✋ Cancelling…")
         return
     has_started = any(g.state is not GenerationState.WAITING for g in job.generations)
     if job.check_is_late:
-        yield _("⏳ The check of prompts does not answer at the moment; your picture waits for it.")
+        yield _("⏳ Queued. The prompt check isn't responding right now.")
     elif receipt.outage is not None:
         since = f"<t:{receipt.outage.since // 1000}:t>"
         provider = quoted(receipt.outage.title)
-        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=provider, time=since)
+        yield _("⏳ Queued. {provider} hasn't responded since {time}.").format(provider=provider, time=since)
     else:
-        yield _("🎨 Being made.") if has_started else _("⏳ Queued.")
+        yield _("🎨 Generating.") if has_started else _("⏳ Queued.")
     if job.ping_promised:
         yield _ping_promise(job)
     elif receipt.outage is None and not job.check_is_late:
         yield from _progress(job, steps) if has_started else _queue_position(receipt.ahead)
         if receipt.usual_ms:
-            yield _("It usually takes about {time}.").format(time=duration(receipt.usual_ms))
+            yield _("Usually takes about {time}.").format(time=duration(receipt.usual_ms))
 
 
 def _ping_promise(job: Job) -> str:
     if job.place.private:
-        return _("This takes longer than two minutes: you will get a direct message when it is there.")
-    return _("This takes longer than two minutes: you will be called here when it is there.")
+        return _("This takes more than two minutes. You'll get a DM when it's ready.")
+    return _("This takes more than two minutes. You'll be mentioned here when it's ready.")
 
 
 def _queue_position(ahead: int) -> Iterable[str]:
     if not ahead:
-        yield _("You are next.")
+        yield _("You're next.")
         return
-    yield ngettext("{count} picture ahead of yours.", "{count} pictures ahead of yours.", ahead).format(count=number(ahead))
+    yield ngettext("{count} image ahead of yours.", "{count} images ahead of yours.", ahead).format(count=number(ahead))
 
 
 def _progress(job: Job, steps: int | None) -> Iterable[str]:
@@ -97,7 +97,7 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     if cancelled := [g for g in job.generations if g.state is GenerationState.CANCELLED]:
         lines.append(_cancelled(len(cancelled), len(job.generations)))
     if any(g.uncertain for g in job.succeeded):
-        lines.append(_("-# An earlier answer to this request was lost on the way, so it was made once more; you pay once."))
+        lines.append(_("-# The first response was lost, so this was generated again. You pay once."))
     lines += [f"-# {note}" for note in answer.notes]
     return "\n".join(lines)[:CONTENT_MAX]
 
@@ -107,9 +107,6 @@ def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
     models = dict.fromkeys(g.model for g in job.succeeded)
     made = ", ".join(quoted(title_of(model)) for model in models)
     yield _("{made} instead of {asked}").format(made=made, asked=quoted(title_of(job.model))) if set(models) - {job.model} else made
-    seeds = [str(g.seed) for g in job.succeeded if g.seed is not None]
-    if seeds:
-        yield ngettext("seed {seeds}", "seeds {seeds}", len(seeds)).format(seeds=", ".join(seeds))
     yield price_of(job, job.spent)
 
 
@@ -117,31 +114,31 @@ def _author(job: Job) -> str:
     """Who asked for it; for an edit also a link to the original image."""
     member = f"<@{job.place.user_id}>"
     if job.kind is not JobKind.EDIT:
-        return member if job.origin_url is None else _("{member}, after [this picture]({link})").format(member=member, link=job.origin_url)
+        return member if job.origin_url is None else _("{member}, based on [this image]({link})").format(member=member, link=job.origin_url)
     if job.origin_url is None:
         return _("edited by {member}").format(member=member)
-    return _("edited by {member} from [this picture]({link})").format(member=member, link=job.origin_url)
+    return _("edited by {member} from [this image]({link})").format(member=member, link=job.origin_url)
 
 
 def _failure(job: Job, failed: Sequence[Generation]) -> str:
     reasons = " ".join(dict.fromkeys(quoted(_(g.error) if g.error else "", limit=300) for g in failed))
     if len(failed) == len(job.generations):
-        return _("⚠️ No picture: {reasons} Nothing was charged for it.").format(reasons=reasons)
-    partly = _("⚠️ No picture ({count} of {all}): {reasons} Nothing was charged for it.")
+        return _("⚠️ No image: {reasons} You weren't charged.").format(reasons=reasons)
+    partly = _("⚠️ {count} of {all} images failed: {reasons} You weren't charged for them.")
     return partly.format(count=len(failed), all=len(job.generations), reasons=reasons)
 
 
 def _cancelled(count: int, of: int) -> str:
     if count == of:
-        return _("✋ Cancelled; nothing was charged for it.")
-    return _("✋ Cancelled ({count} of {all}); nothing was charged for it.").format(count=count, all=of)
+        return _("✋ Cancelled. You weren't charged.")
+    return _("✋ {count} of {all} images cancelled. You weren't charged for them.").format(count=count, all=of)
 
 
 def cancelled(job: Job) -> str:
     """The answer to a cancel request."""
     if job.open:
-        return _("✋ Being cancelled. What is made already arrives all the same.")
-    return _("✋ Cancelled; nothing was charged for it.")
+        return _("✋ Cancelling. Images that are already done will still arrive.")
+    return _("✋ Cancelled. You weren't charged.")
 
 
 def price_of(job: Job, micro: int | None = None) -> str:
@@ -156,13 +153,13 @@ def ping(job: Job) -> str:
     """Mentions the member in the channel of a finished job."""
     member, link = f"<@{job.place.user_id}>", _link(job)
     if job.succeeded:
-        return _("{member}, it is there, as promised: {link}").format(member=member, link=link)
-    return _("{member}, this has ended without a picture: {link}").format(member=member, link=link)
+        return _("{member}, your image is ready: {link}").format(member=member, link=link)
+    return _("{member}, your request ended without an image: {link}").format(member=member, link=link)
 
 
 def direct_message(job: Job) -> str:
     """Direct message about a finished job."""
-    sentence = _("✅ Your picture is there: {link}") if job.succeeded else _("🚫 Your request has ended without a picture: {link}")
+    sentence = _("✅ Your image is ready: {link}") if job.succeeded else _("🚫 Your request ended without an image: {link}")
     return f"{sentence.format(link=_link(job))}\n-# {quoted(job.prompt)}"
 
 

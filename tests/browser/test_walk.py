@@ -21,14 +21,14 @@ async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts
     await form(ada, "Edit with Easel").get_by_label("What should change?").fill("in winter")
     await running_bot.restart(ada)
     await send(form(ada, "Edit with Easel"))
-    await expect(finished(ada, "in winter")).to_contain_text("edited by @Ada from this picture")
+    await expect(finished(ada, "in winter")).to_contain_text("edited by @Ada from this image")
 
     await react(ben, finished(ben, "in winter"), "✏️")
     note = saying(ben, "@Ben, what should change?")
     await press(note, "Describe the edit")
     await form(ben, "Edit with Easel").get_by_label("What should change?").fill("by night")
     await send(form(ben, "Edit with Easel"))
-    await expect(finished(ben, "by night")).to_contain_text("edited by @Ben from this picture")
+    await expect(finished(ben, "by night")).to_contain_text("edited by @Ben from this image")
     await expect(note).to_have_count(0)
 
     await react(ben, finished(ben, "a red fox"), "🚩")

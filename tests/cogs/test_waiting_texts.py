@@ -14,9 +14,9 @@ from cogs.kit import job_texts
 from tests.env.jobs import new_job
 
 KLEIN = Catalog.read([{"id": "klein", "endpoint": "/images/generations"}], credit_usd=0.01, model_prices={"klein": 1.0}).models[0]
-FREE = "You are out of credit; this is made for free when nobody else waits."
-POOL = "This server's shared pool pays for this one."
-LATE = "The check of prompts does not answer at the moment; your picture waits for it."
+FREE = "You're out of credits. This is free, and starts when nobody else is waiting."
+POOL = "This server's shared pool pays for this."
+LATE = "⏳ Queued. The prompt check isn't responding right now."
 
 
 def paid(**values: Any) -> Job:
@@ -35,7 +35,7 @@ def waiting_text(job: Job, **more: Any) -> str:
         ({"account": "member:1:7"}, None, []),
         ({"account": "pool:1"}, None, [POOL]),
         ({"account": "pool:1", "lane": Lane.FREE}, None, [FREE]),
-        ({"account": "sponsor:abc"}, 9, ["<@9> pays for this one."]),
+        ({"account": "sponsor:abc"}, 9, ["<@9> pays for this."]),
     ],
 )
 def test_it_names_the_payer_unless_the_member_pays(values: dict[str, Any], host_id: int | None, lines: list[str]) -> None:
@@ -47,4 +47,4 @@ def test_it_mentions_the_check_only_if_it_is_late() -> None:
     checked = replace(paid(account="user:7"), needs_check=True)
     late = replace(checked, generations=tuple(replace(g, not_before=5) for g in checked.generations))
     assert [LATE in waiting_text(job) for job in (checked, late)] == [False, True]
-    assert "You are next." not in waiting_text(late)
+    assert "You're next." not in waiting_text(late)

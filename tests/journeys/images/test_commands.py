@@ -34,15 +34,21 @@ async def test_the_image_arrives_in_the_first_response(ada: Person) -> None:
 async def test_the_waiting_message_names_the_hold_and_can_be_cancelled(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
-    waiting = await ada.message(lambda m: "Being made" in m.content)
-    assert "1.4 credits held" in waiting.content
+    waiting = await ada.message(lambda m: "Generating" in m.content)
+    assert "1.4 credits reserved" in waiting.content
     assert list(waiting.buttons) == ["Cancel"]
 
 
-async def test_four_images_have_four_seeds_in_a_row(asked: Ask) -> None:
+async def test_four_images_have_four_seeds_in_a_row_which_only_details_name(ada: Person, asked: Ask) -> None:
     message = await asked(count=4, seed=7)
     assert len(message.attachments) == 4
-    assert "seeds 7, 8, 9, 10" in message.content
+    assert "seed" not in message.content
+    await ada.click(message, "Details")
+    assert "**Seeds** `7`, `8`, `9`, `10`" in (await ada.message(lambda m: m.ephemeral and bool(m.text))).text
+
+
+async def test_a_public_caption_has_prompt_author_model_and_cost(ada: Person, asked: Ask) -> None:
+    assert (await asked()).content == f"**a red fox in the snow**\n-# <@{ada.id}> · FLUX.2 Klein 4B · 1.4 credits"
 
 
 async def test_every_image_carries_a_description(asked: Ask) -> None:
@@ -214,9 +220,9 @@ async def test_too_many_waiting_jobs_are_refused(env: Env) -> None:
 async def test_cancel_releases_the_hold(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
-    await ada.message(lambda m: "Being made" in m.content)
+    await ada.message(lambda m: "Generating" in m.content)
     await ada.slash("cancel")
-    await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
+    await ada.message(lambda m: "You weren't charged" in m.content and not m.ephemeral)
     statement = await statement_of(app, int(ada.id))
     assert (statement.held, statement.spent) == (0, 0)
     assert [made["status"] for made in await env.generations()] == ["cancelled"]
@@ -233,7 +239,7 @@ async def test_cancel_offers_the_members_own_unfinished_images(env: Env, ada: Pe
     (choice,) = await ada.autocomplete("cancel", "image", image="")
     assert (choice["name"], await ben.autocomplete("cancel", "image", image="")) == ("a red fox", [])
     await ada.slash("cancel", image=choice["value"])
-    await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
+    await ada.message(lambda m: "You weren't charged" in m.content and not m.ephemeral)
 
 
 async def test_models_are_listed_with_price_and_options(ada: Person) -> None:

@@ -31,9 +31,9 @@ async def waiting_long(env: Env, clock: FakeClock, person: Person, **options: ob
     """The waiting message after two minutes."""
     env.switchboard.turn_on("generation-stuck")
     await person.slash("generate", prompt="a red fox", **options)
-    await person.message(lambda m: "Being made" in m.content)
+    await person.message(lambda m: "Generating" in m.content)
     clock.advance(LONG_MS)
-    return await person.message(lambda m: "longer than two minutes" in m.content)
+    return await person.message(lambda m: "more than two minutes" in m.content)
 
 
 def link_to(message: Message) -> str:
@@ -52,7 +52,7 @@ async def test_the_progress_bar_follows_the_usual_time_and_is_never_full(env: En
     await ada.slash("generate", prompt="a blue fox")
     clock.advance(60_000)
     waiting = await ada.message(lambda m: "█" * 9 + "░`" in m.content)
-    assert "It usually takes about" in waiting.content
+    assert "Usually takes about" in waiting.content
     assert "█" * 10 not in waiting.content
 
 
@@ -80,9 +80,9 @@ async def test_a_ping_promised_before_a_restart_is_sent_once(env: Env, clock: Fa
 
 async def test_a_private_wait_ends_with_a_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
     waiting = await waiting_long(env, clock, ada, private=True)
-    assert "direct message" in waiting.content
+    assert "You'll get a DM" in waiting.content
     env.switchboard.turn_off("generation-stuck")
-    await ada.message(lambda m: "Your picture is there" in m.content, "dm")
+    await ada.message(lambda m: "Your image is ready" in m.content, "dm")
     await ada.message(has_image)
     assert ben.messages() == []
 
@@ -91,14 +91,14 @@ async def test_with_closed_direct_messages_the_ping_for_a_private_image_is_in_it
     await ada.dms(open=False)
     await waiting_long(env, clock, ada, private=True)
     env.switchboard.turn_off("generation-stuck")
-    call = await ada.message(lambda m: "as promised" in m.content)
+    call = await ada.message(lambda m: "your image is ready" in m.content)
     assert call.ephemeral
 
 
 async def test_tell_me_when_done_sends_a_direct_message_with_the_link(app: App, ada: Person) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox")
-    told = await ada.message(lambda m: "Your picture is there" in m.content, "dm")
+    told = await ada.message(lambda m: "Your image is ready" in m.content, "dm")
     assert link_to(await ada.message(has_image)) in told.content
 
 

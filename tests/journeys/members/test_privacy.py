@@ -86,7 +86,7 @@ async def test_no_file_keeps_a_word_of_an_erased_member(env: Env, app: App, ada:
     await asked(prompt="a xyzzy in the snow")
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="another xyzzy")
-    await ada.message(lambda m: "Being made" in m.content)
+    await ada.message(lambda m: "Generating" in m.content)
     assert files_with(env.folder, b"xyzzy")
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Delete everything")
@@ -120,7 +120,7 @@ async def test_erasing_does_not_refill_the_quota(app: App, ada: Person, asked: A
 async def test_erasing_cancels_running_jobs_and_shows_no_result(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
-    await ada.message(lambda m: "Being made" in m.content)
+    await ada.message(lambda m: "Generating" in m.content)
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Delete everything")
     await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text)

@@ -124,7 +124,7 @@ async def test_a_pause_holds_for_every_route(env: Env, app: App, ada: Person, as
 async def test_a_failed_request_is_not_repeated_during_a_pause(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-fails", times=1)
     await ada.slash("generate", prompt="a fox")
-    failed = await ada.message(lambda m: "No picture" in m.content)
+    failed = await ada.message(lambda m: "No image" in m.content)
     await change_rules(app.services.guilds, guild_of(ada), pause={"on": True})
     assert PAUSED in (await again(ada, failed)).content
 
@@ -198,7 +198,7 @@ async def test_a_server_s_prices_are_shown_in_every_model_list(app: App, ada: Pe
 async def test_a_waiting_message_says_that_it_waits_for_the_check(env: Env, app: App, ada: Person) -> None:
     await change_rules(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox")
-    await ada.message(lambda m: "The check of prompts does not answer at the moment" in m.content)
+    await ada.message(lambda m: "The prompt check isn't responding" in m.content)
     env.switchboard.turn_off("moderation-down")
     await ada.message(has_image)
 
@@ -206,15 +206,15 @@ async def test_a_waiting_message_says_that_it_waits_for_the_check(env: Env, app:
 async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) -> None:
     await change_rules(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
-    message = await ada.message(lambda m: "No picture" in m.content)
-    assert "Try a different one. Nothing was charged for it." in message.content
+    message = await ada.message(lambda m: "No image" in m.content)
+    assert "Try a different one. You weren't charged." in message.content
 
 
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ({"pool": {"size": 9}}, "This server's shared pool pays for this one."),
-        ({"pool": {"size": 9}, "roles": {"ROLE": {"purse": {"size": 1}}}}, "this is made for free when nobody else waits."),
+        ({"pool": {"size": 9}}, "This server's shared pool pays for this."),
+        ({"pool": {"size": 9}, "roles": {"ROLE": {"purse": {"size": 1}}}}, "This is free, and starts when nobody else is waiting."),
     ],
 )
 @pytest.mark.faults("generation-stuck")

@@ -55,7 +55,7 @@ async def test_an_image_costs_what_its_options_cost(
 async def test_the_price_of_the_chosen_options_is_held(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a fox", model="gpt-image-2", quality="high", resolution="4K")
-    await ada.message(lambda m: "147 credits held" in m.text)
+    await ada.message(lambda m: "147 credits reserved" in m.text)
 
 
 async def test_who_can_pay_only_the_default_cannot_order_more(env: Env) -> None:

@@ -65,7 +65,7 @@ async def test_a_hundred_commands_are_acknowledged_while_the_database_stalls(env
     async with env.app(MAX_WAITING_PER_USER="100") as app, person_in(env, "Ada") as ada:
         async with stalled_writer(app):
             await asyncio.gather(*(ada.slash("generate", prompt="a red fox") for _ in range(100)))
-        await ada.until(lambda: len([m for m in ada.messages() if "1.4 credits held" in m.content]) == 100, timeout_s=30)
+        await ada.until(lambda: len([m for m in ada.messages() if "1.4 credits reserved" in m.content]) == 100, timeout_s=30)
         assert ada.unanswered == []
 
 

@@ -66,11 +66,11 @@ UNSEEN = [
     ],
 ]
 TOLD = [
-    FaultCase(fault="enqueue-empty", says="No picture", spent=0, enqueued=0),
+    FaultCase(fault="enqueue-empty", says="No image", spent=0, enqueued=0),
     FaultCase(fault="out-of-credit", says="isn't available right now. The bot's operator has been told", spent=0, enqueued=0),
     FaultCase(fault="key-refused", says="isn't available right now. The bot's operator has been told", spent=0, enqueued=0),
-    FaultCase(fault="generation-fails", says="No picture", spent=0),
-    FaultCase(fault="generation-cancelled", says="No picture: The image service cancelled this image.", spent=0),
+    FaultCase(fault="generation-fails", says="No image", spent=0),
+    FaultCase(fault="generation-cancelled", says="No image: The image service cancelled this image.", spent=0),
     FaultCase(fault="result-huge", says="You were refunded", spent=0),
     FaultCase(fault="result-not-image", says="You were refunded", spent=0),
     FaultCase(fault="result-bomb", says="You were refunded", spent=0),

@@ -80,7 +80,7 @@ async def test_ten_jobs_of_each_kind_survive_an_outage_of_both_providers(env: En
         env.switchboard.turn_on("generation-stuck")
         asks = [ada.slash("generate", prompt=f"fox {n}", model=model) for n in range(10) for model in (OXEN[0], OXLO[1])]
         await asyncio.gather(*asks)
-        await ada.until(lambda: len([m for m in ada.messages() if "Being made" in m.content]) == 20 or None)
+        await ada.until(lambda: len([m for m in ada.messages() if "Generating" in m.content]) == 20 or None)
         for fault in ("oxen-down", "oxlo-down"):
             env.switchboard.turn_on(fault)
         env.switchboard.turn_off("generation-stuck")
@@ -114,8 +114,8 @@ async def test_during_an_outage_the_waiting_message_says_since_when(env: Env) ->
     async with both(env) as (app, ada):
         await lose_oxlo(env, app, ada)
         await ada.slash("generate", prompt="the last fox", model=OXLO[0])
-        waiting = await ada.message(lambda m: "the last fox" in m.content and "not answering" in m.content)
-        assert "Oxlo.ai is not answering since <t:" in waiting.content
+        waiting = await ada.message(lambda m: "the last fox" in m.content and "responded since" in m.content)
+        assert "Oxlo.ai hasn't responded since <t:" in waiting.content
         env.switchboard.turn_off("oxlo-down")
         assert has_image(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
 
@@ -140,7 +140,7 @@ async def test_a_lost_response_follows_the_operator_s_setting_and_is_explained(e
         env.switchboard.turn_on("enqueue-answer-lost", times=1)
         message = await made(ada, model=OXLO[0])
         assert has_image(message) is is_made
-        assert ("made once more; you pay once" if is_made else "answer got lost") in message.content
+        assert ("generated again. You pay once" if is_made else "answer got lost") in message.content
         assert (await oxlo_calls(env))["paid"] == paid
         assert (await statement_of(app, int(ada.id))).spent == (2_000_000 if is_made else 0)
 
@@ -148,10 +148,10 @@ async def test_a_lost_response_follows_the_operator_s_setting_and_is_explained(e
 @pytest.mark.parametrize(
     ("prompt", "fault", "says", "offers_again"),
     [
-        ("a forbidden fox", None, "refused this for its content rules", False),
+        ("a forbidden fox", None, "refused this because of its content rules", False),
         ("a fox", "out-of-credit", "isn't available right now. The bot's operator has been told", True),
         ("a fox", "key-refused", "isn't available right now. The bot's operator has been told", True),
-        ("a fox", "generation-fails", "No picture", True),
+        ("a fox", "generation-fails", "No image", True),
         ("a fox", "result-not-image", "You were refunded", True),
     ],
 )

@@ -49,7 +49,7 @@ async def run(env: Env, *people: Person, settings: Mapping[str, str] | None = No
 async def waiting(person: Person, channel: str = "studio") -> Message:
     """The waiting message of a new request."""
     await person.slash("generate", channel, prompt="a slow river")
-    return await person.message(lambda m: "Being made" in m.content, channel)
+    return await person.message(lambda m: "Generating" in m.content, channel)
 
 
 def select(panel: Message, custom_id: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ async def test_the_result_is_a_reply_without_a_ping_and_the_mark_changes(app: Ap
 async def test_a_failure_is_sent_by_direct_message(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await react(app, ada, said)
-    await ada.message(lambda m: "No picture" in m.content, "dm")
+    await ada.message(lambda m: "No image" in m.content, "dm")
     assert await marked(ada, said) == {"🚫": 1}
     assert [m.id for m in ada.messages()] == [said.id]
 
@@ -111,7 +111,7 @@ async def test_every_edit_names_its_author_and_links_its_source(ada: Person, ben
     await ben.submit(await ben.modal(), prompt="in winter")
     edit = await ben.message(lambda m: has_image(m) and "in winter" in m.content)
     link = f"https://discord.com/channels/{ben.hello['guild']['id']}/{first.channel_id}/{first.id}"
-    assert f"-# edited by <@{ben.id}> from [this picture]({link}) · " in edit.content
+    assert f"-# edited by <@{ben.id}> from [this image]({link}) · " in edit.content
     await ada.click(await ada.message(lambda m: m.id == edit.id), "Again")
     again = await ada.message(lambda m: has_image(m) and m.id not in (first.id, edit.id))
-    assert f"edited by <@{ada.id}> from [this picture]({link})" in again.content
+    assert f"edited by <@{ada.id}> from [this image]({link})" in again.content

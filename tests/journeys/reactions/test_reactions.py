@@ -191,7 +191,7 @@ async def test_others_cannot_delete_an_image(ada: Person, ben: Person, asked: As
 async def test_a_delete_reaction_on_a_waiting_message_cancels(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
-    await ada.react(await ada.message(lambda m: "Being made" in m.content), "❌")
+    await ada.react(await ada.message(lambda m: "Generating" in m.content), "❌")
     await ada.message(lambda m: "Cancelled" in m.content)
     assert await spent(app, ada) == 0
 
