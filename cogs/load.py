@@ -22,9 +22,10 @@ from cogs.kit import answers, interactions
 from cogs.kit.request import request_of, services_of
 from cogs.kit.router import Router
 from cogs.kit.translator import Languages, Translator
-from cogs.members import privacy, settings, tray
+from cogs.members import models, privacy, settings, tray
 from cogs.members.account import AccountCog
 from cogs.members.help import About
+from cogs.members.models import ModelsCog
 from cogs.members.privacy import MyData, PrivacyCog
 from cogs.members.settings import SettingsCog
 from cogs.members.style import Styles
@@ -42,13 +43,13 @@ from cogs.reactions.presets import Presets
 
 NOT_SERVED = N_("This bot isn't available on this server. Ask its operator to allow it.")
 COGS: tuple[type[commands.Cog], ...] = (
-    *(Create, AccountCog, About, HistoryCog, SettingsCog, Styles, Tray, PrivacyCog, MyData),
+    *(Create, AccountCog, ModelsCog, About, HistoryCog, SettingsCog, Styles, Tray, PrivacyCog, MyData),
     *(MoneyCog, Sponsor, Usage),
     *(Presets, ImageAdmin, ImageMod),
 )
 ROUTER = Router(
     *(presses.router, edit_form.router, details.router, report.router, moderation_presses.router, edit_note.router),
-    *(history.router, settings.router, tray.router, privacy.router),
+    *(history.router, models.router, settings.router, tray.router, privacy.router),
     *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
 )
 

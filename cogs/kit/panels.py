@@ -8,10 +8,14 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
-from cogs.kit import answers
+from bot.core.i18n import pgettext
+from bot.domain.catalog.models import ModelInfo
+from cogs.kit import answers, texts
 from cogs.kit.request import Interaction
 from cogs.kit.texts import PANEL_MAX
 
+MORE = "+"  # and a number: the value that shows the models from there on
+_LABEL_MAX = 100  # characters of an option
 ACCENT = discord.Colour(0xC8553D)
 
 Part = discord.ui.Item[Any]
@@ -44,6 +48,26 @@ def beside(control: Part, *lines: str) -> Part:
 def row(*items: Part) -> Part:
     """Up to five buttons, or one select menu."""
     return discord.ui.ActionRow(*items)
+
+
+def model_options(models: Sequence[ModelInfo], chosen_id: str | None, *, start: int, most: int) -> list[discord.SelectOption]:
+    """The models with their prices, the chosen one first. Of more than `most`, the last option, `MORE` and a number, shows others."""
+    ordered = sorted(models, key=lambda model: model.id != chosen_id)  # so that it is on the first page
+    size = most if len(ordered) <= most else most - 1
+    options = [
+        discord.SelectOption(
+            label=model.title[:_LABEL_MAX],
+            value=model.id,
+            description=texts.price(model)[:_LABEL_MAX],
+            default=model.id == chosen_id,
+        )
+        for model in ordered[start : start + size]
+    ]
+    if len(ordered) > size:
+        following = start + size if start + size < len(ordered) else 0
+        label = pgettext("select option", "More models…") if following else pgettext("select option", "Back to the first models…")
+        options.append(discord.SelectOption(label=label, value=f"{MORE}{following}"))
+    return options
 
 
 def button(

@@ -1,4 +1,4 @@
-"""/quota, /cancel and /models."""
+"""/quota and /cancel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from bot.store import jobs
 from cogs.kit import autocomplete, interactions, job_texts, panels
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
-from cogs.members import account_texts
 from cogs.money import money_texts
 
 
 class AccountCog(commands.Cog):
-    """The commands /quota, /cancel and /models."""
+    """The commands /quota and /cancel."""
 
     @app_commands.command(description="See your credits, refills and prices")
     @everywhere
@@ -38,14 +37,6 @@ class AccountCog(commands.Cog):
         request, services = await request_of(interaction), services_of(interaction)
         job = _picked(await services.reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN), image)
         await interactions.say(interaction, job_texts.cancelled(await services.orders.cancel(request, job.id)))
-
-    @app_commands.command(description="See the models, their prices and options")
-    @everywhere
-    async def models(self, interaction: Interaction) -> None:
-        request, services = await request_of(interaction), services_of(interaction)
-        orders = services.orders
-        models = services.pricing.offers(orders.models.catalog.models, request)
-        await panels.show(interaction, account_texts.model_list(models, orders.default_model, orders.provider_titles))
 
 
 def _picked(jobs: Sequence[Job], image: str | None) -> Job:

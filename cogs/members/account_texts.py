@@ -1,40 +1,8 @@
-"""Texts of /models and /tray."""
+"""Texts of /tray."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from bot.core.i18n import _, ngettext
-from bot.core.markdown import code
-from bot.domain.catalog.ideas import Idea
-from bot.domain.catalog.models import ModelInfo
-from cogs.kit.texts import PANEL_MAX, price, quoted
-
-
-def model_list(models: Sequence[ModelInfo], default_model: str, providers: Mapping[str, str]) -> str:
-    """As many models as fit in a panel, and how to find the others. `providers` maps an image API's name to its title."""
-    lines = ["## " + _("Models")]
-    for shown, model in enumerate(models):
-        line = model_line(model, default=model.id == default_model, provider=providers.get(model.provider, model.provider))
-        if sum(len(each) + 1 for each in (*lines, line)) > PANEL_MAX - 200:
-            count = len(models) - shown
-            lines.append("-# " + _("And {count} more. Type part of a name in `/generate model:` to find them.").format(count=count))
-            break
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def model_line(model: ModelInfo, *, default: bool, provider: str) -> str:
-    """A model in the list, with its image API's title."""
-    names = ", ".join(f"`{idea}`" for idea in model.ideas if idea is not Idea.SEED) or _("no options")
-    references = _("uses reference images") if model.takes_references else _("prompt only")
-    mark = " " + _("(default)") if default else ""
-    summary = f"\n{quoted(model.summary, limit=160)}" if model.summary else ""
-    head = f"**{quoted(model.title)}**{mark} · {provider} · {price(model)} · {references}"
-    return f"{head}{summary}\n-# {code(model.id)} · {names}"
-
-
-# --- the tray --------------------------------------------------------------------------------------------------------
 
 
 def tray(count: int) -> str:

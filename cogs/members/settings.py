@@ -17,7 +17,7 @@ from bot.domain.catalog.models import ModelInfo
 from bot.domain.preferences import Consent, Preferences
 from bot.domain.request import Request
 from cogs.kit import panels, texts
-from cogs.kit.panels import Part, button, everywhere, panel, row, text
+from cogs.kit.panels import MORE, Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import ON_OFF, CustomId, Router, one_of
 
@@ -26,7 +26,6 @@ router = Router()
 _OPTIONS_MAX = 25  # of a select menu
 _LABEL_MAX = 100  # characters
 _NONE = "-"  # the value of the bot's or the model's default
-_MORE = "+"  # and a number: show the models from there on
 _SWITCHES = ("private", "spoiler", "tell_when_done", "leaderboard")
 _CHOOSE = CustomId("settings:{what}", what=one_of("model", "shape", "consent", "role"))
 _SWITCH = CustomId("settings:{switch}:{is_on}", switch=one_of(*_SWITCHES), is_on=ON_OFF)
@@ -45,8 +44,8 @@ class SettingsCog(commands.Cog):
 async def choose(request: Request, interaction: Interaction, values: Sequence[str], *, what: str) -> None:
     """Store a choice from a menu. A role can be chosen only in its own guild."""
     value = next(iter(values), _NONE)
-    if what == "model" and value.startswith(_MORE):
-        await panels.redraw(interaction, _panel(request, interaction, models_from=int(value.removeprefix(_MORE))))
+    if what == "model" and value.startswith(MORE):
+        await panels.redraw(interaction, _panel(request, interaction, models_from=int(value.removeprefix(MORE))))
         return
     if what == "role" and request.guild_id is None:
         raise InvalidRequest(_("You can only choose a role on a server."))
@@ -104,23 +103,9 @@ def _model(offered: Sequence[ModelInfo], model_id: str) -> ModelInfo | None:
 
 def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: str, *, start: int) -> discord.ui.Select[Any]:
     """The models with their prices; if a menu cannot hold them all, its last choice shows more."""
-    ordered = sorted(offered, key=lambda model: model.id != chosen.default_model)  # the member's default is always on the first page
-    page_size = _OPTIONS_MAX - 2
     bot_default = pgettext("select option", "This bot's default: {model}").format(model=default_title)
     options = [discord.SelectOption(label=bot_default[:_LABEL_MAX], value=_NONE, default=chosen.default_model is None and start == 0)]
-    options += [
-        discord.SelectOption(
-            label=model.title[:_LABEL_MAX],
-            value=model.id,
-            description=texts.price(model)[:_LABEL_MAX],
-            default=model.id == chosen.default_model,
-        )
-        for model in ordered[start : start + page_size]
-    ]
-    if len(ordered) > page_size:
-        following = start + page_size if start + page_size < len(ordered) else 0
-        label = pgettext("select option", "More models…") if following else pgettext("select option", "Back to the first models…")
-        options.append(discord.SelectOption(label=label, value=f"{_MORE}{following}"))
+    options += panels.model_options(offered, chosen.default_model, start=start, most=_OPTIONS_MAX - 1)
     return discord.ui.Select(custom_id=_CHOOSE(what="model"), options=options)
 
 

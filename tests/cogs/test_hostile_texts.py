@@ -30,7 +30,7 @@ from bot.services.pipeline.routes import ResultMessage
 from cogs.admin import panel_texts, settings_texts
 from cogs.images import detail_texts, history_texts
 from cogs.kit import job_texts, texts
-from cogs.members import account_texts, style_texts
+from cogs.members import model_texts, style_texts
 from cogs.moderation import case_texts, member_texts
 from cogs.reactions import file_texts, preset_texts
 from tests.env.jobs import generation, new_job
@@ -135,7 +135,7 @@ PLACES: dict[str, Callable[[str], str]] = {
         GuildSettings(presets=(Preset(emoji="🎨", name=text[:20].strip(), prompt=text[:200], model="m", options={"a": text[:50]}),)),
         lambda _preset: model(text),
     ),
-    "models": lambda text: account_texts.model_line(model(text), default=False, provider="Oxen"),
+    "models": lambda text: model_texts.model(model(text), lambda _params: 1, is_default=False),
     "pause": lambda text: settings_texts.paused(document.read({"pause": {"on": True, "reason": text[:300]}})),
     "listed rule": lambda text: panel_texts.listed(text, ListName.BLOCK),
     "tested rule": lambda text: panel_texts.tested(text, Level.BLOCK, [CompiledRule(list=ListName.BLOCK, kind=RuleKind.WORD, text=text)]),

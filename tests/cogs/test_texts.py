@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.catalog.models import Catalog
 from bot.domain.job import GenerationState
 from bot.domain.money.quota import DAY_MS, MICRO
 from bot.domain.money.usage import GroupBy, UsageRow
@@ -17,36 +16,9 @@ from bot.services.money.accounts import UsageReport
 from bot.services.pipeline.routes import ResultMessage
 from bot.services.privacy import Retention
 from cogs.kit import job_texts, texts
-from cogs.members import account_texts, privacy_texts
+from cogs.members import privacy_texts
 from cogs.money import usage_texts
 from tests.env.jobs import generation, new_job
-
-
-def catalog(count: int) -> Catalog:
-    models = [
-        {
-            "id": f"model-{n:03d}",
-            "display_name": f"Model {n:03d}",
-            "summary": "Makes images of every kind. " * 5,
-            "capabilities": {"input": ["text"], "output": ["image"]},
-            "pricing": {"method": "per_image", "cost_per_image": 0.02},
-        }
-        for n in range(count)
-    ]
-    return Catalog.read(models, credit_usd=0.01, model_prices={})
-
-
-def test_a_short_list_of_models_names_them_all() -> None:
-    text = account_texts.model_list(catalog(3).models, "model-001", {"oxen": "Oxen.ai"})
-    assert [f"Model {n:03d}" in text for n in range(3)] == [True] * 3
-    assert "**Model 001** (default) · Oxen.ai · 2 credits per image" in text
-
-
-def test_a_long_list_of_models_fits_a_panel_and_counts_the_rest() -> None:
-    text = account_texts.model_list(catalog(200).models, "model-001", {})
-    shown = text.count("credits per image")
-    assert len(text) <= texts.PANEL_MAX
-    assert f"And {200 - shown} more" in text
 
 
 @given(st.text(max_size=2500))

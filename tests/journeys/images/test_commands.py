@@ -242,14 +242,6 @@ async def test_cancel_offers_the_members_own_unfinished_images(env: Env, ada: Pe
     await ada.message(lambda m: "You weren't charged" in m.content and not m.ephemeral)
 
 
-async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
-    await ada.slash("models")
-    text = (await ada.message(lambda m: "## Models" in m.text)).text
-    assert "FLUX.2 Klein 4B" in text
-    assert "(default) · Oxen.ai · 1.4 credits per image" in text
-    assert "text" not in text.lower().split("## models")[0]
-
-
 async def test_help_and_ping_answer_ephemerally(ada: Person, ben: Person) -> None:
     await ada.slash("help")
     await ada.slash("ping")

@@ -17,6 +17,7 @@ from cogs.kit.router import CustomId, integer, matching
 from cogs.moderation import report
 from sandbox.person import Message, Person
 from tests.cogs.test_golden import CUSTOM_IDS
+from tests.env.providers import KLEIN_4B
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import grant, private_reply
 from tests.journeys.moderator_steps import case_post, with_moderators
@@ -110,13 +111,19 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     await sent(mo, "report-form", reason="Too gory")
 
     messages = {"job": (ada, f"v1:details:{job}:0"), "judge": (mo, f"v1:judge:keep:{job}"), "case": (mo, f"v1:case:delete:{case}")}
-    menus = {"kin": (ada, f"v1:kin:{job}", job), "history": (ada, "v1:history:pick:-:0:", job)}
+    key = next(each for each in CUSTOM_IDS["models create"]).rpartition(":")[2]
+    menus = {
+        "models": (ada, "v1:models:choose", KLEIN_4B),
+        "kin": (ada, f"v1:kin:{job}", job),
+        "history": (ada, "v1:history:pick:-:0:", job),
+    }
     panels = {
         "kin-back": (ada, f"v1:kin-back:{job}"),
         "settings": (ada, "v1:settings:leaderboard:off"),
         "usage": (mo, "v1:usage:span:30:model:-"),
         "sponsor": (ada, f"v1:sponsor:look:{about.sponsorship}"),
         "mydata": (ada, "v1:mydata:keep"),
+        "models default": (ada, f"v1:models:default:{key}"),
         "privacy": (ada, "v1:privacy:stored"),
         "tray": (ada, "v1:tray:clear"),
         "admin panel": (mo, "v1:admin:refresh"),
@@ -137,14 +144,17 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
         await used(app, person, custom_id, panel=True)
 
     forms = {
+        "models create": f"v1:models:create:{key}",
         "appeal": f"v1:appeal:{case}",
         "describe": f"v1:describe:{image.channel_id}:{image.id}:{ada.id}",
     }
+    await used(app, ada, forms["models create"])
+    await sent(ada, "models-form", prompt="A fox")
     await used(app, ada, forms["appeal"])
     await sent(ada, "appeal-form", words="It is a fox")
     await used(app, ada, forms["describe"])
     await sent(ada, "form", prompt="At night")
-    assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "form"} == set(CUSTOM_IDS)
+    assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "models-form", "form"} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
 

@@ -120,6 +120,8 @@ async def test_lists_say_that_a_price_depends_on_options(ada: Person) -> None:
         return "GPT Image 2" in message.text
 
     await ada.slash("models")
+    panel = await ada.message(lambda m: "## Models" in m.text)
+    await ada.select(panel, "v1:models:choose", "gpt-image-2")
     assert "usually 42 credits per image" in (await ada.message(listed)).text
     choices = await ada.autocomplete("generate", "model", model="klein")
     assert all("default" not in choice["name"] for choice in choices)

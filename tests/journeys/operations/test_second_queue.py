@@ -118,7 +118,8 @@ async def test_a_lost_response_is_recovered_under_an_id_that_both_have(env: Env)
         assert len(both.server.images) == 1
 
 
-async def test_the_models_are_listed_under_the_provider_s_title(env: Env) -> None:
+async def test_the_models_of_all_image_apis_are_listed_together(env: Env) -> None:
     async with twins(env) as both:
         await both.ada.slash("models")
-        assert "**Acme One** · Acme · 3 credits per image" in (await both.ada.message(lambda m: "Acme One" in m.text)).text
+        menu = next(c for c in (await both.ada.message(lambda m: "## Models" in m.text)).components if c["type"] == 3)
+        assert "3 credits per image" in [each["description"] for each in menu["options"] if each["label"] == "Acme One"]

@@ -1,0 +1,90 @@
+"""Texts of /models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bot.core import commands
+from bot.core.i18n import _, ngettext
+from bot.core.markdown import code
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.options import comma_list, span
+from bot.domain.catalog.params import preview_params
+from cogs.kit.texts import amount_of, price, quoted
+
+REFERENCES_MAX = 4  # as in /generate
+_COUNT = 4  # images of the example
+_VALUES_MAX = 12  # of an option, by name
+_SUMMARY_MAX = 300  # characters
+_EXAMPLE_MAX = 100  # characters of a placeholder
+
+PriceOf = Callable[[Mapping[str, object]], int | None]  # microcredits of an image with these params
+
+
+def heading(count: int) -> str:
+    """Above the menu. `count`: the models that the member may use here."""
+    title = "## " + _("Models")
+    if not count:
+        return f"{title}\n" + _("No models are available here.")
+    listed = ngettext("{count} model is available here.", "{count} models are available here.", count).format(count=count)
+    return f"{title}\n{listed} " + _("Choose one to see what it can do.")
+
+
+def model(shown: ModelInfo, price_of: PriceOf, *, is_default: bool) -> str:
+    """What a model can do, and what it costs."""
+    title = f"### {quoted(shown.title)}" + (" · " + _("default") if is_default else "")
+    lines = [
+        title,
+        quoted(shown.summary, limit=_SUMMARY_MAX),
+        _cost(shown),
+        *_varied(shown, price_of),
+        _references(shown),
+        *_options(shown),
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def example(shown: ModelInfo) -> str:
+    """Options to type, such as "aspect_ratio=16:9 steps=28"."""
+    firsts = {idea: choices[0].value for idea in shown.ideas if (choices := shown.choices(idea))}
+    pairs = [f"{idea}={value}" for idea, value in firsts.items() if " " not in value]
+    return next(text for kept in range(len(pairs), -1, -1) if len(text := " ".join(pairs[:kept])) <= _EXAMPLE_MAX)
+
+
+def _cost(shown: ModelInfo) -> str:
+    if shown.price_microcredits is None:
+        return "💳 " + _("This model has no price yet, so it can't be used.")
+    return "💳 " + _("{price}. {count} images cost {total}.").format(
+        price=price(shown), count=_COUNT, total=amount_of(shown.price_microcredits * _COUNT)
+    )
+
+
+def _varied(shown: ModelInfo, price_of: PriceOf) -> Iterator[str]:
+    """The prices by each option that changes them."""
+    for idea in shown.ideas if shown.price_varies else ():
+        prices = {choice.name: price_of(preview_params(shown, {idea: choice.value})) for choice in shown.choices(idea)}
+        known = {name: micro for name, micro in prices.items() if micro is not None}
+        if len(set(known.values())) > 1:
+            listed = comma_list([f"{quoted(name)}: {amount_of(micro)}" for name, micro in list(known.items())[:_VALUES_MAX]])
+            yield f"-# {code(commands.option(idea))} {listed}"
+
+
+def _references(shown: ModelInfo) -> str:
+    if not shown.takes_references:
+        return "🖼️ " + _("Creates images from a prompt only.")
+    most = min(shown.max_references or REFERENCES_MAX, REFERENCES_MAX)
+    sentence = ngettext("Edits images, and takes {count} reference image.", "Edits images, and takes up to {count} reference images.", most)
+    return "🖼️ " + sentence.format(count=most)
+
+
+def _options(shown: ModelInfo) -> Iterator[str]:
+    """The options by the names that commands show, with their values."""
+    for idea in shown.ideas:
+        option = shown.option(idea)
+        if option is None or idea is Idea.SEED:
+            continue
+        named = [quoted(choice.name) for choice in shown.choices(idea)] if option.values else []
+        more = f", +{len(named) - _VALUES_MAX}" if len(named) > _VALUES_MAX else ""
+        values = comma_list(named[:_VALUES_MAX]) + more if named else span(option)
+        yield f"`{commands.option(idea)}` {values}".rstrip()

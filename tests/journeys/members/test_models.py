@@ -1,0 +1,88 @@
+"""/models: choosing a model shows what it can do and costs, and lets the member use it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.app import App
+from sandbox.person import Message, Person
+from tests.env.app import Env, has_image, person_in
+from tests.env.providers import DEV, KLEIN_4B
+from tests.journeys.manager_steps import change_rules
+
+CHOOSE = "v1:models:choose"
+
+
+async def opened(person: Person, channel: str = "studio") -> Message:
+    await person.slash("models", channel)
+    return await person.message(lambda m: "## Models" in m.text, channel)
+
+
+async def chosen(person: Person, panel: Message, model: str, title: str) -> Message:
+    await person.select(panel, CHOOSE, model)
+    return await person.message(lambda m: m.id == panel.id and f"### {title}" in m.text)
+
+
+async def test_the_panel_is_private_and_shows_the_default_model_first(ada: Person, ben: Person) -> None:
+    panel = await opened(ada)
+    assert (panel.ephemeral, ben.messages()) == (True, [])
+    assert "### FLUX.2 Klein 4B · default" in panel.text
+    assert panel.components[2 if panel.components[0]["type"] == 17 else 1]
+
+
+async def test_a_model_shows_what_it_can_do_and_costs(ada: Person) -> None:
+    text = (await chosen(ada, await opened(ada), DEV, "FLUX.2 [dev]")).text
+    for part in ("3 credits", "4 images cost 12 credits.", "reference image", "`aspect_ratio` 1:1", "`steps` "):
+        assert part in text
+    assert not any(word in text for word in ("tier", "Oxen", DEV))
+
+
+async def test_a_model_whose_price_varies_lists_the_prices(ada: Person) -> None:
+    text = (await chosen(ada, await opened(ada), "gpt-image-2", "GPT Image 2")).text
+    assert "by default" in text
+    assert "`resolution` 1K: " in text
+
+
+async def test_an_image_is_created_with_the_model(ada: Person) -> None:
+    panel = await chosen(ada, await opened(ada), DEV, "FLUX.2 [dev]")
+    await ada.click(panel, "Create with this model")
+    modal = await ada.modal()
+    assert modal.title == "FLUX.2 [dev]"
+    await ada.submit(modal, prompt="a fox", options="seed=7")
+    made = await ada.message(has_image)
+    assert ("FLUX.2 [dev]" in made.content, made.ephemeral) == (True, False)
+
+
+async def test_a_model_becomes_the_member_s_default(app: App, ada: Person) -> None:
+    panel = await chosen(ada, await opened(ada), DEV, "FLUX.2 [dev]")
+    await ada.click(panel, "Make it my default")
+    kept = await ada.message(lambda m: m.id == panel.id and "· default" in m.text)
+    assert kept.buttons["Make it my default"]["disabled"]
+    assert (await app.services.members.preferences(int(ada.id))).default_model == DEV
+
+
+async def test_only_the_models_of_this_server_are_listed(app: App, ada: Person) -> None:
+    old = await chosen(ada, await opened(ada), DEV, "FLUX.2 [dev]")
+    await change_rules(app, everyone={"models": [KLEIN_4B]})
+    menu = next(c for c in (await opened(ada)).components if c.get("custom_id") == CHOOSE)
+    assert [each["value"] for each in menu["options"]] == [KLEIN_4B]
+    await ada.click(old, "Create with this model")
+    await ada.message(lambda m: "isn't available here any more" in m.content)
+
+
+async def test_more_models_than_a_menu_holds_are_paged(env: Env) -> None:
+    models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
+    endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
+    async with env.app(OPENAI_ENDPOINTS=endpoint), person_in(env, "Ada") as ada:
+        panel = await opened(ada)
+        await ada.select(panel, CHOOSE, "+24")
+        further = await ada.message(lambda m: m.id == panel.id and "model-39" in str(m.raw))
+        await chosen(ada, further, "model-39", "model-39")
+
+
+@pytest.mark.parametrize("channel", ["dm", "elsewhere"])
+async def test_models_can_be_used_where_the_bot_is_not_a_member(ada: Person, channel: str) -> None:
+    panel = await opened(ada, channel)
+    await ada.click(panel, "Create with this model")
+    await ada.submit(await ada.modal(), prompt="a fox")
+    assert has_image(await ada.message(has_image, channel))
