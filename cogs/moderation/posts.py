@@ -181,7 +181,7 @@ class CasePosts:
             return  # it was appealed: the next decision gets its own message
         job = await self._job(about.job_id)
         chosen = await self._services.reader.read(documents.preferences, about.author_id)
-        with i18n.speaking(chosen.locale or (job.place.locale if job else None)):
+        with i18n.speaking(chosen.locale):
             content = case_texts.author_notice(about, job, self._guild_name(about.guild_id))
             await self._tell(item, about.author_id, Draft(content=content, buttons=views.appeal_buttons(about)))
 

@@ -196,3 +196,19 @@ async def test_cases_and_the_gallery_are_in_the_server_s_language(app: App, ada:
     assert "«" not in (await ben.message(has_image, GALLERY)).attachments[0].get("description", "")
     await ben.react(await seen(ben, first), "🚩")
     assert not is_german(await case_post(mo))
+
+
+async def test_a_decision_is_told_to_the_author_in_their_language(app: App, ada: Person, ben: Person, mo: Person) -> None:
+    await mo.set_server_language("de")
+    await with_moderators(app, mo, quorum=1)
+    first = await shown(ada)
+    await ben.react(await seen(ben, first), "🚩")
+    post = await case_post(mo, "«🚩")
+    await mo.click(post, button(post, "delete"))
+    assert not is_german(await ada.message(lambda m: bool(m.text), "dm"))
+
+
+async def test_choices_have_the_numbers_of_the_member_s_language(ada: Person) -> None:
+    await ada.speak("de")
+    choices = await ada.autocomplete("generate", "guidance", prompt="x", model="flux-2-dev", guidance="2,5")
+    assert (choices[0]["name"].partition(" ")[0], choices[0]["value"]) == ("2,5", "2.5")
