@@ -88,7 +88,7 @@ def _dollars(micro: int, overview: Overview) -> str:
 
 
 def _images(count: int) -> str:
-    return ngettext("{count} image", "{count} images", count).format(count=count)
+    return ngettext("{count} image", "{count} images", count).format(count=number(count))
 
 
 def waiting(overview: Overview) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bot.core.i18n import _, ngettext
+from bot.core.numbers import number
 from bot.domain.job import Job, message_url
 from bot.domain.moderation.cases import Report
 from bot.domain.moderation.conduct import LATELY_DAYS, MemberRecord, UsageSum
@@ -37,7 +38,7 @@ def _usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -
 
 
 def _sum(made: UsageSum) -> str:
-    images = ngettext("{count} image", "{count} images", made.images).format(count=made.images)
+    images = ngettext("{count} image", "{count} images", made.images).format(count=number(made.images))
     return f"{images} · {amount_of(made.spent)}"
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.core.i18n import _
-from bot.domain.catalog.options import coerce, fits, show, span
+from bot.domain.catalog.options import coerce, fits, show, span, written
 from bot.domain.catalog.schema import Option, Scalar
 
 MAX_CHOICES: Final = 25  # Discord shows no more
@@ -107,4 +107,5 @@ def _choice(option: Option, value: Scalar) -> Choice:
     default = _("default") if option.default is not None and shown == show(option.default) else ""
     scope = "" if option.values else span(option)
     marks = ", ".join(filter(None, (meaning, default, scope)))
-    return Choice(name=(f"{shown} ({marks})" if marks else shown)[:_MAX_NAME], value=value if isinstance(value, str) else shown)
+    named = written(value) if isinstance(value, float) else shown
+    return Choice(name=(f"{named} ({marks})" if marks else named)[:_MAX_NAME], value=value if isinstance(value, str) else shown)

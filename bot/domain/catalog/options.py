@@ -43,6 +43,11 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
+def written(value: float | None) -> str:
+    """A number of an option as people may type it, so without separators of thousands."""
+    return "" if value is None else number(value, decimals=6, grouped=False)
+
+
 def quoted(value: object) -> str:
     """A value or a name in a sentence, escaped but for the underscores of names."""
     return _INSIDE_A_NAME.sub("_", escaped(show(value)))
@@ -79,9 +84,9 @@ def span(option: Option) -> str:
     """The range of a number as shown in a choice: "1 to 50", "> 0, ≤ 1", or empty."""
     least, most = option.least, option.most
     if least is not None and most is not None and not option.above and not option.below:
-        return _("{least} to {most}").format(least=_bound(least), most=_bound(most))
-    lower = "" if least is None else f"{'>' if option.above else '≥'} {_bound(least)}"
-    upper = "" if most is None else f"{'<' if option.below else '≤'} {_bound(most)}"
+        return _("{least} to {most}").format(least=written(least), most=written(most))
+    lower = "" if least is None else f"{'>' if option.above else '≥'} {written(least)}"
+    upper = "" if most is None else f"{'<' if option.below else '≤'} {written(most)}"
     return ", ".join(filter(None, (lower, upper)))
 
 
@@ -122,7 +127,7 @@ def _kind(option: Option) -> str:
         return _number(option)
     if "string" in option.kinds:
         limit = option.max_length
-        return _("text") if limit is None else _("text of up to {limit} characters").format(limit=limit)
+        return _("text") if limit is None else _("text of up to {limit} characters").format(limit=number(limit))
     return _("a list in quotes, separated by commas") if "array" in option.kinds else _("nothing you can type here")
 
 
@@ -130,13 +135,8 @@ def _number(option: Option) -> str:
     number = _("a number") if "number" in option.kinds else _("a whole number")
     lower = None if option.least is None else "above" if option.above else "from"
     upper = None if option.most is None else "below" if option.below else "to"
-    ranged = _(_RANGES[lower, upper]).format(number=number, least=_bound(option.least), most=_bound(option.most))
-    return ranged if option.step in (None, 1) else _("{number} in steps of {step}").format(number=ranged, step=_bound(option.step))
-
-
-def _bound(value: float | None) -> str:
-    """A bound as people may type it, so without separators of thousands."""
-    return "" if value is None else number(value, decimals=6, grouped=False)
+    ranged = _(_RANGES[lower, upper]).format(number=number, least=written(option.least), most=written(option.most))
+    return ranged if option.step in (None, 1) else _("{number} in steps of {step}").format(number=ranged, step=written(option.step))
 
 
 def _whole(text: str) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bot.core import commands
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
+from bot.core.numbers import number
 from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
 from bot.domain.catalog.ideas import Idea
@@ -116,7 +117,7 @@ def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
         raise InvalidRequest(_("Describe the image in the prompt."))
     if len(text) > limit:
         sentence = _("Your prompt has {count} characters. Shorten it to {limit}.")
-        raise InvalidRequest(sentence.format(limit=limit, count=len(text)))
+        raise InvalidRequest(sentence.format(limit=number(limit), count=number(len(text))))
     return text
 
 
@@ -197,7 +198,7 @@ def pairs(more: str) -> Iterator[tuple[str, str]]:
     text = more.translate(_STRAIGHT_QUOTES).strip(" \t\r\n,")
     if len(text) > MAX_MORE:
         sentence = _("More options can have up to {limit} characters, not {count}.")
-        raise InvalidRequest(sentence.format(limit=MAX_MORE, count=len(text)))
+        raise InvalidRequest(sentence.format(limit=number(MAX_MORE), count=number(len(text))))
     position = 0
     while position < len(text):
         found = _PAIR.match(text, position)

@@ -68,7 +68,7 @@ def test_ideas_become_the_model_s_parameters(model: ModelInfo, options: Options,
         (KLEIN, {Idea.STEPS: 5}, "num_inference_steps=6", "num_inference_steps was given twice; once is enough."),
         (KLEIN, {Idea.SEED: 4}, "seed=5", "seed was given twice; once is enough."),
         (KLEIN, {}, "input_image=x", "more: input_image cannot be set there; reference pictures are attached."),
-        (KLEIN, {}, "x" * 1001, "more: at most 1000 characters are allowed, 1001 were given."),
+        (KLEIN, {}, "x" * 1001, "more: at most 1,000 characters are allowed, 1,001 were given."),
     ],
 )
 def test_a_refusal_names_the_field_what_is_allowed_and_what_was_given(model: ModelInfo, options: Options, more: str, sentence: str) -> None:
