@@ -40,6 +40,13 @@ def option(name: str, of: str = "generate") -> str:
     return _names.get((i18n.language(), f"{of}:{name}"), name)
 
 
+def option_named(typed: str, of: str = "generate") -> str:
+    """The own name of an option that a member named as it is shown; other names stay as they are."""
+    own, language = f"{of}:", i18n.language()
+    found = (path for (spoken, path), name in _names.items() if spoken == language and name == typed and path.startswith(own))
+    return next(found, typed).removeprefix(own)
+
+
 def describe(commands: Iterable[Described]) -> None:
     """Learn the translated names from what Discord is told of the commands."""
     _names.clear()

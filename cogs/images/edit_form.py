@@ -11,6 +11,7 @@ from typing import Any
 import discord
 from pydantic import TypeAdapter
 
+from bot.core import commands
 from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
@@ -152,7 +153,8 @@ def _example(model: ModelInfo) -> str:
     for option, idea in ((option, idea) for idea in Idea if (option := model.option(idea)) is not None):
         values = (option.default, *option.values, option.least, 1)
         value = show(next(value for value in values if value is not None))
-        pair = f'{idea}="{value}"' if " " in value else f"{idea}={value}"
+        name = commands.option(idea)
+        pair = f'{name}="{value}"' if " " in value else f"{name}={value}"
         text = f"{text} {pair}".strip() if len(text) + len(pair) < _HINT_MAX else text
     return text
 

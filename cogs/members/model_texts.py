@@ -48,7 +48,7 @@ def model(shown: ModelInfo, price_of: PriceOf, *, is_default: bool) -> str:
 def example(shown: ModelInfo) -> str:
     """Options to type, such as "aspect_ratio=16:9 steps=28"."""
     firsts = {idea: choices[0].value for idea in shown.ideas if (choices := shown.choices(idea))}
-    pairs = [f"{idea}={value}" for idea, value in firsts.items() if " " not in value]
+    pairs = [f"{commands.option(idea)}={value}" for idea, value in firsts.items() if " " not in value]
     return next(text for kept in range(len(pairs), -1, -1) if len(text := " ".join(pairs[:kept])) <= _EXAMPLE_MAX)
 
 

@@ -36,7 +36,7 @@ NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
     ("safety_tolerance", _OPERATOR_CHOOSES),
 )
 
-_PAIR: Final = re.compile(r"""[\s,]*([A-Za-z_][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([+-]?\d+,\d+|[^\s,"']+))(?=[\s,]|$)""")
+_PAIR: Final = re.compile(r"""[\s,]*([^\W\d][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([+-]?\d+,\d+|[^\s,"']+))(?=[\s,]|$)""")
 _STRAIGHT_QUOTES: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})  # phones insert curly ones
 _LINK: Final = re.compile(r"\s*(https?|ftp|file|data|blob):", re.IGNORECASE)
 
@@ -206,7 +206,7 @@ def pairs(more: str) -> Iterator[tuple[str, str]]:
             sentence = _("Write more options as name=value, such as output_quality=high. {value} doesn't fit.")
             raise InvalidRequest(sentence.format(value=quoted(text[position:].strip(" ,"))))
         name, *values = found.groups()
-        yield name, next(value for value in values if value is not None)
+        yield commands.option_named(name), next(value for value in values if value is not None)
         position = found.end()
 
 

@@ -241,4 +241,6 @@ def test_a_refusal_names_an_option_as_the_command_shows_it(monkeypatch: pytest.M
     commands.describe([{"name": "generate", "type": 1, "options": [german]}])
     with i18n.speaking("de"), pytest.raises(InvalidRequest, match=r"^seitenverhältnis"):
         build_params(KLEIN, {Idea.ASPECT_RATIO: "21:9"})
+    with i18n.speaking("de"):
+        assert build_params(KLEIN, {}, "seitenverhältnis=4:3") == build_params(KLEIN, {}, "aspect_ratio=4:3")
     commands.describe([])
