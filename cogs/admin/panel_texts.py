@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.core.i18n import _, ngettext, pgettext
 from bot.core.markdown import code
-from bot.domain.catalog.options import show
 from bot.core.numbers import number
+from bot.domain.catalog.options import show
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind

@@ -26,7 +26,7 @@ from sandbox.person import Person
 from tests.env.app import Env
 
 GERMAN = "steps: Erlaubt ist eine ganze Zahl von 1 bis 50, angegeben wurde 99."
-ENGLISH = "steps: a whole number from 1 to 50 is allowed, 99 was given."
+ENGLISH = "FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 99."
 LOCALES = [locale.value for locale in discord.Locale if i18n.supported(locale.value)]
 COMMAND_CHARACTERS_MAX = 8000  # Discord counts the longest language of each text
 

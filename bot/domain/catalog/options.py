@@ -7,13 +7,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bot.core import commands
-from bot.core.i18n import N_, _, ngettext, pgettext
+from bot.core.i18n import N_, _, pgettext
 from bot.core.markdown import escaped
 from bot.core.numbers import number, with_point
 from bot.domain.catalog.schema import Option, Scalar
 
-_SHOWN_VALUES: Final = 12
 _SHOWN_CHARACTERS: Final = 60
 _SAME: Final[Mapping[str, str]] = {"jpg": "jpeg", "jpeg": "jpg", "yes": "true", "on": "true", "no": "false", "off": "false"}
 # A number with its lower and its upper bound. {number} is "a number" or "a whole number".
@@ -65,21 +63,6 @@ def or_list(words: Sequence[str]) -> str:
     return pgettext("a list of things to choose from", "{first} or {last}").format(first=comma_list(words[:-1]), last=words[-1])
 
 
-def not_allowed(option: Option, name: str, given: object) -> str:
-    """The sentence for a refused value: the option's name, what is allowed, what was given."""
-    shown = [quoted(value) for value in option.values[:_SHOWN_VALUES]] if option.closed else []
-    more = len(option.values) - len(shown) if option.closed else 0
-    if more:
-        sentence = ngettext(
-            "{name}: {values} and {count} more are allowed, {value} was given.",
-            "{name}: {values} and {count} more are allowed, {value} was given.",
-            more,
-        )
-        return sentence.format(name=commands.option(name), values=comma_list(shown), count=more, value=quoted(given))
-    allowed = or_list(shown) if option.closed else _kind(option)
-    return _("{name}: {allowed} is allowed, {value} was given.").format(name=commands.option(name), allowed=allowed, value=quoted(given))
-
-
 def span(option: Option) -> str:
     """The range of a number as shown in a choice: "1 to 50", "> 0, ≤ 1", or empty."""
     least, most = option.least, option.most
@@ -121,8 +104,8 @@ def _names(text: str, value: Scalar) -> bool:
     return typed == shown or text == str(value) or _SAME.get(typed) == shown
 
 
-def _kind(option: Option) -> str:
-    """What an option without listed values accepts, as the subject of "... is allowed"."""
+def accepted(option: Option) -> str:
+    """What an option without listed values accepts: "a whole number from 1 to 50"."""
     if option.kinds & {"integer", "number"}:
         return _number(option)
     if "string" in option.kinds:

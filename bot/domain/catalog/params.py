@@ -15,7 +15,8 @@ from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import coerce, comma_list, not_allowed, quoted
+from bot.domain.catalog.options import coerce, quoted
+from bot.domain.catalog.refusals import no_option, not_allowed
 from bot.domain.catalog.schema import Option, Scalar
 
 MAX_MORE: Final = 1000  # characters
@@ -63,7 +64,7 @@ def preview_params(model: ModelInfo, options: Mapping[Idea, object]) -> dict[str
         option = model.option(idea)
         if option is not None and value not in (None, ""):
             with contextlib.suppress(InvalidRequest):
-                params[option.name] = _read(option, idea.value, value)
+                params[option.name] = _read(model, option, idea.value, value)
     return params
 
 
@@ -100,7 +101,7 @@ def _converted(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tupl
 
 
 def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
-    chosen = {name: _read(option, label, value) for name, (option, label, value) in choices.items()}
+    chosen = {name: _read(model, option, label, value) for name, (option, label, value) in choices.items()}
     nested = nested_counts([value for _option, _label, value in choices.values()])
     if nested:
         raise InvalidRequest(_(_COUNT).format(name=quoted(nested[0])))
@@ -181,16 +182,8 @@ def _add(choices: Choices, option: Option, label: str, value: object) -> None:
 def _idea_option(model: ModelInfo, idea: Idea) -> Option:
     option = model.option(idea)
     if option is None:
-        raise InvalidRequest(_has_no(model, idea.value))
+        raise InvalidRequest(no_option(model, idea.value, settable(model)))
     return option
-
-
-def _has_no(model: ModelInfo, name: str) -> str:
-    names = settable(model)
-    sentence = _("{model} has no option called {name}. It has {options}.") if names else _("{model} has no options to set.")
-    return sentence.format(
-        model=quoted(model.title), name=quoted(commands.option(name)), options=comma_list([quoted(each) for each in names])
-    )
 
 
 def pairs(more: str) -> Iterator[tuple[str, str]]:
@@ -220,13 +213,13 @@ def _named_option(model: ModelInfo, name: str) -> Option:
     ideas = {idea.value for idea in Idea}
     option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)
     if option is None:
-        raise InvalidRequest(_has_no(model, name))
+        raise InvalidRequest(no_option(model, name, settable(model)))
     if option == model.reference_option:
         raise InvalidRequest(_("You can't set {name}. Attach reference images instead.").format(name=option.name))
     return option
 
 
-def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
+def _read(model: ModelInfo, option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     if isinstance(value, list):
         return value
     if isinstance(value, str) and _LINK.match(value):
@@ -234,7 +227,7 @@ def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     try:
         read = coerce(option, value)
     except ValueError:
-        raise InvalidRequest(not_allowed(option, label, value)) from None
+        raise InvalidRequest(not_allowed(model, option, label, value)) from None
     return read if isinstance(read, list) else option.sent_as.get(read, read)
 
 
@@ -247,7 +240,7 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) ->
     name = str(error.instance_path[0]) if error.instance_path else ""
     if name in choices:
         option, label, value = choices[name]
-        raise InvalidRequest(not_allowed(option, label, value))
+        raise InvalidRequest(not_allowed(model, option, label, value))
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
         sentence = _("{model} needs {name}. Add {name}=value to `more`.")
         raise InvalidRequest(sentence.format(model=quoted(model.title), name=quoted(error.kind.property)))

@@ -54,21 +54,21 @@ def test_ideas_become_the_model_s_parameters(model: ModelInfo, options: Options,
 @pytest.mark.parametrize(
     ("model", "options", "more", "sentence"),
     [
-        (KLEIN, {Idea.STEPS: 99}, "", "steps: a whole number from 1 to 50 is allowed, 99 was given."),
-        (KLEIN, {Idea.STEPS: "many"}, "", "steps: a whole number from 1 to 50 is allowed, many was given."),
-        (KLEIN, {Idea.STEPS: 2.5}, "", "steps: a whole number from 1 to 50 is allowed, 2.5 was given."),
-        (KLEIN, {Idea.GUIDANCE: "nan"}, "", "guidance: a number from 0 to 10 is allowed, nan was given."),
-        (KLEIN, {Idea.ASPECT_RATIO: "7:3"}, "", "aspect_ratio: 1:1, 16:9, 9:16, 4:3 or 3:4 is allowed, 7:3 was given."),
-        (KLEIN, {Idea.QUALITY: 80}, "", "quality: standard or high is allowed, 80 was given."),
-        (KLEIN, {}, "num_inference_steps=0", "num_inference_steps: a whole number from 1 to 50 is allowed, 0 was given."),
-        (KLEIN, {}, "go", "more: name=value pairs are allowed, such as output_quality=high, go was given."),
-        (KLEIN, {}, "steps=5 a b", "more: name=value pairs are allowed, such as output_quality=high, a b was given."),
-        (KLEIN, {}, 'steps="5', 'more: name=value pairs are allowed, such as output_quality=high, steps="5 was given.'),
-        (KLEIN, {}, "steps=5 steps=6", "steps was given twice; once is enough."),
-        (KLEIN, {Idea.STEPS: 5}, "num_inference_steps=6", "num_inference_steps was given twice; once is enough."),
-        (KLEIN, {Idea.SEED: 4}, "seed=5", "seed was given twice; once is enough."),
-        (KLEIN, {}, "input_image=x", "more: input_image cannot be set there; reference pictures are attached."),
-        (KLEIN, {}, "x" * 1001, "more: at most 1,000 characters are allowed, 1,001 were given."),
+        (KLEIN, {Idea.STEPS: 99}, "", "FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 99."),
+        (KLEIN, {Idea.STEPS: "many"}, "", "FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not many."),
+        (KLEIN, {Idea.STEPS: 2.5}, "", "FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 2.5."),
+        (KLEIN, {Idea.GUIDANCE: "nan"}, "", "FLUX.2 Klein 4B needs a number from 0 to 10 for guidance, not nan."),
+        (KLEIN, {Idea.ASPECT_RATIO: "7:3"}, "", "FLUX.2 Klein 4B can't do 7:3. Choose 1:1, 16:9, 9:16, 4:3 or 3:4."),
+        (KLEIN, {Idea.QUALITY: 80}, "", "FLUX.2 Klein 4B can't use 80 for quality. Choose standard or high."),
+        (KLEIN, {}, "num_inference_steps=0", "FLUX.2 Klein 4B needs a whole number from 1 to 50 for num_inference_steps, not 0."),
+        (KLEIN, {}, "go", "Write more options as name=value, such as output_quality=high. go doesn't fit."),
+        (KLEIN, {}, "steps=5 a b", "Write more options as name=value, such as output_quality=high. a b doesn't fit."),
+        (KLEIN, {}, 'steps="5', "Write more options as name=value, such as output_quality=high. steps=\"5 doesn't fit."),
+        (KLEIN, {}, "steps=5 steps=6", "You set steps twice. Set it once."),
+        (KLEIN, {Idea.STEPS: 5}, "num_inference_steps=6", "You set num_inference_steps twice. Set it once."),
+        (KLEIN, {Idea.SEED: 4}, "seed=5", "You set seed twice. Set it once."),
+        (KLEIN, {}, "input_image=x", "You can't set input_image. Attach reference images instead."),
+        (KLEIN, {}, "x" * 1001, "More options can have up to 1,000 characters, not 1,001."),
     ],
 )
 def test_a_refusal_names_the_field_what_is_allowed_and_what_was_given(model: ModelInfo, options: Options, more: str, sentence: str) -> None:
@@ -82,7 +82,7 @@ def test_an_unknown_option_is_refused_with_the_known_ones(options: Options, more
     with pytest.raises(InvalidRequest) as caught:
         build_params(KLEIN, options, more)
     assert caught.value.sentence.startswith(
-        "FLUX.2 Klein 4B has no option resolution; it has aspect_ratio, steps, guidance, quality, format, seed"
+        "FLUX.2 Klein 4B has no option called resolution. It has aspect_ratio, steps, guidance, quality, format, seed"
     )
     assert "prompt" not in caught.value.sentence
 
@@ -91,14 +91,14 @@ def test_an_unknown_option_is_refused_with_the_known_ones(options: Options, more
 def test_some_names_cannot_be_set_by_members(name: str) -> None:
     properties: dict[str, Any] = {kept: {"type": "string"} for kept, _ in NOT_FOR_MEMBERS}
     model = model_of(**properties)
-    with pytest.raises(InvalidRequest, match=f"more: {name} cannot be set there; "):
+    with pytest.raises(InvalidRequest, match=rf"[Ss]et {name}\b"):
         build_params(model, {}, f"{name.upper()}=true")
 
 
 @pytest.mark.parametrize("name", COUNTS.split())
 def test_members_cannot_multiply_the_images_of_a_request(name: str) -> None:
     number: dict[str, Any] = {name: {"type": "integer", "default": 4, "minimum": 1}}
-    with pytest.raises(InvalidRequest, match=f"more: {name} cannot be set there; count has an option of its own"):
+    with pytest.raises(InvalidRequest, match=f"You can't set {name} in `more`"):
         build_params(model_of(**number), {}, f"{name}=4")
     assert build_params(model_of(**number), {}) == build_params(model_of(required=[name], **number), {}) == {name: 1}
     assert repeat({name: 4}, model_of(**number)) == {name: 1}
@@ -109,7 +109,7 @@ def test_members_cannot_multiply_the_images_of_a_request(name: str) -> None:
 @pytest.mark.parametrize("kind", [{"type": "string"}, {"type": "boolean"}, {"enum": ["auto", "disabled"]}, {"type": "array"}])
 def test_a_count_is_refused_whatever_its_type_is(name: str, kind: dict[str, Any]) -> None:
     named: dict[str, Any] = {name: kind}
-    with pytest.raises(InvalidRequest, match="count has an option of its own"):
+    with pytest.raises(InvalidRequest, match="Use the option for the number of images"):
         build_params(model_of(**named), {}, f"{name}=auto")
 
 
@@ -131,7 +131,7 @@ def test_a_count_is_sent_as_the_least_that_the_model_allows(number: dict[str, An
 @pytest.mark.parametrize("value", ['{"num_images": 4, "more": 1}', '[{"a": {"batchSize": 2}}]'])
 def test_a_count_within_a_value_is_refused_too(value: str) -> None:
     for kind in ({"type": "string"}, {"type": "array"}, {"type": ["array", "string"], "items": {"type": "object"}}):
-        with pytest.raises(InvalidRequest, match="count has an option of its own"):
+        with pytest.raises(InvalidRequest, match="Use the option for the number of images"):
             build_params(model_of(extra=kind), {}, f"extra='{value}'")
 
 
@@ -153,7 +153,7 @@ def test_a_comma_that_may_separate_thousands_is_refused() -> None:
 
 @pytest.mark.parametrize("value", ["https://evil.test/a.png", "data:image/png;base64,AA", " HTTP://x", "file:///etc/passwd"])
 def test_links_are_refused_as_values(value: str) -> None:
-    with pytest.raises(InvalidRequest, match="links are not taken here"):
+    with pytest.raises(InvalidRequest, match="can't be a link"):
         build_params(model_of(mask={"type": "string"}), {}, f'mask="{value}"')
 
 
@@ -168,8 +168,8 @@ def test_other_types_of_options() -> None:
     assert build_params(model, {}, "size=5") == {"size": 5}
     for more, allowed in [
         ("width=500", "a whole number from 256 to 1024 in steps of 64"),
-        ('tags="a,b,c"', "a list of values"),
-        ("size=0", "a whole number of 1 or more"),
+        ('tags="a,b,c"', "a list in quotes"),
+        ("size=0", "a whole number, 1 or more"),
         ("depth=1", "nothing you can type here"),
     ]:
         with pytest.raises(InvalidRequest, match=allowed):
@@ -177,7 +177,7 @@ def test_other_types_of_options() -> None:
 
 
 def test_other_required_parameters_are_requested_or_filled_in() -> None:
-    with pytest.raises(InvalidRequest, match="Model One needs style; give it in more, as style=value"):
+    with pytest.raises(InvalidRequest, match="Add style=value to `more`"):
         build_params(model_of(style={"type": "string"}, required=["prompt", "style"]), {})
     model = model_of(style={"type": "string", "default": "plain"}, required=["style", "seed"], seed={"type": "integer"})
     assert build_params(model, {}) == {"style": "plain"}
@@ -195,11 +195,11 @@ def test_any_text_in_more_is_parsed_or_refused(more: str) -> None:
 def test_a_prompt_is_stripped_and_its_length_is_limited() -> None:
     short = model_of(prompt={"type": "string", "maxLength": 5})
     assert check_prompt(short, "  an ox ", max_length=2000) == "an ox"
-    with pytest.raises(InvalidRequest, match="at most 5 characters is allowed, 6 were given"):
+    with pytest.raises(InvalidRequest, match="Shorten it to 5"):
         check_prompt(short, "an oxx", max_length=2000)
-    with pytest.raises(InvalidRequest, match="at most 3 characters"):
+    with pytest.raises(InvalidRequest, match="Shorten it to 3"):
         check_prompt(KLEIN, "an ox", max_length=3)
-    with pytest.raises(InvalidRequest, match="a description of the picture is needed"):
+    with pytest.raises(InvalidRequest, match="Describe the image"):
         check_prompt(KLEIN, " \n", max_length=3)
 
 
@@ -209,10 +209,10 @@ ONE = {"type": "string"}
 @pytest.mark.parametrize(
     ("model", "count", "sentence"),
     [
-        (model_of(), 1, "Model One takes no reference pictures, 1 was given."),
-        (model_of(input_image=ONE), 2, "Model One takes one reference picture, 2 were given."),
-        (model_of(input_image={"type": "array", "maxItems": 3}), 4, "Model One takes at most 3 reference pictures, 4 were given."),
-        (model_of(input_image=ONE, required=["input_image"]), 0, "Model One needs a reference picture, none was given."),
+        (model_of(), 1, "Model One can't use reference images. Remove the image, or choose another model."),
+        (model_of(input_image=ONE), 2, "Model One can use one reference image, not 2."),
+        (model_of(input_image={"type": "array", "maxItems": 3}), 4, "Model One can use up to 3 reference images, not 4."),
+        (model_of(input_image=ONE, required=["input_image"]), 0, "Model One needs a reference image. Attach one."),
     ],
 )
 def test_the_number_of_references_is_checked(model: ModelInfo, count: int, sentence: str) -> None:
@@ -229,18 +229,21 @@ def test_an_allowed_number_of_references_is_accepted(model: ModelInfo, count: in
 def test_seeds_of_several_images_stay_in_range() -> None:
     model = model_of(seed={"type": "integer", "minimum": 1, "maximum": 10})
     check_seed(model, 7, count=4)
-    with pytest.raises(InvalidRequest, match="seed: a whole number from 1 to 7 is allowed, 8 was given"):
+    with pytest.raises(InvalidRequest, match="seed must be a whole number from 1 to 7, not 8"):
         check_seed(model, 8, count=4)
-    with pytest.raises(InvalidRequest, match="has no option seed"):
+    with pytest.raises(InvalidRequest, match="has no option"):
         check_seed(model_of(), 1)
 
 
 def test_a_refusal_names_an_option_as_the_command_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(i18n._catalogues, "de", NullTranslations())
-    german = {"name_localizations": {"de": "seitenverhältnis"}, "name": "aspect_ratio", "type": 3}
-    commands.describe([{"name": "generate", "type": 1, "options": [german]}])
-    with i18n.speaking("de"), pytest.raises(InvalidRequest, match=r"^seitenverhältnis"):
-        build_params(KLEIN, {Idea.ASPECT_RATIO: "21:9"})
+    german = [
+        {"name_localizations": {"de": text}, "name": name, "type": 3}
+        for name, text in (("aspect_ratio", "seitenverhältnis"), ("steps", "schritte"))
+    ]
+    commands.describe([{"name": "generate", "type": 1, "options": german}])
+    with i18n.speaking("de"), pytest.raises(InvalidRequest, match="for schritte, not 99"):
+        build_params(KLEIN, {Idea.STEPS: 99})
     with i18n.speaking("de"):
         assert build_params(KLEIN, {}, "seitenverhältnis=4:3") == build_params(KLEIN, {}, "aspect_ratio=4:3")
     commands.describe([])

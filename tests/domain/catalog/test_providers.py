@@ -136,7 +136,7 @@ def test_defaults_that_decide_about_a_price_are_sent() -> None:
 
 
 def test_prices_of_unknown_options_are_refused() -> None:
-    with pytest.raises(ValueError, match="name qualty, which is not one of its options"):
+    with pytest.raises(ValueError, match="qualty, which isn't one of the model's options"):
         EndpointModel.model_validate({"id": "a", "options": {"quality": {}}, "prices": [{"when": {"qualty": "high"}, "credits": 1}]})
 
 
@@ -158,7 +158,7 @@ def test_oxlo_s_models_have_exactly_the_documented_options(name: str, size: str,
     assert (model.takes_references, model.max_references, model.seed_field) == (edits, int(edits), None)
     assert ("strength" in settable(model)) is edits
     assert build_params(model, {}) == build_params(model, {Idea.ASPECT_RATIO: "1:1"}) == {"size": size}
-    with pytest.raises(InvalidRequest, match=f"resolution: {size} is allowed, 64x64 was given"):
+    with pytest.raises(InvalidRequest, match=f"can't use 64x64 for resolution. Choose {size}"):
         build_params(model, {Idea.RESOLUTION: "64x64"})
 
 
@@ -167,16 +167,16 @@ def test_strength_needs_an_image() -> None:
     params = build_params(model, {Idea.STRENGTH: "0.4"})
     assert params == build_params(model, {}, "strength=0.4") == {"size": "512x512", "strength": 0.4}
     check_references(model, 1, params)
-    with pytest.raises(InvalidRequest, match="strength: it says how much a picture is changed, and no picture was given"):
+    with pytest.raises(InvalidRequest, match="Strength only applies to edits"):
         check_references(model, 0, params)
-    with pytest.raises(InvalidRequest, match="strength: a number from 0 to 1 is allowed, 2 was given"):
+    with pytest.raises(InvalidRequest, match="needs a number from 0 to 1 for strength, not 2"):
         build_params(model, {Idea.STRENGTH: 2})
 
 
 @pytest.mark.parametrize(("options", "more"), [({Idea.STRENGTH: 0.4}, ""), ({}, "strength=0.4")])
 @pytest.mark.parametrize(("name", "title"), [(SCHNELL, "Flux.1 Schnell"), (KLEIN_4B, "FLUX.2 Klein 4B")])
 def test_strength_is_refused_if_the_model_lacks_it(name: str, title: str, options: dict[Idea, float], more: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"{re.escape(title)} has no option strength"):
+    with pytest.raises(InvalidRequest, match=f"{re.escape(title)} has no option called strength"):
         build_params(merged().get(name), options, more)
 
 
@@ -186,7 +186,7 @@ def test_strength_is_recognized_under_each_of_its_names(name: str) -> None:
     model = model_of(**properties)
     params = build_params(model, {Idea.STRENGTH: "0.5"})
     assert (params, settable(model)) == ({name: 0.5}, ["strength"])
-    with pytest.raises(InvalidRequest, match="strength: it says how much a picture is changed"):
+    with pytest.raises(InvalidRequest, match="Strength only applies to edits"):
         check_references(model, 0, params)
 
 
@@ -220,7 +220,7 @@ def test_a_ratio_becomes_the_size_that_has_it(ratio: str | None, size: str | Non
 def test_a_ratio_without_a_size_is_refused_with_the_available_ones() -> None:
     with pytest.raises(InvalidRequest) as caught:
         build_params(model_of(**SIZES), {Idea.ASPECT_RATIO: "16:9"})
-    assert caught.value.sentence == "aspect_ratio: 1:1, 3:2 or 2:3 is allowed, 16:9 was given."
+    assert caught.value.sentence == "Model One can't do 16:9. Choose 1:1, 3:2 or 2:3."
 
 
 def test_a_ratio_is_shown_with_its_size() -> None:
@@ -232,7 +232,7 @@ def test_a_ratio_is_shown_with_its_size() -> None:
 
 
 def test_ratio_and_size_cannot_both_be_chosen() -> None:
-    with pytest.raises(InvalidRequest, match="resolution and aspect_ratio both choose the size here; one of them is enough"):
+    with pytest.raises(InvalidRequest, match="Use either resolution or aspect_ratio"):
         build_params(model_of(**SIZES), {Idea.ASPECT_RATIO: "3:2", Idea.RESOLUTION: "1024x1024"})
 
 
@@ -244,7 +244,7 @@ def test_of_several_sizes_with_one_ratio_the_default_is_used() -> None:
 
 @pytest.mark.parametrize("model", [model_of(resolution={"enum": ["1 MP", "2 MP"]}), model_of(size={"type": "string"}), model_of()])
 def test_without_listed_sizes_there_are_no_ratios(model: ModelInfo) -> None:
-    with pytest.raises(InvalidRequest, match="Model One has no option aspect_ratio"):
+    with pytest.raises(InvalidRequest, match="Model One has no option"):
         build_params(model, {Idea.ASPECT_RATIO: "1:1"})
 
 
@@ -300,5 +300,5 @@ def test_a_size_becomes_a_ratio_for_a_model_with_ratios_only() -> None:
         "size": "1536x1024",
         "tags": ["a"],
     }
-    with pytest.raises(InvalidRequest, match="aspect_ratio: 3:2 or 1:1 is allowed, 2:3 was given"):
+    with pytest.raises(InvalidRequest, match="Choose 3:2 or 1:1"):
         carry_over({"size": "1024x1536"}, with_sizes, with_ratios)

@@ -150,9 +150,9 @@ async def test_nobody_is_pinged_by_a_prompt(asked: Ask) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"steps": "99"}, "steps: a whole number from 1 to 50 is allowed, 99 was given."),
+        ({"steps": "99"}, "FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 99."),
         ({"resolution": "2 MP"}, "FLUX.2 Klein 4B has no option called resolution"),
-        ({"aspect_ratio": "3:2"}, "aspect_ratio: 1:1, 16:9, 9:16, 4:3 or 3:4 is allowed, 3:2 was given."),
+        ({"aspect_ratio": "3:2"}, "FLUX.2 Klein 4B can't do 3:2. Choose 1:1, 16:9, 9:16, 4:3 or 3:4."),
         ({"model": "flux-3"}, "There's no model called flux-3"),
         ({"more": "banana=1"}, "banana"),
         ({"more": "disable_safety_checker=true", "model": DEV}, "safety checker can't be turned off"),

@@ -98,7 +98,7 @@ async def test_options_have_the_names_of_the_command_options(env: Env, ada: Pers
 async def test_an_option_that_the_model_does_not_take_is_refused(ada: Person, asked: Ask) -> None:
     await ada.submit(await opened(ada, await asked()), prompt="at night", options="steps=99")
     told = await ada.message(lambda m: m.ephemeral)
-    assert told.content == "🚫 steps: a whole number from 1 to 50 is allowed, 99 was given."
+    assert told.content == "🚫 FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 99."
 
 
 async def test_further_references_follow_the_image(env: Env, ada: Person, asked: Ask) -> None:
