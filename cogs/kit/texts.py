@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core import markdown
 from bot.core.i18n import _, ngettext
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.money.quota import in_credits
+from bot.domain.money.quota import in_credits, plural_count, with_unit
 
 CONTENT_MAX = 2000  # characters of a message
 ALT_MAX = 1024  # characters of an attachment's description
@@ -29,14 +29,13 @@ def price(model: ModelInfo) -> str:
     if model.price_microcredits is None:
         return _("no price yet")
     amount = in_credits(model.price_microcredits, up=True)
-    words = ngettext("{amount} credit per image", "{amount} credits per image", _plural_count(amount)).format(amount=amount)
+    words = ngettext("{amount} credit per image", "{amount} credits per image", plural_count(amount)).format(amount=amount)
     return _("usually {price}").format(price=words) if model.price_varies else words
 
 
 def amount_of(micro: int) -> str:
     """An amount of microcredits, in words."""
-    amount = in_credits(micro, up=True)
-    return ngettext("{amount} credit", "{amount} credits", _plural_count(amount)).format(amount=amount)
+    return with_unit(micro, up=True)
 
 
 def duration(ms: int | None) -> str:
@@ -50,8 +49,3 @@ def meter(available: int, held: int, size: int, *, width: int = 20) -> str:
     left = max(0, min(width, available * width // max(size, 1)))
     shaded = max(0, min(width - left, -(-held * width // max(size, 1))))
     return "`" + "█" * left + "▒" * shaded + "░" * (width - left - shaded) + "`"
-
-
-def _plural_count(amount: str) -> int:
-    """The count that picks the plural form for an amount, which may be a fraction."""
-    return 1 if amount == "1" else 2

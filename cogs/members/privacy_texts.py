@@ -66,7 +66,7 @@ SUBJECTS = (
         tables=frozenset({"reactions"}),
         name=N_("Reactions"),
         what=N_("which emoji the bot acted on, and on which message."),
-        how_long=_UNTIL_ERASED,
+        how_long=N_("30 days. Stars: until you delete your data."),
     ),
     Subject(
         tables=frozenset({"reports", "blocks", "strikes", "cases", "audit"}),
@@ -136,7 +136,7 @@ def before_erasing() -> str:
         _("Your requests, images, settings, styles, tray and reactions are deleted now. This can't be undone."),
         "- " + _("Messages with your images are deleted where the bot can. Dismiss the ones that only you see."),
         "- " + _("Queued images are cancelled. Images that are being generated can't always be stopped, but are never shown."),
-        "- " + _("Edits that others made of your images stay. The copies they were made from are deleted."),
+        "- " + _("Other members' edits of your images stay. The originals that they edited are deleted."),
         "- " + _("Servers keep moderation records under your user ID, without your prompts or images."),
         "- " + _("Credit totals stay under a random ID. If you pay for others, that ends and the rest is refunded."),
         "- " + _("Your remaining credits stay, so deleting your data doesn't refill them."),

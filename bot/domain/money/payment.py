@@ -124,21 +124,24 @@ class _Sentences:
     costs: str
     costs_beside_held: str
     never: str
+    none: str
     no_refill: str
 
 
 _OWN = _Sentences(
-    costs=N_("This costs {price} credits, and you have {left}."),
-    costs_beside_held=N_("This costs {price} credits, and you have {left} ({reserved} more are reserved for images in progress)."),
-    never=N_("You can never have more than {size} credits. Choose fewer images or a cheaper model."),
+    costs=N_("This costs {price}, and you have {left}."),
+    costs_beside_held=N_("This costs {price}, and you have {left} ({reserved} more are reserved for images in progress)."),
+    never=N_("You can never have more than {size}. Choose fewer images or a cheaper model."),
+    none=N_("You don't get any credits here."),
     no_refill=N_("Your credits don't refill on their own. Ask the people who run this bot."),
 )
 _POOL = _Sentences(
-    costs=N_("This costs {price} credits, and this server's shared pool has {left}."),
+    costs=N_("This costs {price}, and this server's shared pool has {left}."),
     costs_beside_held=N_(
-        "This costs {price} credits, and this server's shared pool has {left} ({reserved} more are reserved for images in progress)."
+        "This costs {price}, and this server's shared pool has {left} ({reserved} more are reserved for images in progress)."
     ),
-    never=N_("The pool can never have more than {size} credits. Choose fewer images or a cheaper model."),
+    never=N_("The pool can never have more than {size}. Choose fewer images or a cheaper model."),
+    none=N_("The pool doesn't get any credits."),
     no_refill=N_("The pool doesn't refill on its own. Ask this server's managers."),
 )
 _ENOUGH_AT = N_("There will be enough <t:{at}:R>.")
@@ -171,12 +174,12 @@ def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str
     if at is not None:
         then = _ENOUGH_AT
     elif price > size:
-        then = sentences.never
+        then = sentences.never if size else sentences.none
     # Two complete sentences.
     return f"{costs} {_(then)}".format(
-        price=quota.in_credits(price, up=True),
+        price=quota.with_unit(price, up=True),
         left=quota.in_credits(funds.available),
         reserved=quota.in_credits(funds.held),
-        size=quota.in_credits(size),
+        size=quota.with_unit(size),
         at=0 if at is None else -(-at // 1000),
     )

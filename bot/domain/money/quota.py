@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from bot.core.i18n import ngettext
 from bot.core.numbers import number
 
 MICRO = 1_000_000  # microcredits in a credit
@@ -114,3 +115,14 @@ def in_credits(micro: int, *, up: bool = False) -> str:
     hundredths, rest = divmod(abs(micro), MICRO // 100)
     hundredths += bool(rest) and up
     return number(Decimal(-hundredths if micro < 0 else hundredths) / 100)
+
+
+def with_unit(micro: int, *, up: bool = False) -> str:
+    """Like `in_credits`, with the unit: "1 credit", "1.4 credits"."""
+    amount = in_credits(micro, up=up)
+    return ngettext("{amount} credit", "{amount} credits", plural_count(amount)).format(amount=amount)
+
+
+def plural_count(amount: str) -> int:
+    """The count that picks the plural form for an amount, which may be a fraction."""
+    return 1 if amount == "1" else 2

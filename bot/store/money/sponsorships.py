@@ -51,8 +51,8 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
     balances = ledger.lock(conn, [host, sponsorship.account], now)
     source, target = balances[host.name], balances[sponsorship.account.name]
     if source.available < sponsorship.cap:
-        cap, left = quota.in_credits(sponsorship.cap, up=True), quota.in_credits(source.available)
-        raise OutOfCredit(_("You can't sponsor {cap} credits, because you only have {left}.").format(cap=cap, left=left))
+        cap, left = quota.with_unit(sponsorship.cap, up=True), quota.in_credits(source.available)
+        raise OutOfCredit(_("You can't sponsor {cap}, because you only have {left}.").format(cap=cap, left=left))
     row = {name: getattr(sponsorship, name) for name in _ROW}
     conn.execute(insert(sponsorships).values({**row, "host_account": host.name, "state": SponsorshipState.OPEN}))
     transfers.move(conn, source, target, amount=sponsorship.cap, entry=Entry.SPONSOR, now=now, by_id=sponsorship.host_id)

@@ -66,8 +66,8 @@ def gift(
         return False
     source, target = balances[giver.name], balances[receiver.name]
     if source.available < amount:
-        wanted, left = quota.in_credits(amount, up=True), quota.in_credits(source.available)
-        raise OutOfCredit(_("You can't give {wanted} credits, because you only have {left}.").format(wanted=wanted, left=left))
+        wanted, left = quota.with_unit(amount, up=True), quota.in_credits(source.available)
+        raise OutOfCredit(_("You can't give {wanted}, because you only have {left}.").format(wanted=wanted, left=left))
     move(conn, source, target, amount=amount, entry=Entry.GIFT, key=key, now=now, by_id=by_id, note=note)
     return True
 
@@ -103,8 +103,10 @@ def check_giveable(conn: Connection, account: str, amount: int) -> None:
     """Raise `OutOfCredit` if less than `amount` came into a member's account from managers and members."""
     left = max(0, ledger.earned(conn, account))
     if left < amount:
-        sentence = _("You can give {left} credits here. Only credits you were granted or given can be passed on.")
-        raise OutOfCredit(sentence.format(left=quota.in_credits(left)))
+        if not left:
+            raise OutOfCredit(_("You have no credits to give here. Only credits you were granted or given can be passed on."))
+        sentence = _("You can give {left} here. Only credits you were granted or given can be passed on.")
+        raise OutOfCredit(sentence.format(left=quota.with_unit(left)))
 
 
 def was_done(conn: Connection, key: str) -> bool:

@@ -102,7 +102,7 @@ async def test_a_second_account_cannot_pass_on_the_credits_that_everybody_gets(a
     await change_rules(app, **OWN)
     for channel in ("studio", "private"):
         await ada.slash("gift", channel, member=ben.id, credits=1)
-        await refused(ada, "You can give 0 credits here", channel)
+        await refused(ada, "You have no credits to give here", channel)
     assert await granted_left(app, ben) == 0
 
 
@@ -149,7 +149,7 @@ async def test_a_gift_reaction_without_credit_is_marked_and_explained(app: App, 
     made = await asked()
     await ben.react(await ben.message(lambda m: m.id == made.id), "🪙")
     await ben.message(lambda m: m.id == made.id and "🚫" in m.reactions)
-    await ben.message(lambda m: "You can give 0 credits here" in m.content, "dm")
+    await ben.message(lambda m: "You have no credits to give here" in m.content, "dm")
 
 
 # --- /leaderboard ----------------------------------------------------------------------------------------------------

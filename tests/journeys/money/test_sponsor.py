@@ -111,7 +111,7 @@ async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
 
 async def test_there_is_one_host_at_a_time_and_at_most_their_balance(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("sponsor start", credits=5)
-    await ada.message(lambda m: "You can give 0 credits here" in m.content)
+    await ada.message(lambda m: "You have no credits to give here" in m.content)
     await begun(app, ada, credits=5)
     await grant(app, ben, 1000)
     await ben.slash("sponsor start", credits=5)

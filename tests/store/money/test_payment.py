@@ -135,7 +135,7 @@ async def test_each_month_has_its_own_budget(store: Store) -> None:
 async def test_a_refusal_by_an_empty_pool_names_the_pool(store: Store) -> None:
     await order(store, Payment(payer=pool(2)), new_job(images=2))
     assert await refusal(store, Payment(payer=pool(2))) == (
-        "This costs 1 credits, and this server's shared pool has 0 (2 more are reserved for images in progress). "
+        "This costs 1 credit, and this server's shared pool has 0 (2 more are reserved for images in progress). "
         "The pool doesn't refill on its own. Ask this server's managers."
     )
 

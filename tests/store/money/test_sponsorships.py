@@ -57,7 +57,7 @@ async def test_beginning_is_idempotent(store: Store) -> None:
 
 
 async def test_a_host_cannot_sponsor_more_than_they_have(store: Store) -> None:
-    with pytest.raises(OutOfCredit, match=r"You can't sponsor 11 credits, because you have 10\."):
+    with pytest.raises(OutOfCredit, match=r"You can't sponsor 11 credits, because you only have 10\."):
         await begin(store, 11)
     assert await store.read(sponsorships.current, THREAD, 0) is None
 

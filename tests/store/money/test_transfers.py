@@ -50,7 +50,7 @@ async def test_simultaneous_gifts_in_both_directions_do_not_deadlock(store: Stor
 async def test_an_amount_on_hold_cannot_be_given(store: Store) -> None:
     await order(store, Payment(payer=ANN), new_job(images=4))
     await order(store, Payment(payer=ANN), new_job(images=4))
-    with pytest.raises(OutOfCredit, match=r"You can't give 3 credits, because you have 2\."):
+    with pytest.raises(OutOfCredit, match=r"You can't give 3 credits, because you only have 2\."):
         await give(store, 3)
 
 
