@@ -161,6 +161,11 @@ async def test_a_signal_stops_the_bot_gracefully(number: signal.Signals, env: En
     assert (process.returncode, b"Traceback" in err) == (0, False)
 
 
+async def test_a_misspelt_name_in_the_environment_is_in_the_log_of_the_start(env: Env, folder: Path) -> None:
+    async with started("run", folder=folder, environ=env.environment(METRICS_PRT="5")) as process:
+        assert "did you mean METRICS_PORT?" in await line_with(process.stderr, "METRICS_PRT in the environment is not a setting")
+
+
 async def test_sync_registers_the_commands(env: Env, folder: Path) -> None:
     ran = await run("sync", folder=folder, environ=env.environment())
     assert (ran.code, ran.out) == (0, "The commands are registered.\n")

@@ -124,14 +124,15 @@ class _Reading:
         """The settings in a file, as text by name."""
         found = {}
         for number, name, value in _lines(path) if path is not None and path.exists() else ():
-            if name is None:
+            if name in NAMES:
+                found[name] = value or ""
+            elif value is None:  # perhaps a key without its name, so it is not repeated
                 self.wrong.append(f"Line {number} of {path} must be NAME=value.")
-            elif name in NAMES:
-                found[name] = value
             else:
                 near = complaints.nearest(name, NAMES)
                 self.mistaken.add((near or "").removesuffix("_FILE"))
-                self.wrong.append(complaints.unknown(name, place=path, near=near))
+                is_shown = near or complaints.is_shown(name)
+                self.wrong.append(complaints.unknown(name if is_shown else f"Line {number}", place=path, near=near))
         return found
 
     def secret_files(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -145,7 +146,8 @@ class _Reading:
                 values[name.removesuffix("_FILE")] = Path(path).read_text("utf-8")
             except (OSError, ValueError) as error:  # a ValueError where it is no text
                 self.mistaken.add(name.removesuffix("_FILE"))
-                self.wrong.append(f"{name} is {path}, which can't be read ({_reason(error)}).")
+                is_now = f" is {path}, which" if "/" in path else " names a file that"  # without a slash it may be the secret itself
+                self.wrong.append(f"{name}{is_now} can't be read ({_reason(error)}).")
         return values
 
     def validate(self, values: Mapping[str, str]) -> Settings:
@@ -162,17 +164,15 @@ class _Reading:
         return self.validate({name: value for name, value in values.items() if name not in names})
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str | None, str]]:
-    """Line number, name and value of each setting in a file; no name where a line cannot be read. Raises `StartError`."""
+def _lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
+    """Line number, name and value of each setting in a file; no value where the line is not NAME=value. Raises `StartError`."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         raise StartError(f"{path} can't be read ({_reason(error)}).") from error
     for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            yield binding.original.line, None, ""
-        elif binding.key is not None:
-            yield binding.original.line, binding.key, binding.value or ""
+        if binding.error or binding.key is not None:
+            yield binding.original.line, binding.key or "", binding.value
 
 
 def _reason(error: OSError | ValueError) -> str:

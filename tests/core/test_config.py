@@ -177,6 +177,14 @@ def test_a_secret_under_a_wrong_name_is_not_repeated(value: str) -> None:
     assert not [part for part in value.split() if len(part) > 1 and part in refusal({**ENOUGH, "LOG_LEVEL": value})]
 
 
+@pytest.mark.parametrize("line", ["{}", "{}=", "{}: x", "={}", "DISCORD_TOKEN_FILE={}", "DISCORD_TOKEN {}", "export {}", "'{}'=1"])
+@pytest.mark.parametrize("secret", ["MTIzNDU2Nzg5MDEyMzQ1.Gabcde.f_ghijklmnopqrstuvwxyz", "0123456789abcdef0123456789abcdef"])
+def test_a_secret_on_a_wrong_line_is_not_repeated(line: str, secret: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text(line.format(secret))
+    assert secret not in refusal(ENOUGH, path)
+
+
 def test_settings_do_not_show_their_secrets() -> None:
     settings = load(DATABASE_URL="postgresql://easel:hunter2@db/easel")
     shown = f"{settings!r} {settings} {settings.model_dump()}"
