@@ -39,7 +39,7 @@ $(READY): requirements-dev.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Easel needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
 	@echo "Installing Easel's dependencies into $(VENV), about a minute the first time..."
 	@"$(PYTHON)" -m venv $(VENV)
-	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< || echo failed; } | { \
+	@trap 'echo "Stopped; run make again to continue."; exit 130' INT; { $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< || echo failed; } | { \
 	  count=0; while read -r word _; do case "$$word" in \
 	    Collecting) count=$$((count + 1)); [ $$((count % 10)) -ne 0 ] || echo "  $$count packages of about $$(grep -c == $<)";; \
 	    Installing) echo "  unpacking them, which takes as long again";; \

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -14,7 +16,8 @@ PYTHON = """#!/bin/sh
 case "$1 $2" in
   "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python";;
   "-m pip") if [ -e broken ]; then echo "ERROR: no network" >&2; exit 1; fi
-    for name in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "Collecting package-$name==1.0"; done; echo "Installing collected packages: many";;
+    for name in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "Collecting package-$name==1.0"; done; echo "Installing collected packages: many"
+    if [ -e slow ]; then exec sleep 60; fi;;
   "-m bot") shift 2; echo "bot $*";;
 esac
 """
@@ -57,6 +60,20 @@ def test_an_installation_that_failed_is_begun_again(folder: Path) -> None:
     assert "The installation failed; see above. Run make again to retry." in failed.stderr
     (folder / "broken").unlink()
     assert make(folder, "run").stdout.splitlines() == [*INSTALLING, "bot run"]
+
+
+def test_ctrl_c_during_the_installation_ends_with_a_sentence(folder: Path) -> None:
+    (folder / "slow").touch()
+    command = ["make", f"PYTHON={folder}/python3", "demo"]
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert [next(process.stdout).rstrip() for _ in INSTALLING] == INSTALLING
+        os.killpg(process.pid, signal.SIGINT)
+        assert "Stopped; run make again to continue." in process.stdout.read()
+    (folder / "slow").unlink()
+    assert make(folder, "demo").stdout.splitlines() == [*INSTALLING, "bot demo"]
 
 
 def test_help_lists_what_a_newcomer_needs_first(folder: Path) -> None:

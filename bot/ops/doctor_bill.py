@@ -30,7 +30,7 @@ _TOLERANCE_USD = Decimal("0.01")  # an image that was ordered just before the mo
 async def examine_bill(settings: Settings, *, show: Show) -> bool:
     """Show how charges and counted costs compare, and return whether they agree. It works beside a running bot. Raises `StartError`."""
     findings = [await _compare(settings, each) for each in settings.providers if isinstance(each, OxenSettings)]
-    for finding in findings or [warn("no image API that is used says what it charged.")]:
+    for finding in findings or [warn("no image API in use reports its charges.")]:
         show(replace(finding, check="bill"))
     return all(finding.severity is Severity.OK for finding in findings)
 
@@ -50,7 +50,7 @@ async def _compare(settings: Settings, oxen: OxenSettings) -> Finding:
     )
     if abs(ours - counted) <= _TOLERANCE_USD:
         return ok(told)
-    return warn(f"{told} Charges are read every hour; until then the highest possible cost counts.")
+    return warn(f"{told} Charges are read every hour; until then the highest possible cost is counted.")
 
 
 def _of_this_bot(conn: Connection, *, provider: str, charges: Mapping[str, Decimal]) -> Decimal:
