@@ -51,6 +51,9 @@ class EditEncoding(StrEnum):
 _ADDRESS = Expected(phrase="an address that starts with https:// (or http:// on your own machine)")
 _KEY = Expected(phrase="one line of plain characters")
 _LIST = Expected(phrase="a JSON list of objects")
+_OPTIONS = Expected(phrase="an object with a JSON Schema for each option")
+_SIZES = Expected(phrase="a list of sizes such as 1024x1024 in pixels, or auto")
+_WHEN = Expected(phrase='an object with values of options, such as {"quality": "high"}')
 _NAME = Expected(phrase="small letters, digits, - and _, at most 32 characters")
 
 
@@ -70,7 +73,7 @@ def _sizes(value: tuple[str, ...]) -> tuple[str, ...]:
     sizes = tuple(size.strip().lower() for size in value)
     for size in sizes:
         if size != "auto" and not _SIZE.fullmatch(size):
-            raise ValueError("must be sizes such as 1024x1024 in pixels, or auto")
+            raise ValueError(f"must be {_SIZES.phrase}")
     return sizes
 
 
@@ -85,7 +88,7 @@ class OptionPrice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    when: Mapping[str, str | int | float | bool] = Field(min_length=1)  # option name to value; all must match
+    when: Annotated[Mapping[str, str | int | float | bool], _WHEN] = Field(min_length=1)  # option name to value; all must match
     credits: Credits  # per image
 
 
@@ -97,12 +100,14 @@ class EndpointModel(BaseModel):
     id: str = Field(min_length=1, max_length=100)  # the endpoint's id for it
     title: str = Field("", max_length=100)  # empty: the id
     summary: str = Field("", max_length=500)
-    sizes: Annotated[tuple[str, ...], AfterValidator(_sizes)] = ()  # the first is the default; empty: the endpoint decides
+    sizes: Annotated[tuple[str, ...], AfterValidator(_sizes), _SIZES] = ()  # the first is the default; empty: the endpoint decides
     edits: bool = False  # accepts an image to change
     max_references: int = Field(1, ge=1, le=16)  # images per edit; more than one are sent as a list
     strength: bool = False  # accepts `strength` in edits: 0 keeps the image, 1 replaces it
     price_credits: Credits | None = None  # per image; None: the endpoint's price
-    options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  # more parameters by name, each a JSON Schema
+    options: Annotated[Mapping[str, Mapping[str, Any]], _OPTIONS] = Field(
+        default_factory=dict
+    )  # more parameters by name, each a JSON Schema
     prices: tuple[OptionPrice, ...] = ()  # the first that matches is used, else `price_credits`; an option left open counts as the dearest
 
     @model_validator(mode="after")

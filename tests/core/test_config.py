@@ -97,7 +97,7 @@ def test_every_missing_setting_is_named_at_once() -> None:
         (
             "OPENAI_ENDPOINTS",
             '[{"name": "a", "base_url": "http://x", "models": [{"id": "m", "sizes": ["1:1"]}]}]',
-            ", entry 1, models 1, sizes must be sizes such as 1024x1024",
+            ", entry 1, models 1, sizes must be a list of sizes such as 1024x1024",
         ),
         (
             "OPENAI_ENDPOINTS",
@@ -122,26 +122,46 @@ def test_no_sentence_is_pydantic_s(name: str, value: str) -> None:
 
 
 def test_every_part_of_an_endpoint_is_described_in_our_words() -> None:
-    model = {"id": 1, "edits": 3, "max_references": 99, "strength": "x", "options": 5, "prices": [{"when": {}}], "colour": "red"}
-    entry = {"name": "a", "base_url": "http://x", "edit_encoding": "x", "timeout_s": 0, "models": [{"id": "m"}, model]}
+    model = {
+        "id": 1,
+        "edits": 3,
+        "max_references": 99,
+        "strength": "x",
+        "options": 5,
+        "prices": [{"when": {}}],
+        "sizes": [1],
+        "colour": "red",
+    }
+    entry = {"name": "a", "base_url": "http://x", "edit_encoding": "x", "timeout_s": 0, "models": [{"id": "m"}, model, "m"]}
     assert refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([entry, {**entry, "models": 7}])}).splitlines() == [
         f"OPENAI_ENDPOINTS, {each}."
         for each in (
             "entry 1, edit_encoding must be json_base64, json_data_uri, multipart or multipart_list",
             "entry 1, models 2, id must be text of at most 100 characters",
+            "entry 1, models 2, sizes must be a list of sizes such as 1024x1024 in pixels, or auto",
             "entry 1, models 2, edits must be true or false",
             "entry 1, models 2, max_references must be a whole number from 1 to 16",
             "entry 1, models 2, strength must be true or false",
-            "entry 1, models 2, options must be an object",
+            "entry 1, models 2, options must be an object with a JSON Schema for each option",
             "entry 1, models 2, prices 1, when must not be empty",
             "entry 1, models 2, prices 1, credits is missing",
             "entry 1, models 2, colour is not known; check the spelling",
+            "entry 1, models 3 must be an object",
             "entry 1, timeout_s must be a number above 0, at most 3600",
             "entry 2, edit_encoding must be json_base64, json_data_uri, multipart or multipart_list",
             "entry 2, models must be a list",
             "entry 2, timeout_s must be a number above 0, at most 3600",
         )
     ]
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "0123456789abcdef0123456789abcdef"])
+def test_a_name_in_json_stays_on_its_line_and_is_not_repeated_if_it_may_be_a_key(name: str) -> None:
+    model = {"id": "m", name: 1, "prices": [{"when": {name: {}}, "credits": 1}]}
+    sentence = refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([{"name": "a", "base_url": "http://x", "models": [model]}])})
+    lines = sentence.splitlines()
+    assert [line.startswith("OPENAI_ENDPOINTS, entry 1, models 1, ") for line in lines] == [True] * len(lines)
+    assert "0123456789" not in sentence
 
 
 def test_every_wrong_value_missing_setting_and_misspelt_name_is_told_at_once(tmp_path: Path) -> None:

@@ -58,12 +58,14 @@ def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str
 
 def wrong(problem: Mapping[str, Any], *, fields: type[BaseModel], value: str | None) -> str:
     """About one wrong setting, or one part of it. `problem` is an error of pydantic; `value` is shown, and None for a secret."""
-    name, *inner = problem["loc"]
-    if _model_in(fields.model_fields[name].annotation) is None:  # a short value, which is described as a whole
-        inner = []
-    where = ", ".join([str(name).upper(), *_path(inner)])
+    path: Sequence[str | int] = problem["loc"]
+    known, field = _field(fields, path)
+    if problem["type"] != "extra_forbidden":
+        path = known
+    where = ", ".join([str(path[0]).upper(), *_path(path[1:])])
     is_now = f"; it is {value!r}" if value is not None and is_shown(value) else ""
-    return f"{where} {_predicate(problem, _field(fields, [name, *inner]))}{is_now}."
+    sentence = f"{where} {_predicate(problem, field)}{is_now}."
+    return "".join(each if each.isprintable() else " " for each in sentence)  # one line, whatever the names in it are
 
 
 def is_shown(value: str) -> bool:
@@ -71,7 +73,7 @@ def is_shown(value: str) -> bool:
     return len(value) <= _SHOWN_MAX and ("://" in value or not _KEY_LIKE.search(value))
 
 
-def _predicate(problem: Mapping[str, Any], field: FieldInfo | None) -> str:
+def _predicate(problem: Mapping[str, Any], field: FieldInfo) -> str:
     match problem["type"]:
         case "value_error":  # of a validator of ours
             return str(problem["ctx"]["error"])
@@ -79,10 +81,12 @@ def _predicate(problem: Mapping[str, Any], field: FieldInfo | None) -> str:
             return "is missing"
         case "extra_forbidden":
             return "is not known; check the spelling"
+        case "model_type" | "model_attributes_type":
+            return "must be an object"
         case "string_too_short" | "too_short":
             return "must not be empty"
         case _:
-            return f"must be {expected(field)}" if field else "is not a value that can be used here"
+            return f"must be {expected(field)}"
 
 
 def _path(parts: Iterable[str | int]) -> Iterator[str]:
@@ -95,18 +99,20 @@ def _path(parts: Iterable[str | int]) -> Iterator[str]:
         else:
             if name and name != "entry":
                 yield name
-            name = part or ""
+            name = part if part and is_shown(part) else "a name"
 
 
-def _field(fields: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
-    """The field at a path; None if it is inside of something that has no fields, such as a mapping."""
-    model: type[BaseModel] | None = fields
-    field = None
-    for part in path:
-        if isinstance(part, str):
-            field = model.model_fields.get(part) if model else None
-            model = _model_in(field.annotation) if field else None
-    return field
+def _field(fields: type[BaseModel], path: Sequence[str | int]) -> tuple[Sequence[str | int], FieldInfo]:
+    """How far a path leads, and the field there: what is inside of a short value or a mapping has no field, and is described as a whole."""
+    field = fields.model_fields[str(path[0])]
+    known = 1
+    for index, part in enumerate(path[1:], start=2):
+        model = _model_in(field.annotation)
+        if model is None or (isinstance(part, str) and part not in model.model_fields):
+            break
+        field = model.model_fields[part] if isinstance(part, str) else field
+        known = index
+    return path[:known], field
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
