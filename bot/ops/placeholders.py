@@ -91,7 +91,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "provider": "an image service's name",
     "quota": "a command, as a link",
     "ratio": "an aspect ratio, such as 16:9",
-    "reason": "why, as a few words or a sentence without a full stop",
+    "reason": "why, as a few words or a sentence",
     "reasons": "one sentence or more",
     "receiver": "a member, as a mention",
     "references": "how long, such as “7 days”",

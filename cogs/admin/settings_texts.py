@@ -17,7 +17,7 @@ Titles = Callable[[str], str]
 
 OFFENCES: Mapping[Offence, str] = {
     Offence.PROMPT_BLOCKED: N_("blocked prompt"),
-    Offence.RESULT_BLOCKED: N_("blocked result"),
+    Offence.RESULT_BLOCKED: N_("blocked image"),
     Offence.PICTURE_DELETED: N_("deleted image"),
     Offence.FALSE_FLAG: N_("false flag"),
 }

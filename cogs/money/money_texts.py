@@ -166,7 +166,7 @@ def stopped(sponsorship: Sponsorship, returned: int) -> str:
     back = _("Ended. {host} got {amount} back.").format(amount=amount_of(returned), host=f"<@{sponsorship.host_id}>")
     if not sponsorship.held:
         return f"💛 {back}"
-    return f"💛 {back} " + _("Credits reserved for images in progress follow if they aren't used.")
+    return f"💛 {back} " + _("Credits reserved for images in progress come back later if they aren't used.")
 
 
 # --- the leaderboard -------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Channels(Section):
     @model_validator(mode="after")
     def _not_both(self) -> Self:
         if both := set(self.allowed) & set(self.denied):
-            raise ValueError(_("Channel {channel} can't be both allowed and denied.").format(channel=min(both)))
+            raise ValueError(_("Channel {channel} can't be both allowed and blocked.").format(channel=min(both)))
         return self
 
     def open_in(self, channel_ids: tuple[int, ...]) -> bool:
