@@ -25,7 +25,7 @@ from cogs.kit.translator import LIMITS, Translator, fits
 from sandbox.person import Person
 from tests.env.app import Env
 
-GERMAN = "steps: Erlaubt ist eine ganze Zahl von 1 bis 50, angegeben wurde 99."
+GERMAN = "FLUX.2 Klein 4B braucht bei schritte eine ganze Zahl von 1 bis 50, nicht 99."
 ENGLISH = "FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 99."
 LOCALES = [locale.value for locale in discord.Locale if i18n.supported(locale.value)]
 COMMAND_CHARACTERS_MAX = 8000  # Discord counts the longest language of each text
