@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from gettext import NullTranslations
@@ -195,6 +196,10 @@ async def test_a_task_keeps_the_language_it_was_started_in() -> None:
 # --- Discord's menus -------------------------------------------------------------------------------------------------
 
 
+def _forms(text: Any) -> tuple[str, ...]:
+    return tuple(text) if isinstance(text, list | tuple) else (text,)
+
+
 async def payloads() -> list[dict[str, Any]]:
     """The commands as they are registered."""
     tree = await load.command_tree()
@@ -244,6 +249,20 @@ async def test_no_translated_name_is_lost(locale: str) -> None:
     kept = {named(part, locale) for command in await payloads() for part in within(command)}
     texts = translations.read_catalogue(i18n.FOLDER / f"{locale.partition('-')[0]}.po")
     assert {text.string for text in texts if text.string and str(text.context).endswith(" name")} - kept == set()
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+async def test_a_translation_names_commands_as_discord_shows_them(language: str) -> None:
+    tree = await load.command_tree()
+    commands.describe([await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()])
+    paths = sorted((path for spoken, path in commands._names if spoken == language and ":" not in path), key=len, reverse=True)
+    named = re.compile(rf"(?<![\w<])/({'|'.join(map(re.escape, paths))})(?![\w:])")
+    catalogue = translations.read_catalogue(i18n.FOLDER / f"{language}.po")
+    forms = [each for text in catalogue for each in zip(_forms(text.id), _forms(text.string), strict=False)]
+    found = [(path, translated) for english, translated in forms for path in named.findall(english)]
+    assert len(found) > 20
+    with i18n.speaking(language):
+        assert [(path, translated) for path, translated in found if commands.shown(path) not in translated] == []
 
 
 async def test_a_commands_texts_are_within_discords_limit() -> None:

@@ -68,7 +68,7 @@ async def test_a_style_of_the_same_name_replaces_the_old_one(ada: Person) -> Non
     ("given", "refusal"),
     [
         ({"options": "colour=red"}, "can set aspect_ratio, steps"),
-        ({"options": "aspect_ratio=7:11", "model": DEV}, "aspect_ratio"),
+        ({"options": "aspect_ratio=7:11", "model": DEV}, "can't do 7:11"),
         ({"options": "aspect_ratio"}, "name=value"),
         ({"prefix": " "}, "needs a prefix, a suffix, a model or options"),
         ({"prefix": "x", "model": "no such"}, "There's no model"),

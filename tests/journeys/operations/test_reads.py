@@ -50,7 +50,7 @@ async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: T
     ("command", "values", "words"),
     [
         ("pause", {}, "Image creation is paused"),
-        ("flags", {"quorum": 5}, "5 flags hide an image"),
+        ("flags", {"needed": 5}, "5 flags hide an image"),
         ("members", {}, "leaderboard"),
         ("panel", {}, "Easel on"),
         ("rules test", {"prompt": "a red fox"}, "a red fox"),

@@ -147,7 +147,7 @@ async def test_a_refusal_is_in_the_caller_s_language(store: Store, monkeypatch: 
 
     monkeypatch.setitem(i18n._catalogues, "de", Shouting())
     with i18n.speaking("de"):
-        assert (await refusal(store, Payment(payer=member(credits_=0)))).startswith("THIS COSTS 1 CREDITS, AND YOU HAVE 0.")
+        assert (await refusal(store, Payment(payer=member(credits_=0)))).startswith("THIS COSTS 1 credit, AND YOU HAVE 0.")
 
 
 # --- races -----------------------------------------------------------------------------------------------------------
