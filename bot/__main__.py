@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -161,7 +162,18 @@ VERBS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code."""
+    """Run one verb and return the exit code; it is 1 if the output was closed before all of it was written, as `head` does."""
+    try:
+        try:
+            return _run_verb(arguments)
+        finally:
+            sys.stdout.flush()  # also after --help, which exits
+    except BrokenPipeError:  # only of the output: the clients of sockets raise errors of their own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left as it exits
+        return WRONG
+
+
+def _run_verb(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     log.set_up(level="INFO", form="console", known_secrets=())
     try:
@@ -170,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say("Stopped.", WRONG)
     except ModuleNotFoundError as error:  # of a development tool, or of an installation that was cut short
         return _say(missing_package(error, sys.argv[1:] if arguments is None else arguments), NOT_STARTED)
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 - nothing catches it later: it is logged with its secrets removed, never printed as it is
         known = _known(error)
         if known is None:

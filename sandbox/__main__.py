@@ -1,4 +1,7 @@
-"""`python -m sandbox [--port N] [--fast]`: runs the local Discord and the local image APIs until interrupted."""
+"""`python -m sandbox [--port N] [--fast]`: runs the local Discord and the local image APIs until interrupted.
+
+Exit codes: 0 stopped, 1 it could not start, 2 a package is missing.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,12 @@ import os
 import signal
 import sys
 
-from sandbox import discord, images
-from sandbox.faults import Switchboard
+try:
+    from sandbox import discord, images
+    from sandbox.faults import Switchboard
+except ModuleNotFoundError as error:
+    print(f"The sandbox needs the development packages; `make setup` installs them ({error.name} is missing).", file=sys.stderr)
+    sys.exit(2)
 
 _PRIVILEGED_INTENTS = frozenset({"message_content", "members"})  # enabled for this application; a bot need not request them
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -105,6 +106,22 @@ async def test_settings_prints_the_example(folder: Path) -> None:
     page = await run("settings", "--markdown", folder=folder)
     assert (ran.code, ran.out) == (0, env_example.render())
     assert (page.code, page.out) == (0, settings_page.render())
+
+
+@pytest.mark.parametrize("arguments", [("settings",), ("doctor",), ("demo",), ("--help",)])
+async def test_output_that_is_closed_early_ends_quietly(arguments: tuple[str, ...], folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)  # as `head` does once it has its lines
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments),
+        cwd=folder,
+        env={"PYTHONPATH": str(PROJECT), "TMPDIR": str(folder)},
+        stdout=writer,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writer)
+    _, err = await process.communicate()
+    assert (process.returncode, err, list(folder.glob("easel-demo-*"))) == (1, b"", [])  # noqa: ASYNC240 - a moment, at the end
 
 
 def test_an_unknown_error_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,3 +265,9 @@ def test_the_demo_of_an_image_points_to_make(folder: Path) -> None:
     code = "import sys; sys.modules['sandbox'] = None; from bot.__main__ import main; sys.exit(main(['demo']))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env={}, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert (ran.returncode, ran.stderr.count("\n"), "`make demo`" in ran.stderr) == (2, 1, True)
+
+
+async def test_the_demo_without_the_development_packages_points_to_make(folder: Path) -> None:
+    await asyncio.to_thread((folder / "sitecustomize.py").write_text, "import sys; sys.modules['simcord'] = None")
+    ran = await run("demo", folder=folder, path=str(folder))
+    assert (ran.code, ran.err.count("\n"), "`make demo`" in ran.err, list(folder.glob("easel-demo-*"))) == (2, 1, True, [])  # noqa: ASYNC240 - a moment, at the end

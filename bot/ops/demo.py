@@ -24,6 +24,8 @@ from bot.core.errors import EaselError, StartError
 PORT = 8420  # of the chat page
 _PROJECT = Path(__file__).resolve().parents[2]
 _OUT = Path("out")
+_INCOMPLETE = "The demo needs the whole project and its development packages; `make demo` sets both up."
+_PACKAGE_MISSING = 2  # the sandbox's exit code
 _READY_S = 60.0  # long enough for the first start on a slow machine
 _STOP_S = 20.0  # before a process is killed; must be longer than STOP_GRACE_S, which the bot gives its running work
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -220,16 +222,19 @@ async def _open(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterat
 
 @contextmanager
 def _folder_kept_after_failure() -> Iterator[Path]:
-    """A temporary folder, which is removed unless an error occurs: the log in it shows the reason."""
+    """A temporary folder, which is removed unless an error occurs whose reason is in the log."""
     folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
+    keep = False
     try:
         yield folder
+    except (StartError, BrokenPipeError):
+        raise
     except Exception:
+        keep = True
         raise
-    except BaseException:  # stopped by a signal
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_sandbox() -> Any:
@@ -237,7 +242,7 @@ def _find_sandbox() -> Any:
     try:
         from sandbox.person import Person
     except ImportError as error:
-        raise StartError("The demo needs the whole project and its development packages; `make demo` sets both up.") from error
+        raise StartError(_INCOMPLETE) from error
     return Person
 
 
@@ -245,6 +250,8 @@ async def _addresses(sandbox: _Child, log: _Log) -> dict[str, str]:
     line = await sandbox.first_line()
     if not line:
         await sandbox.ended()
+        if sandbox.process.returncode == _PACKAGE_MISSING:
+            raise StartError(_INCOMPLETE)
         raise EaselError(f"The local Discord did not start.\n{_last_lines(log)}")
     return {str(name): str(value) for name, value in json.loads(line).items()}
 
