@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -44,13 +46,16 @@ async def test_managers_set_the_bot_s_permissions(open_page: OpenPage, ada: Pers
         await ada.until(lambda expected=expected: allowed() is expected)  # type: ignore[misc]
 
 
-async def test_commands_are_shown_in_the_persons_language(open_page: OpenPage, ada: Person) -> None:
+async def test_commands_and_times_are_shown_in_the_persons_language(open_page: OpenPage, ada: Person) -> None:
+    await ada.say("<t:129600:D>, <t:129600:R>")
     page = await open_page("Ada")
+    await expect(last(page)).to_contain_text(re.compile(r"January 2, 1970, \d+ years ago"))
     await page.get_by_text("Ada's settings").click()
     await page.get_by_role("combobox", name="Language").click()
     await page.get_by_role("option", name="Deutsch").click()
     await expect(page.get_by_role("combobox", name="Language")).to_have_text("Deutsch")
     await ada.until(lambda: ada.people["Ada"]["locale"] == "de")
+    await expect(last(page)).to_contain_text(re.compile(r"2\. Januar 1970, vor \d+ Jahren"))
     await page.locator("#draft").fill("/mal")
     await page.get_by_role("option", name="/malen").click()
     await page.get_by_label("motiv", exact=True).fill("ein Fluss")

@@ -30,6 +30,12 @@ export class Composer {
     this.#acceptFiles();
   }
 
+  /** Focus the message box, or the first field of the open command. */
+  focus() {
+    if (this.#form) this.#form.start();
+    else this.#draft.focus();
+  }
+
   /** Focus the message box, and open the list of commands if the box is empty. */
   slash() {
     if (this.#form) return this.#form.start();

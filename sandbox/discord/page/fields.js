@@ -38,17 +38,19 @@ function attachmentField(option) {
     button.dispatchEvent(new Event("input", { bubbles: true }));
   };
   const uploads = new Uploads({ max: 1, label: option.label, onChange });
-  const button = h("button.drop",
-    { type: "button", "aria-label": `${option.label}: choose a file`, onclick: () => uploads.pick() },
-    icon("image"),
-    h("span", {}, "Choose, paste or drop a file"),
-  );
+  const button = dropZone(option.label, "Choose, paste or drop a file", uploads);
   const element = h("div.attachment-field", {}, button, uploads.element);
   const read = () => (uploads.count ? uploads.ids().then(([upload]) => ({ upload })) : undefined);
   return {
     element, read, focus: () => button.focus(), problem: () => missing(option, uploads.count || undefined),
     take: (files) => !uploads.full && (uploads.add(files.slice(0, 1)), true),
   };
+}
+
+/** The button of an upload. Its name contains its text, so that people who use their voice can press it. */
+export function dropZone(label, text, uploads) {
+  const attributes = { type: "button", "aria-label": `${label}: ${text}`, onclick: () => uploads.pick() };
+  return h("button.drop", attributes, icon("image"), h("span", {}, text));
 }
 
 /** Text and numbers, with the command's own choices or the bot's suggestions below. */

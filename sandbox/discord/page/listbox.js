@@ -8,8 +8,9 @@ export class Listbox {
   #active = -1;
   #onPick;
   #place;
+  #isCombobox;
 
-  /** `owner` is the element with the focus (role combobox); the list is added to `home`, so that it also works inside a dialog. */
+  /** `owner` is the element with the focus, a combobox if it is a button (a text area can't be one); the list is added to `home`, so that it also works inside a dialog. */
   constructor({ owner, home, label, onPick, anchor = owner, above = false, fullWidth = false, multiple = false }) {
     this.#owner = owner;
     this.#onPick = onPick;
@@ -17,8 +18,11 @@ export class Listbox {
       id: freshId("list"), role: "listbox", "aria-label": label, popover: "manual", "aria-multiselectable": multiple && "true",
     });
     this.#place = () => place(this.element, anchor, { above, fullWidth });
-    const state = { role: "combobox", "aria-haspopup": "listbox", "aria-expanded": "false", "aria-controls": this.element.id };
-    for (const [name, value] of Object.entries(state)) owner.setAttribute(name, value);
+    this.#isCombobox = owner.tagName === "BUTTON";
+    if (this.#isCombobox) owner.setAttribute("role", "combobox");
+    owner.setAttribute("aria-haspopup", "listbox");
+    owner.setAttribute("aria-controls", this.element.id);
+    this.#expand(false);
     // Pressing a choice must not move the focus from the owner, because that closes the list.
     this.element.addEventListener("pointerdown", (event) => event.preventDefault());
     owner.addEventListener("blur", () => this.hide());
@@ -37,9 +41,10 @@ export class Listbox {
   show(items, { empty = null, active = null } = {}) {
     this.#items = items;
     if (!items.length && !empty) return this.hide();
-    fill(this.element, items.length ? items.map((item, at) => this.#option(item, at)) : h("li.empty", { role: "presentation" }, empty));
+    fill(this.element, items.length ? items.map((item, at) => this.#option(item, at)) : h("li.empty", { role: "option", "aria-disabled": "true" }, empty));
+    this.element.tabIndex = items.length && !this.#isCombobox ? 0 : -1; // what scrolls must have a tab stop, or belong to a combobox
     if (!this.open) this.element.showPopover();
-    this.#owner.setAttribute("aria-expanded", "true");
+    this.#expand(true);
     this.#place();
     const selected = items.findIndex((item) => item.selected);
     this.#activate(items.length ? (active ?? Math.max(0, selected)) : -1);
@@ -47,7 +52,7 @@ export class Listbox {
 
   hide() {
     if (this.open) this.element.hidePopover();
-    this.#owner.setAttribute("aria-expanded", "false");
+    this.#expand(false);
     this.#owner.removeAttribute("aria-activedescendant");
     this.#active = -1;
   }
@@ -72,6 +77,10 @@ export class Listbox {
   seek(letters) {
     const at = this.#items.findIndex((item) => item.label.toLowerCase().startsWith(letters.toLowerCase()));
     if (at >= 0) this.#activate(at);
+  }
+
+  #expand(open) {
+    if (this.#isCombobox) this.#owner.setAttribute("aria-expanded", open ? "true" : "false");
   }
 
   #choose(event) {

@@ -1,7 +1,7 @@
 /** The list of a channel's messages, in order. It stays scrolled to the end unless the person scrolls up; one tab stop with arrow keys inside. */
 import { fill, find, h, icon, rove } from "./dom.js";
 import { has, FLAG, messageElement } from "./messages.js";
-import { day } from "./times.js";
+import { day, speak } from "./times.js";
 
 const NEAR_PX = 80;
 const TOGETHER_MS = 5 * 60_000; // consecutive messages of one author within this time share a heading
@@ -21,6 +21,7 @@ export class Log {
   #newest;
   #settle;
   #atEnd = true;
+  #lastTop = 0;
 
   /** `around` is described in messages.js. */
   constructor({ root, newest, around }) {
@@ -33,13 +34,16 @@ export class Log {
     newest.addEventListener("click", () => this.#toEnd());
     root.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#atEnd && this.#toEnd()).observe(root);
+    root.addEventListener("load", () => this.#atEnd && this.#toEnd(), { capture: true }); // an image may be taller than its place
     this.#openings();
     this.#session.on("hello show", () => this.#redraw());
+    this.#session.on("people", () => speak(this.#session.you.locale) && this.#redraw());
     this.#session.on("message", ({ message }) => message.channel_id === this.#session.channelId && this.#put(message));
     this.#session.on("deleted", ({ message_id: id }) => this.#remove(id));
   }
 
   #redraw() {
+    speak(this.#session.you.locale);
     // Screen readers announce only later messages, not the whole list.
     this.#root.setAttribute("aria-live", "off");
     const messages = this.#session.messages();
@@ -127,12 +131,16 @@ export class Log {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#root;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (this.#atEnd) this.#newest.hidden = true;
+    const isNear = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    if (isNear) this.#newest.hidden = true;
+    // Messages that grow also leave the end, so that only scrolling up counts.
+    this.#atEnd = isNear || (this.#atEnd && scrollTop >= this.#lastTop);
+    this.#lastTop = scrollTop;
   }
 
   #toEnd() {
     this.#root.scrollTop = this.#root.scrollHeight;
+    this.#lastTop = this.#root.scrollTop;
     this.#atEnd = true;
     this.#newest.hidden = true;
   }

@@ -110,5 +110,11 @@ addEventListener("keydown", (event) => {
   composer.slash();
 });
 
+// A link alone cannot focus the first field of a command that is open.
+find("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  composer.focus();
+});
+
 startClock();
-connection.become(wanted());
+become((await someone(wanted())) ?? wanted());

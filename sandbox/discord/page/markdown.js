@@ -78,6 +78,15 @@ function step(rest, before, names, depth) {
   return [length, rest.slice(0, length)];
 }
 
+/** Give the headings inside `element` levels without a gap: a first `###` comes directly below the heading above it, of level `above`. */
+export function nestHeadings(element, above) {
+  let last = above;
+  for (const heading of element.querySelectorAll("[role=heading]")) {
+    last = Math.min(Number(heading.ariaLevel) + above - 1, last + 1);
+    heading.ariaLevel = last;
+  }
+}
+
 const LIST_ITEM = /^( *)(?:[-*]|(\d{1,9})\.) +(.*)$/;
 
 /** The first block of `lines`: [element, number of lines]. */
@@ -85,7 +94,7 @@ function block(lines, names) {
   const [line] = lines;
   const heading = /^(#{1,3}) +(.+)$/.exec(line);
   if (heading) return [
-    h(`p.heading-${heading[1].length}`, { role: "heading", "aria-level": heading[1].length + 2 }, inline(heading[2], names)), 1,
+    h(`p.heading-${heading[1].length}`, { role: "heading", "aria-level": heading[1].length + 1 }, inline(heading[2], names)), 1,
   ];
   if (line.startsWith("-# ")) return [h("p.subtext", {}, inline(line.slice(3), names)), 1];
   if (line.startsWith(">>> ")) return [quote([line.slice(4), ...lines.slice(1)], names), lines.length];

@@ -3,7 +3,7 @@ import { components } from "./components.js";
 import { fill, h, icon } from "./dom.js";
 import { emojiElement, emojiName } from "./emoji.js";
 import { embed } from "./embeds.js";
-import { firstLine, markdown } from "./markdown.js";
+import { firstLine, markdown, nestHeadings } from "./markdown.js";
 import { attachments } from "./media.js";
 import { disc } from "./names.js";
 import { clock, fullTime } from "./times.js";
@@ -32,6 +32,7 @@ export function messageElement(message, around) {
   const attributes = { id: `message-${message.id}`, tabindex: -1, "aria-label": `${author}, ${clock(new Date(message.timestamp))}` };
   const avatar = h("div.avatar", {}, disc(around.session, message.author.id, author));
   const article = h("article.message", attributes, origin(message, around), avatar, body, tools(message, inner));
+  nestHeadings(article, 1);
   article.classList.toggle("ephemeral", has(message, FLAG.ephemeral));
   article.classList.toggle("pings", message.author.id !== around.session.you.id && around.session.isPinged(message));
   return article;

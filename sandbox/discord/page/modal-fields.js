@@ -1,6 +1,7 @@
 /** A field for every kind of control in a modal: {element, input?, read, problem, focus}, as in fields.js. */
 import { itemsOf } from "./choices.js";
-import { freshId, h, icon } from "./dom.js";
+import { freshId, h } from "./dom.js";
+import { dropZone } from "./fields.js";
 import { picker } from "./listbox.js";
 import { PART } from "./parts.js";
 import { Uploads, filesOf } from "./uploads.js";
@@ -50,11 +51,7 @@ function uploadField(part, label) {
     event.preventDefault();
     uploads.add(files);
   };
-  const button = h("button.drop",
-    { type: "button", "aria-label": `${label}: choose files`, onclick: () => uploads.pick() },
-    icon("image"),
-    h("span", {}, "Choose, paste or drop files"),
-  );
+  const button = dropZone(label, "Choose, paste or drop files", uploads);
   const listeners = {
     onpaste: (event) => take(event, event.clipboardData), ondrop: (event) => take(event, event.dataTransfer),
     ondragover: (event) => event.preventDefault(),

@@ -1,7 +1,7 @@
 /** The bot's modals: a `dialog` element (the browser keeps the focus inside) whose fields are checked before they are sent. */
 import { fill, freshId, h, icon } from "./dom.js";
 import { framed } from "./fields.js";
-import { markdown } from "./markdown.js";
+import { markdown, nestHeadings } from "./markdown.js";
 import { modalField } from "./modal-fields.js";
 import { PART } from "./parts.js";
 
@@ -57,6 +57,7 @@ export class Modals {
       event.preventDefault();
       this.#dismiss(id);
     });
+    nestHeadings(form, 2);
     this.#open.set(id, dialog);
     document.body.append(dialog);
     dialog.showModal();

@@ -9,13 +9,13 @@ function initials(name) {
   return ([...words[0]][0] + (words.length > 1 ? [...words.at(-1)][0] : ([...words[0]][1] ?? ""))).toUpperCase();
 }
 
-/** Black or white, whichever has more contrast with this colour (WCAG relative luminance). */
+/** Black or white, whichever has more contrast with this colour: always 4.5:1 or more (WCAG relative luminance). */
 function inkOn(colour) {
   const [red, green, blue] = [1, 3, 5].map((at) => {
     const part = parseInt(colour.slice(at, at + 2), 16) / 255;
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#1d1813" : "#ffffff";
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000000" : "#ffffff";
 }
 
 /** Colours are `#rrggbb` or Discord's integers; 0 and null mean no colour. */

@@ -132,6 +132,7 @@ export class Sidebar {
       problem,
     );
     const details = h("details.join", {}, h("summary", {}, icon("plus"), "New member"), form);
+    details.addEventListener("toggle", () => details.open && name.focus());
     return details;
   }
 
@@ -141,7 +142,8 @@ export class Sidebar {
     fill(find("sidebar-close"), icon("close"));
     this.#opener.addEventListener("click", () => this.#toggle(true));
     for (const element of [find("sidebar-close"), this.#veil]) element.addEventListener("click", () => this.#toggle(false));
-    this.#sidebar.addEventListener("keydown", (event) => event.key === "Escape" && this.#toggle(false));
+    const inside = ({ target }) => target.closest?.("[popover], dialog"); // Escape closes these first
+    addEventListener("keydown", (event) => event.key === "Escape" && !inside(event) && this.#toggle(false));
     const settle = () => (this.#sidebar.inert = NARROW.matches && !this.#sidebar.classList.contains("open"));
     NARROW.addEventListener("change", settle);
     settle();

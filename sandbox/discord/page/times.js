@@ -1,4 +1,4 @@
-/** Formats times, and `<t:unix:style>` marks whose relative form is updated. */
+/** Formats times in the language of the person's client, and `<t:unix:style>` marks whose relative form is updated. */
 
 const STEPS = [
   ["year", 31_557_600],
@@ -8,21 +8,31 @@ const STEPS = [
   ["minute", 60],
   ["second", 1],
 ];
-const relative = new Intl.RelativeTimeFormat("en-GB", { numeric: "auto" });
-const format = (options) => new Intl.DateTimeFormat("en-GB", options);
-
-/** Discord's timestamp styles: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
+/** Discord's timestamp styles, and the day above messages: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
 const STYLES = {
-  t: format({ timeStyle: "short" }),
-  T: format({ timeStyle: "medium" }),
-  d: format({ dateStyle: "short" }),
-  D: format({ dateStyle: "long" }),
-  f: format({ dateStyle: "long", timeStyle: "short" }),
-  F: format({ dateStyle: "full", timeStyle: "short" }),
-  s: format({ dateStyle: "short", timeStyle: "short" }),
-  S: format({ dateStyle: "short", timeStyle: "medium" }),
+  t: { timeStyle: "short" },
+  T: { timeStyle: "medium" },
+  d: { dateStyle: "short" },
+  D: { dateStyle: "long" },
+  f: { dateStyle: "long", timeStyle: "short" },
+  F: { dateStyle: "full", timeStyle: "short" },
+  s: { dateStyle: "short", timeStyle: "short" },
+  S: { dateStyle: "short", timeStyle: "medium" },
+  day: { weekday: "long", day: "numeric", month: "long" },
 };
-const DAY = format({ weekday: "long", day: "numeric", month: "long" });
+
+let language = null;
+let formats = {};
+let relative = null;
+
+/** Write times in this language from now on. Returns whether it is another one than before. */
+export function speak(locale) {
+  if (locale === language) return false;
+  language = locale;
+  formats = Object.fromEntries(Object.entries(STYLES).map(([style, options]) => [style, new Intl.DateTimeFormat(locale, options)]));
+  relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  return true;
+}
 
 export function fromNow(seconds) {
   const distance = seconds - Date.now() / 1000;
@@ -36,16 +46,17 @@ export function timeMark(seconds, style, written) {
   if (Number.isNaN(date.getTime())) return document.createTextNode(written);
   const element = document.createElement("time");
   element.dateTime = date.toISOString();
-  element.title = STYLES.F.format(date);
+  element.title = formats.F.format(date);
+  element.lang = language;
   if (style === "R") element.dataset.relative = seconds;
-  element.textContent = style === "R" ? fromNow(seconds) : (STYLES[style] ?? STYLES.f).format(date);
+  element.textContent = style === "R" ? fromNow(seconds) : (formats[style] ?? formats.f).format(date);
   return element;
 }
 
 /** The short time next to an author. */
-export const clock = (date) => STYLES.t.format(date);
-export const fullTime = (date) => STYLES.F.format(date);
-export const day = (date) => DAY.format(date);
+export const clock = (date) => formats.t.format(date);
+export const fullTime = (date) => formats.F.format(date);
+export const day = (date) => formats.day.format(date);
 
 function tick() {
   for (const element of document.querySelectorAll("time[data-relative]")) {
