@@ -72,6 +72,10 @@ async def test_controls_have_names_roles_and_targets(open_page: OpenPage) -> Non
     await page.keyboard.press("Escape")
     await run(page, "fields")
     await expect(page.get_by_role("dialog").locator(".drop")).to_have_accessible_name("Sketch: Choose, paste or drop files")
+    await page.keyboard.press("Escape")
+    await page.locator("#people").get_by_role("button", name="More").first.click(force=True)
+    menu = page.get_by_role("dialog", name="Person").get_by_role("menu")
+    assert await menu.evaluate("menu => [...menu.children].filter(e => !e.role.startsWith('menuitem')).length") == 0
 
 
 async def test_an_unknown_name_in_the_address_is_no_error(open_page: OpenPage) -> None:

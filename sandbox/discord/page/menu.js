@@ -1,4 +1,4 @@
-/** A menu in a popover next to its anchor, or a sheet at the bottom of a narrow window. Escape or a press elsewhere closes it. */
+/** A menu, and what belongs beside it, in a popover next to its anchor, or a sheet at the bottom of a narrow window. Escape or a press elsewhere closes it. */
 import { fill, h, place, rove } from "./dom.js";
 
 const TALLEST_PX = 560;
@@ -6,10 +6,12 @@ const NARROW = matchMedia("(max-width: 700px)");
 
 export class Menu {
   #element;
+  #label;
   #anchor = null;
 
   constructor(label) {
-    this.#element = h("div.menu", { role: "menu", "aria-label": label, popover: "auto" });
+    this.#label = label;
+    this.#element = h("div.menu", { role: "dialog", "aria-label": label, popover: "auto" });
     rove(this.#element, "[role^=menuitem]");
     this.#element.addEventListener("toggle", (event) => event.newState === "closed" && this.#anchor?.classList.remove("open"));
     document.body.append(this.#element);
@@ -18,13 +20,25 @@ export class Menu {
   /** Show these contents next to `anchor` and focus the first control. */
   open(anchor, ...contents) {
     this.#anchor = anchor;
-    fill(this.#element, ...contents);
+    fill(this.#element, this.#grouped(contents));
     this.#element.showPopover();
     anchor.classList.add("open");
     this.#element.classList.toggle("sheet", NARROW.matches);
     if (NARROW.matches) this.#element.removeAttribute("style");
     else place(this.#element, anchor, { tallestPx: TALLEST_PX });
     this.#element.querySelector("button, input")?.focus({ preventScroll: true });
+  }
+
+  /** Items must be in a menu, and titles, emoji and forms must not be. */
+  #grouped(contents) {
+    const parts = [];
+    const roleOf = (part) => part?.getAttribute("role");
+    for (const part of contents.flat(Infinity).filter(Boolean)) {
+      if (!roleOf(part)?.startsWith("menuitem")) parts.push(part);
+      else if (roleOf(parts.at(-1)) === "menu") parts.at(-1).append(part);
+      else parts.push(h("div", { role: "menu", "aria-label": this.#label }, part));
+    }
+    return parts;
   }
 
   close() {

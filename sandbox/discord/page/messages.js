@@ -92,7 +92,7 @@ function heading(message, author, { session, openPerson }) {
   const badge = message.author.bot && h("span.badge", {}, "bot");
   const open = (event) => openPerson(message.author.id, event.currentTarget);
   const known = session.person(message.author.id);
-  const name = known ? h("button.author", { type: "button", "aria-haspopup": "menu", dataset: { key: "author" }, onclick: open }, author) : null;
+  const name = known ? h("button.author", { type: "button", "aria-haspopup": "dialog", dataset: { key: "author" }, onclick: open }, author) : null;
   const silent = has(message, FLAG.silent) && h("span.silent", { title: "Sent without a notification" }, icon("silent"));
   return h("header", {},
     name ?? h("strong.author", {}, author),
@@ -141,7 +141,7 @@ function ephemeralNote(message, { perform }) {
 function tools(message, { openActions }) {
   const open = (event) => openActions(message, event.currentTarget);
   return h("button.icon-button.tools",
-    { type: "button", "aria-label": "Message actions", "aria-haspopup": "menu", dataset: { key: "tools" }, onclick: open },
+    { type: "button", "aria-label": "Message actions", "aria-haspopup": "dialog", dataset: { key: "tools" }, onclick: open },
     icon("more"),
   );
 }

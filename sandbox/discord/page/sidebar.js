@@ -88,7 +88,7 @@ export class Sidebar {
     const more = h("button.icon-button.more",
       {
         type: "button", tabindex: -1, "aria-label": "More", "aria-description": `Menu of ${name}`, title: `More about ${name}`,
-        "aria-haspopup": "menu", onclick: (event) => this.#openPerson(id, event.currentTarget),
+        "aria-haspopup": "dialog", onclick: (event) => this.#openPerson(id, event.currentTarget),
       },
       icon("more"),
     );
