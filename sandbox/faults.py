@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sandbox.answers import ANSWERS
+
 
 class FaultSide(StrEnum):
     IMAGES = "images"  # the local image API, in both of its contracts
@@ -61,6 +63,10 @@ FAULTS: tuple[Fault, ...] = (
             "images-rate-limited": "Calls that make, list or read images answer 429 with Retry-After.",
             "images-error": "Calls that make, list or read images answer 500.",
             "models-down": "The model list answers 500.",
+            "clock-behind": "Oxen's clock is five minutes behind.",
+            "rows-lean": "The rows of Oxen's queue leave out the prompt and every parameter.",
+            "answer-events": "Oxlo answers with server-sent events: a draft, keep-alives, then the image.",
+            **{name: answer.meaning for name, answer in ANSWERS.items()},
         },
     ),
     *_faults(

@@ -9,10 +9,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.answers import canned_answer
 from sandbox.images.connections import cut
 from sandbox.images.generations import ACTIVE, GenerationRequest, OxenGeneration, OxenStatus
 from sandbox.images.oxen_errors import OxenApiError, OxenErrorType, bare_unauthenticated, error_response
@@ -28,6 +30,23 @@ if TYPE_CHECKING:
     from sandbox.images.results import ResultLinks
     from sandbox.images.timing import ApiTiming
 
+CLOCK_BEHIND_S = 300
+LEAN_ROW = frozenset(  # what the OpenAPI file promises
+    {
+        "generation_id",
+        "model_name",
+        "media_type",
+        "status",
+        "enqueued_at",
+        "started_at",
+        "completed_at",
+        "result_url",
+        "error_message",
+        "target_namespace",
+        "target_repo",
+        "target_directory",
+    }
+)
 GENERATIONS_PER_REQUEST = range(1, 5)
 FILTERS = {  # name in the query: field of a generation
     "namespace": "target_namespace",
@@ -74,6 +93,8 @@ class OxenStandIn:
 
     async def generate(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         """Serves generate and edit, which accept the same bodies; `input_image` is optional in both."""
+        if (canned := canned_answer(self.switchboard, made=False)) is not None:
+            return canned
         body = await _json(request)
         if not str(body.get("prompt") or "").strip():
             raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "Prompt cannot be empty")
@@ -85,6 +106,8 @@ class OxenStandIn:
             raise
         if generation.status is not OxenStatus.SUCCEEDED:
             raise OxenApiError(422, OxenErrorType.INVALID_PARAMS, generation.error or "The generation was cancelled")
+        if (canned := canned_answer(self.switchboard, made=True)) is not None:
+            return canned
         image = {"url": self.results.link(generation.file_name)}
         if body.get("response_format") == "b64_json":
             painted = await self.renderer.image_of(generation)
@@ -94,6 +117,8 @@ class OxenStandIn:
     async def enqueue(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         if self.switchboard.fires("enqueue-cut"):
             return cut(request)
+        if (canned := canned_answer(self.switchboard, made=False)) is not None:
+            return canned
         body = await _json(request)
         count = body.get("num_generations", 1)
         if type(count) is not int or count not in GENERATIONS_PER_REQUEST:
@@ -105,6 +130,8 @@ class OxenStandIn:
         answer = _answer({"generations": [{"generation_id": each.id, "status": each.status} for each in taken]})
         if self.switchboard.fires("events-early"):
             await asyncio.gather(*(each.ended.wait() for each in taken))
+        if (canned := canned_answer(self.switchboard, made=True)) is not None:
+            return canned
         return cut(request) if self.switchboard.fires("enqueue-answer-lost") else answer
 
     async def list_generations(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
@@ -122,7 +149,7 @@ class OxenStandIn:
         page, size = _number(request, "page", 1, range(1, 2**31)), _number(request, "page_size", 50, range(1, 1001))
         shown = rows[::-1][(page - 1) * size : page * size]
         total = sum((each.charged_usd or Decimal(0) for each in rows), Decimal(0))
-        listed = [each.row(None) | {"cost": None if each.charged_usd is None else str(each.charged_usd)} for each in shown]
+        listed = [self._dated(each.row(None)) | {"cost": None if each.charged_usd is None else str(each.charged_usd)} for each in shown]
         return _answer({"count": len(rows), "page_number": page, "page_size": size, "total_cost": str(total), "generations": listed})
 
     async def read(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
@@ -209,9 +236,12 @@ class OxenStandIn:
             if account is None:
                 return error_response(OxenApiError(401, OxenErrorType.UNAUTHENTICATED, "A valid API key is required"))
             try:
-                return await handle(request, account)
+                answer = await handle(request, account)
             except OxenApiError as error:
-                return error_response(error)
+                answer = error_response(error)
+            if self.switchboard.is_on("clock-behind") and not answer.prepared:
+                answer.headers["Date"] = formatdate(time.time() - CLOCK_BEHIND_S, usegmt=True)
+            return answer
 
         return handler
 
@@ -232,10 +262,20 @@ class OxenStandIn:
 
     def _row(self, generation: OxenGeneration) -> dict[str, Any]:
         """The row with a newly signed link, different at every reading."""
-        if generation.status is not OxenStatus.SUCCEEDED:
-            return generation.row(None)
-        stale, generation.first_link_is_stale = generation.first_link_is_stale, False
-        return generation.row(self.results.link(generation.file_name, stale=stale))
+        url = None
+        if generation.status is OxenStatus.SUCCEEDED:
+            stale, generation.first_link_is_stale = generation.first_link_is_stale, False
+            url = self.results.link(generation.file_name, stale=stale)
+        row = self._dated(generation.row(url))
+        if self.switchboard.is_on("rows-lean"):
+            return {name: value for name, value in row.items() if name in LEAN_ROW}
+        return row
+
+    def _dated(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with the times of Oxen's clock."""
+        if not self.switchboard.is_on("clock-behind"):
+            return row
+        return row | {name: row[name] - CLOCK_BEHIND_S for name in ("enqueued_at", "started_at", "completed_at") if row[name]}
 
 
 def _answer(body: dict[str, Any]) -> web.Response:

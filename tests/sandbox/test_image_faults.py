@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
+import time
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
 
 from sandbox import images
+from sandbox.answers import ANSWERS
 from sandbox.faults import FAULTS, FaultSide, Switchboard
 from tests.sandbox.wire import ENDED, KLEIN, Client
 
@@ -19,7 +22,7 @@ QUIET = images.ApiTiming(queue_s=0.01, image_min_s=0.05, image_max_s=0.05, keep_
 def test_every_fault_of_the_image_api_is_tested_here() -> None:
     marks = [mark for test in vars(sys.modules[__name__]).values() for mark in getattr(test, "pytestmark", [])]
     tested = {name for mark in marks if mark.name == "faults" for name in mark.args}
-    assert tested == {fault.name for fault in FAULTS if fault.side is FaultSide.IMAGES}
+    assert tested == {fault.name for fault in FAULTS if fault.side is FaultSide.IMAGES} - set(ANSWERS)
 
 
 # Enqueueing
@@ -284,6 +287,42 @@ async def test_while_oxlo_is_down_oxen_works(client: Client) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.draw()
     assert (await client.made())["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_a_canned_answer_replaces_the_real_one_before_or_after_the_image_is_made(
+    client: Client, switchboard: Switchboard, name: str
+) -> None:
+    switchboard.turn_on(name)
+    canned = ANSWERS[name]
+    assert {(await client.draw()).status, (await client.enqueue()).status, (await client.generate()).status} == {canned.status}
+    assert sum(call["paid"] for call in await client.calls()) == int(canned.made)
+    assert (await client.ledger())["enqueued"] == int(canned.made)
+
+
+@pytest.mark.faults("answer-events")
+async def test_an_answer_may_be_a_stream_of_events(client: Client) -> None:
+    answer = await client.draw()
+    assert [line for line in answer.data.decode().splitlines() if line.startswith(("event", ":"))] == [
+        "event: image_generation.partial_image",
+        ": keep-alive",
+        "event: image_generation.completed",
+    ]
+
+
+@pytest.mark.faults("clock-behind")
+async def test_a_clock_that_is_behind_dates_answers_and_rows(client: Client) -> None:
+    answer = await client.get("/api/ai/queue")
+    there = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    assert time.time() - there > 290
+    assert abs((await client.made())["enqueued_at"] - there) < 10
+
+
+@pytest.mark.faults("rows-lean")
+async def test_lean_rows_leave_out_the_prompt_and_the_charges_have_it(client: Client) -> None:
+    assert {"prompt", "seed"}.isdisjoint(await client.made(seed=7))
+    (row,) = (await client.get("/api/ai/generations")).json["generations"]
+    assert row["seed"] == 7
 
 
 async def test_oxen_going_down_cuts_streams_and_calls_while_its_queue_goes_on(client: Client, switchboard: Switchboard) -> None:

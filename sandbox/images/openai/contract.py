@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.answers import canned_answer
 from sandbox.faults import FaultHold
 from sandbox.images.account import key_in
 from sandbox.images.connections import cut, is_gone
@@ -61,6 +62,8 @@ class OpenAIStandIn:
 
     async def _serve(self, request: web.Request, call: OpenAICall, *, is_edit: bool) -> web.StreamResponse:
         """Answer one call. A client that disconnects early gets no answer and is charged anyway."""
+        if (canned := canned_answer(self._switchboard, made=False)) is not None:
+            return canned
         try:
             parameters = await self._accept(request, call, is_edit=is_edit)
             if parameters is None:
@@ -69,6 +72,8 @@ class OpenAIStandIn:
             self._calls.pay(call, len(images))
             if self._switchboard.fires("enqueue-answer-lost"):
                 return cut(request)
+            if (canned := canned_answer(self._switchboard, made=True)) is not None:
+                return canned
             return await self._deliver(request, call, parameters, images)
         except OpenAIApiError as error:
             if not is_gone(request):
@@ -112,6 +117,9 @@ class OpenAIStandIn:
     ) -> web.StreamResponse:
         if is_gone(request):
             return web.Response()
+        if self._switchboard.fires("answer-events"):
+            call.status, call.answered = 200, True
+            return await responses.send_events(request, images[0])
         if not parameters.by_link:
             return await responses.send_inline(request, call, images, self._switchboard)
         call.status, call.answered = 200, True

@@ -36,6 +36,21 @@ async def send_inline(request: web.Request, call: OpenAICall, images: list[Paint
     return await send_bytes(request, "application/json", sent, of_bytes=len(data))
 
 
+async def send_events(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    """Send the image as OpenAI does with `stream`: drafts, comments that keep the connection alive, and the event with the image."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    draft, encoded = (base64.b64encode(data).decode() for data in (b"draft", image.data))
+    await response.write(_event("image_generation.partial_image", {"b64_json": draft, "partial_image_index": 0}))
+    await response.write(b": keep-alive\n\n")
+    await response.write(_event("image_generation.completed", {"b64_json": encoded, "output_format": "png"}))
+    return response
+
+
+def _event(kind: str, values: dict[str, Any]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **values})}\n\n".encode()
+
+
 async def _contents(images: list[PaintedImage], switchboard: Switchboard) -> list[bytes]:
     """The bytes of the images, or of what a fault sends instead."""
     if switchboard.fires("result-not-image"):

@@ -9,6 +9,7 @@ import pytest
 from bot.app import App
 from bot.domain.job import JobState
 from bot.store.money import ledger
+from sandbox.answers import ANSWERS
 from sandbox.faults import FAULTS
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
@@ -87,6 +88,10 @@ ELSEWHERE = {  # they have tests of their own below
     "message-gone",
     "dms-closed",
     "cdn-gone",
+    *ANSWERS,  # in test_answers.py, as the next three
+    "answer-events",
+    "clock-behind",
+    "rows-lean",
 }
 
 
