@@ -92,6 +92,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         examine = doctor.examine_ledger if arguments.ledger else doctor_bill.examine_bill
         return DONE if asyncio.run(examine(_settings(arguments, needs=()), show=show)) else WRONG
     given = _read(arguments, needs=tuple(Need))
+    log.set_up(level="ERROR", form=given.settings.log_format, known_secrets=given.settings.secrets)  # the findings say what failed
     return DONE if asyncio.run(doctor.examine(given, show=show)) else WRONG
 
 

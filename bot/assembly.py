@@ -26,6 +26,7 @@ from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
 from bot.providers.factory import ImageApi, guards_of, image_apis_of, providers_of, reader_of, result_rules
 from bot.providers.guard import ProviderGuard
+from bot.providers.http import open_session
 from bot.providers.moderations import moderations_of
 from bot.providers.provider import Provider
 from bot.services.admin import Admin
@@ -93,7 +94,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
     """Open the store, the connections and the spool. Raises `StartError`."""
     async with (
         open_store(settings.database) as store,
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        open_session() as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         DecodingPool() as decoding,
         DecodingPool("references") as references,
@@ -170,6 +171,7 @@ async def connect_image_apis(apis: Sequence[ImageApi], resources: Resources) -> 
         fetch={name: partial(each.fetch_bytes, max_bytes=max_bytes) for name, each in resources.result_fetchers.items()},
         max_result_bytes=max_bytes,
         slots=lambda api_id, provider: models.slots(api_id, provider),
+        proxies=settings.proxies,
     )
     models = Models(store=store, providers=providers, read=reader_of(settings), reading=resources.reading, clock=resources.clock)
     await models.load()

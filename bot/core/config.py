@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
@@ -14,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from bot.core.endpoints import Endpoint, OxenSettings
 from bot.core.errors import StartError
 from bot.core.log import Redactor
+from bot.core.proxies import ProxyRules
 from bot.core.settings import complaints
 from bot.core.settings.complaints import Need
 from bot.core.settings.groups import (
@@ -44,10 +46,15 @@ class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, LimitSett
         return enabled_apis(dict(self))
 
     @property
+    def proxies(self) -> ProxyRules:
+        return ProxyRules(https_proxy=self.https_proxy, no_proxy=self.no_proxy)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, so that it can be kept out of logs."""
         own = [value for _, value in self if isinstance(value, SecretStr)]
-        return tuple(dict.fromkeys(secret.get_secret_value() for secret in (*own, *(each.key for each in self.providers)) if secret))
+        keys = [secret.get_secret_value() for secret in (*own, *(each.key for each in self.providers))]
+        return tuple(dict.fromkeys(filter(None, (*keys, urlsplit(self.https_proxy).password))))
 
     def is_given(self, name: str) -> bool:
         """Whether the operator set the variable of this name."""
@@ -56,6 +63,7 @@ class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, LimitSett
 
 SECRETS = (*(name.upper() for name, each in Settings.model_fields.items() if each.annotation is SecretStr), "OPENAI_ENDPOINTS")
 SECRET_FILES = tuple(f"{name}_FILE" for name in SECRETS)
+_LOWER_CASE = ("https_proxy", "no_proxy")  # as other programs name them too
 NAMES = frozenset(name.upper() for name in Settings.model_fields) | frozenset(SECRET_FILES)
 
 
@@ -92,7 +100,8 @@ def read(
     """
     environ = os.environ if environ is None else environ
     reading = _Reading()
-    given = {name: value for name, value in {**reading.file(env_file), **environ}.items() if name in NAMES}
+    other_programs = {name.upper(): environ[name] for name in _LOWER_CASE if name in environ}
+    given = {name: value for name, value in {**reading.file(env_file), **other_programs, **environ}.items() if name in NAMES}
     # An empty value means the default, as in the example file.
     values = {name.lower(): value.strip() for name, value in reading.secret_files(given).items() if value.strip()}
     settings = reading.validate(values)

@@ -30,6 +30,7 @@ OBJECT_STORES: Final = (
     "*.r2.cloudflarestorage.com",
     "*.blob.core.windows.net",
 )
+_OWN_PARAMS: Final = frozenset({"model", "prompt", "n", "image", "image[]"})
 _SIZE: Final = re.compile(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}")
 
 
@@ -75,6 +76,12 @@ def _sizes(value: tuple[str, ...]) -> tuple[str, ...]:
         if size != "auto" and not _SIZE.fullmatch(size):
             raise ValueError(f"must be {_SIZES.phrase}")
     return sizes
+
+
+def _params(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    if own := sorted(_OWN_PARAMS & set(value)):
+        raise ValueError(f"can't include {own[0]}, which Easel sets itself")
+    return value
 
 
 Key = Annotated[SecretStr, AfterValidator(_key), _KEY]  # empty: none
@@ -181,6 +188,7 @@ class Endpoint(ProviderSettings):
     edit_encoding: EditEncoding = EditEncoding.MULTIPART
     models: tuple[EndpointModel, ...] = ()  # empty: those in `known_models.json` under the endpoint's name
     price_credits: Credits | None = None  # per image, for models without a price; None: such models are not for sale
+    params: Annotated[Mapping[str, Any], AfterValidator(_params)] = Field(default_factory=dict)  # sent with every call
     timeout_s: float = Field(180, gt=0, le=3600)  # time without a byte of a response, after which the response counts as lost
 
     @property

@@ -16,7 +16,9 @@ EaselError                  base class; `sentence` is safe to show
 ├── ProviderError           the image API did not do what was requested
 │   ├── ProviderRefused     it rejected the request: a retry would change nothing
 │   │   └── ContentRefused  its content rules do not allow the image: another prompt may work
-│   ├── ProviderBusy        it did not accept the request (rate limit, overload, no connection): retry later
+│   ├── ProviderFailed      it tried and could not: the same request may work later
+│   ├── ProviderBusy        it did not accept the request (overload, no connection): retry later
+│   │   └── RateLimited     because of a rate limit: it works
 │   ├── ProviderAccount     it refuses the operator's account (key, credit): members wait, the operator acts
 │   │   └── ModelLocked     the account's tier does not include this model: its other models still work
 │   └── AnswerLost          the request may or may not have been accepted: look it up before sending it again
@@ -86,7 +88,11 @@ class NotAnImage(ImageError):
 
 
 class ProviderError(EaselError):
-    """The image API did not do what was requested."""
+    """The image API did not do what was requested. `detail` is for the operator: status, redacted words, the service's request id."""
+
+    def __init__(self, sentence: str, *, detail: str = "") -> None:
+        super().__init__(sentence)
+        self.detail = detail
 
 
 class ProviderRefused(ProviderError, ValueError):
@@ -97,12 +103,20 @@ class ContentRefused(ProviderRefused):
     """The image API's content rules do not allow this image."""
 
 
+class ProviderFailed(ProviderError):
+    """The image API tried and could not make the image."""
+
+
 class ProviderBusy(ProviderError, ConnectionError):
     """The image API did not accept the request; `retry_after_s` is its Retry-After, if it sent one."""
 
-    def __init__(self, sentence: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, sentence: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
+        super().__init__(sentence, detail=detail)
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(ProviderBusy):
+    """The image API did not accept the request because of a rate limit."""
 
 
 class ProviderAccount(ProviderError, PermissionError):

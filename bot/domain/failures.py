@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.core.errors import ContentRefused, ProviderAccount, ProviderError, ProviderRefused
+from bot.core.errors import AnswerLost, ContentRefused, ProviderAccount, ProviderError, ProviderRefused
 from bot.core.i18n import N_
 from bot.domain.job import Failure, GenerationState, Outcome
 
@@ -20,26 +20,28 @@ class Handling:
 
     wording: str  # {reason}: the image API's explanation, a sentence
     retry: bool
+    unknown: str = N_("The image service couldn't create this image and gave no reason.")  # the reason where there is none
 
+
+CONTENT_RULES = N_("The image service refused this because of its content rules. Try a different prompt.")
+UNAVAILABLE = N_("The image service isn't available right now. The bot's operator has been told.")
+LOST = N_("The image service's answer got lost, so there's no image to show.")
 
 HANDLING: Mapping[Failure, Handling] = {
-    Failure.CONTENT: Handling(
-        wording=N_("The image service refused this because of its content rules. Try a different prompt."), retry=False
-    ),
+    Failure.CONTENT: Handling(wording=CONTENT_RULES, retry=False),
     Failure.PARAMETER: Handling(wording="{reason}", retry=False),
-    Failure.ACCOUNT: Handling(wording=N_("The image service isn't available right now. The bot's operator has been told."), retry=True),
+    Failure.ACCOUNT: Handling(wording="{reason}", retry=True, unknown=UNAVAILABLE),
     Failure.FAULT: Handling(wording="{reason}", retry=True),
     Failure.TIMEOUT: Handling(wording=N_("The image service took too long."), retry=True),
-    Failure.UNCERTAIN: Handling(wording=N_("The image service's answer got lost, so there's no image to show."), retry=True),
+    Failure.UNCERTAIN: Handling(wording="{reason}", retry=True, unknown=LOST),
     Failure.UNUSABLE: Handling(wording=N_("The image that came back can't be used. {reason}"), retry=True),
 }
-
-_UNKNOWN = N_("The image service couldn't create this image and gave no reason.")
 
 
 def failed(failure: Failure, reason: str = "") -> Outcome:
     """The outcome of a generation that ends with this failure."""
-    sentence = HANDLING[failure].wording.format(reason=reason or _UNKNOWN)
+    handling = HANDLING[failure]
+    sentence = handling.wording.format(reason=reason or handling.unknown)
     return Outcome(state=GenerationState.FAILED, failure=failure, error=sentence)
 
 
@@ -49,6 +51,8 @@ def failure_of(error: ProviderError) -> Failure:
         return Failure.CONTENT
     if isinstance(error, ProviderRefused):
         return Failure.PARAMETER
+    if isinstance(error, AnswerLost):
+        return Failure.UNCERTAIN
     return Failure.ACCOUNT if isinstance(error, ProviderAccount) else Failure.FAULT
 
 

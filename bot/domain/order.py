@@ -57,16 +57,16 @@ class Receipt:
     model: ModelInfo
     ahead: int  # images of others before it in the queue
     usual_ms: int | None  # the model's usual time, if known
-    outage: Outage | None = None  # its provider is down, so the job waits
+    outage: Outage | None = None  # its provider takes no requests now, so the job waits
     host_id: int | None = None  # the sponsor who pays for it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outage:
-    """A provider that is down."""
+    """A provider that does not take requests now."""
 
     title: str
-    since: int  # Unix ms
+    since: int | None  # Unix ms of the first failure; None if it works and its rate limit is reached
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,11 +83,25 @@ async def _settings(examination: Examination) -> Iterable[Finding]:
         names = ", ".join(sorted(name.upper() for name in settings.model_fields_set))
         findings.append(ok(f"all of them are valid; set are {names}." if names else "none are set."))
     moderations = [("MODERATIONS_URL", settings.moderations_url)] if settings.moderations_url else []
+    findings += _proxy(settings, [url for _, url in (*doctor_images.addresses(settings), *moderations)])
     for name, value in (("DISCORD_API_URL", settings.discord_api_url), *doctor_images.addresses(settings), *moderations):
         host = urlsplit(value).hostname or ""
         if value.startswith("http://") and not await _is_local(host):
             findings.append(warn(f"{name} is plain http, so everything that is sent to {host}, even secrets, can be read; use https."))
     return findings
+
+
+def _proxy(settings: Settings, urls: Iterable[str]) -> list[Finding]:
+    """Which services are called through the proxy."""
+    proxies = settings.proxies
+    if not proxies.https_proxy:
+        return []
+    hosts = {urlsplit(url).netloc: bool(proxies.proxy_for(url)) for url in urls}
+    through, direct = (sorted(host for host, is_through in hosts.items() if is_through is wanted) for wanted in (True, False))
+    if not through:
+        return [warn("HTTPS_PROXY is used for no service; it is only for https addresses that NO_PROXY does not name.")]
+    others = f" Called without it: {some(direct)}, and Discord." if direct else " Discord is called without it."
+    return [ok(f"{some(through)}: called through the proxy {proxies.shown}.{others}")]
 
 
 async def _limits(examination: Examination) -> Iterable[Finding]:
@@ -117,7 +131,8 @@ async def _database(examination: Examination) -> Iterable[Finding]:
 async def _image_apis(examination: Examination) -> Iterable[Finding]:
     if examination.lacks(Need.IMAGES):
         return [bad(Need.IMAGES)]
-    return doctor_images.judge(examination.settings, await examination.apis())
+    failures = await doctor_images.check_last_failures(examination.settings)
+    return [*doctor_images.judge(examination.settings, await examination.apis()), *failures]
 
 
 async def _event_stream(examination: Examination) -> Iterable[Finding]:

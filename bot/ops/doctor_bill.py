@@ -7,7 +7,6 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-import aiohttp
 from sqlalchemy import Connection
 
 from bot.core.clock import system
@@ -17,6 +16,7 @@ from bot.core.errors import EaselError
 from bot.domain.money import quota
 from bot.ops.doctor_images import oxen_of
 from bot.ops.findings import Finding, Severity, bad, ok, warn
+from bot.providers.http import open_session
 from bot.store import jobs
 from bot.store.engine.opening import read_once
 from bot.store.money import bill
@@ -38,8 +38,8 @@ async def examine_bill(settings: Settings, *, show: Show) -> bool:
 async def _compare(settings: Settings, oxen: OxenSettings) -> Finding:
     since = quota.this_month(system())
     try:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            charges = {charge.provider_id: charge.cost_usd async for charge in oxen_of(oxen, session).billed(since=since)}
+        async with open_session() as session:
+            charges = {charge.provider_id: charge.cost_usd async for charge in oxen_of(settings, oxen, session).billed(since=since)}
     except EaselError as error:
         return bad(error.sentence)
     ours = await read_once(settings.database, partial(_of_this_bot, provider=oxen.name, charges=charges))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ import aiohttp
 
 from bot.core.config import NAMES, Settings
 from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
-from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError
+from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError, StartError
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.money import quota
@@ -21,10 +23,15 @@ from bot.providers.http import Api
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
 from bot.services.catalog import with_estimates
+from bot.services.pipeline.last_failures import last_failures
+from bot.store.engine.opening import read_once
 
 _LIMIT_S: Final = 20.0  # for one image API: less than the doctor's own limit, so that a silent one does not hide the others
 
+_CLOCKS_DIFFER_S: Final = 30.0
+
 RawModel = Mapping[str, Any]  # as `Catalog.merge` reads it
+_Answer = tuple[list[Finding], Sequence[RawModel]]  # what was found, the most important first, and the models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,7 @@ class ApiReport:
     api: ProviderSettings
     finding: Finding
     models: Sequence[RawModel] | None  # None: not known now
+    more: Sequence[Finding] = ()
 
 
 async def ask_apis(settings: Settings, session: aiohttp.ClientSession) -> Sequence[ApiReport]:
@@ -48,6 +56,7 @@ def judge(settings: Settings, reports: Sequence[ApiReport]) -> Iterable[Finding]
     silent = [report.api.title for report in reports if report.models is None]
     return [
         *(report.finding for report in reports),
+        *(finding for report in reports for finding in report.more),
         *(_count(report.api, catalog) for report in reports if report.models is not None),
         *_without_price(settings, catalog),
         _default_model(settings, catalog, silent),
@@ -66,12 +75,26 @@ async def check_event_stream(settings: Settings, session: aiohttp.ClientSession,
         raise NotCheckedError(f"not checked, because {report.api.title} can't be used now.")
     assert isinstance(report.api, OxenSettings)  # noqa: S101 - for the type checker
     try:
-        async with oxen_of(report.api, session).listen():
+        async with oxen_of(settings, report.api, session).listen():
             return [ok("it is open; finished images are reported at once.")]
     except ProviderAccount:
         return [bad("it refuses OXEN_API_KEY.")]
     except ProviderBusy:
         return [warn("it is not available now; images still come, but Easel asks for them every few seconds until it is back.")]
+
+
+async def check_last_failures(settings: Settings) -> list[Finding]:
+    """Each image API's last failed call, as the bot has kept it; none if the database cannot be read now."""
+    names = [api.name for api in settings.providers]
+    try:
+        kept = await read_once(settings.database, partial(last_failures, providers=names))
+    except StartError:  # the check of the database says why
+        return []
+    failures = [(api.title, kept[api.name]) for api in settings.providers if api.name in kept]
+    return [
+        (bad if failure.needs_operator else ok)(f"{title}: its last failed call was at {_time_of(failure.at)}: {failure.reason}.")
+        for title, failure in failures
+    ]
 
 
 def addresses(settings: Settings) -> list[tuple[str, str]]:
@@ -86,9 +109,10 @@ def _check_each(settings: Settings, session: aiohttp.ClientSession) -> Iterator[
     for api in settings.providers:
         match api:
             case OxenSettings():
-                yield _report(api, _place(settings, api), partial(_ask_oxen, api, session), known=None)
+                yield _report(api, _place(settings, api), partial(_ask_oxen, settings, api, session), known=None)
             case Endpoint():
-                yield _report(api, _place(settings, api), partial(_ask_endpoint, api, session), known=models_of(api))
+                client = _api_of(settings, api, session)
+                yield _report(api, _place(settings, api), partial(_ask_endpoint, settings, api, session, client), known=models_of(api))
 
 
 def _place(settings: Settings, api: ProviderSettings) -> str:
@@ -98,45 +122,95 @@ def _place(settings: Settings, api: ProviderSettings) -> str:
 
 
 async def _report(
-    api: ProviderSettings, where: str, ask: Callable[[], Awaitable[tuple[Finding, Sequence[RawModel]]]], *, known: Sequence[RawModel] | None
+    api: ProviderSettings, where: str, ask: Callable[[], Awaitable[_Answer]], *, known: Sequence[RawModel] | None
 ) -> ApiReport:
     """`known` are the models where they are in the settings: they are offered also if the API does not answer."""
     try:
         async with asyncio.timeout(_LIMIT_S):
-            finding, models = await ask()
-            return ApiReport(api=api, finding=replace(finding, text=f"{api.title}: {finding.text}"), models=models)
-    except ProviderAccount:
-        text = f"it refuses {api.key_setting}, has no credit left for it, or has moved; check your account there, and {where}."
-    except ProviderError:
-        text = f"{where} does not answer as an image API does; check the address, the connection, and whether the service is up."
+            (finding, *more), models = await ask()
+            named = [replace(each, text=f"{api.title}: {each.text}") for each in more]
+            return ApiReport(api=api, finding=replace(finding, text=f"{api.title}: {finding.text}"), models=models, more=named)
+    except ProviderAccount as error:
+        text = f"it refuses {api.key_setting}, has no credit left for it, or has moved; check your account there, and {where}{_why(error)}."
+    except ProviderError as error:
+        text = (
+            f"{where} does not answer as an image API does; check the address, the connection, and whether the service is up{_why(error)}."
+        )
     except TimeoutError:
         text = f"no answer within {_LIMIT_S:g} s; check {where}, the connection, and whether the service is up."
     return ApiReport(api=api, finding=bad(f"{api.title}: {text}"), models=known)
 
 
-async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
-    oxen = oxen_of(settings, session)
+def _why(error: ProviderError) -> str:
+    return f" ({error.detail})" if error.detail else ""
+
+
+async def _ask_oxen(settings: Settings, api: OxenSettings, session: aiohttp.ClientSession) -> _Answer:
+    oxen = oxen_of(settings, api, session)
     await oxen.list_generations()
-    return ok("it accepts the key."), await with_estimates(oxen, await oxen.models())
+    models = await with_estimates(oxen, await oxen.models())
+    return [ok("it accepts the key."), *_clocks(oxen.clock_ahead_s)], models
 
 
-def oxen_of(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
+def oxen_of(settings: Settings, api: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
     return Oxen(
         session=session,
-        base_url=settings.base_url,
-        api_key=settings.key.get_secret_value(),
-        namespace=settings.namespace,
+        base_url=api.base_url,
+        api_key=api.key.get_secret_value(),
+        namespace=api.namespace,
         attempts=1,
+        proxy=settings.proxies.proxy_for(api.base_url),
     )
 
 
-async def _ask_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
+def _api_of(settings: Settings, endpoint: Endpoint, session: aiohttp.ClientSession, *, with_key: bool = True) -> Api:
+    return Api(
+        session=session,
+        base_url=endpoint.base_url,
+        api_key=endpoint.key.get_secret_value() if with_key else "",
+        attempts=1,
+        name=endpoint.name,
+        proxy=settings.proxies.proxy_for(endpoint.base_url),
+    )
+
+
+async def _ask_endpoint(settings: Settings, endpoint: Endpoint, session: aiohttp.ClientSession, client: Api) -> _Answer:
     models = models_of(endpoint)
-    listed = await _list(endpoint, session, key=endpoint.key.get_secret_value())
-    return await _judge_endpoint(endpoint, session, listed, [str(model["id"]) for model in models]), models
+    listed = await _list(client)
+    wanted = [str(model["id"]) for model in models]
+    without_key = _api_of(settings, endpoint, session, with_key=False)
+    finding = await _judge_endpoint(endpoint, without_key, listed, wanted)
+    return [finding, *_ending(listed or {}, wanted), *_clocks(client.clock_ahead_s)], models
 
 
-async def _judge_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession, listed: set[str] | None, wanted: list[str]) -> Finding:
+def _clocks(ahead_s: float | None) -> Iterator[Finding]:
+    if ahead_s is not None and abs(ahead_s) > _CLOCKS_DIFFER_S:
+        side = "ahead of" if ahead_s > 0 else "behind"
+        yield warn(f"its clock is {abs(ahead_s):.0f} s {side} this machine's; check that this machine keeps its time by NTP.")
+
+
+def _ending(listed: Mapping[str, RawModel], wanted: Sequence[str]) -> Iterator[Finding]:
+    """The models whose end is announced."""
+    for name in wanted:
+        end = listed.get(name, {}).get("shutdown_date")
+        if isinstance(end, str | int) and (day := _day_of(end)):
+            yield warn(f"{name} shuts down on {day}; choose another one in the settings before.")
+
+
+def _day_of(value: str | int) -> str:
+    """A date, or Unix seconds, as a date; "" if it is neither."""
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(value, int) or value.isdecimal():
+            return datetime.fromtimestamp(int(value), UTC).date().isoformat()
+        return date.fromisoformat(value[:10]).isoformat()
+    return ""
+
+
+def _time_of(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+async def _judge_endpoint(endpoint: Endpoint, without_key: Api, listed: Mapping[str, RawModel] | None, wanted: list[str]) -> Finding:
     if listed is None:
         return warn("it has no list of models, so only the first image shows whether its address and key are right.")
     absent = [name for name in wanted if name not in listed]
@@ -144,14 +218,13 @@ async def _judge_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession, li
         return warn(f"it answers, but its list of models does not include {some(absent)}; check these ids.")
     if not endpoint.key:
         return ok("it answers without a key, and has all the models.")
-    if await _is_open_to_all(endpoint, session):
+    if await _is_open_to_all(without_key):
         return warn("it lists its models without a key too, so only the first image shows whether the key is right.")
     return ok("it accepts the key, and has all the models.")
 
 
-async def _list(endpoint: Endpoint, session: aiohttp.ClientSession, *, key: str) -> set[str] | None:
-    """Ids of the models that it lists; None if it publishes no list. Raises `ProviderAccount` or `ProviderBusy`."""
-    api = Api(session=session, base_url=endpoint.base_url, api_key=key, attempts=1)
+async def _list(api: Api) -> Mapping[str, RawModel] | None:
+    """The models that it lists, by id; None if it publishes no list. Raises `ProviderAccount` or `ProviderBusy`."""
     try:
         body = await api.ask("/models")
     except (ProviderAccount, ProviderBusy):
@@ -159,13 +232,13 @@ async def _list(endpoint: Endpoint, session: aiohttp.ClientSession, *, key: str)
     except ProviderError:  # it has no such endpoint
         return None
     rows = body.get("data") if isinstance(body, Mapping) else None
-    return {str(row["id"]) for row in rows if isinstance(row, Mapping) and "id" in row} if isinstance(rows, list) else None
+    return {str(row["id"]): row for row in rows if isinstance(row, Mapping) and "id" in row} if isinstance(rows, list) else None
 
 
-async def _is_open_to_all(endpoint: Endpoint, session: aiohttp.ClientSession) -> bool:
+async def _is_open_to_all(api: Api) -> bool:
     """Whether it lists its models without a key too: then an answer does not prove that the key is right."""
     try:
-        return await _list(endpoint, session, key="") is not None
+        return await _list(api) is not None
     except ProviderError:
         return False
 

@@ -17,6 +17,7 @@ from bot.ops import doctor_images
 from bot.ops.doctor_images import ApiReport
 from bot.ops.findings import NotCheckedError
 from bot.ops.portal import Portal
+from bot.providers.http import open_session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Examination:
     @classmethod
     @asynccontextmanager
     async def open(cls, given: SettingsReport) -> AsyncIterator[Self]:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, AsyncExitStack() as stack:
+        async with open_session() as session, AsyncExitStack() as stack:
             portal = stack.enter_async_context(Portal.open(given.settings)) if given.settings.discord_token else None
             login = asyncio.create_task(portal, name="login") if portal else None
             apis = asyncio.create_task(doctor_images.ask_apis(given.settings, session), name="image APIs")

@@ -13,6 +13,7 @@ from bot.core.clock import Clock
 from bot.core.config import Settings
 from bot.core.endpoints import Endpoint, OxenSettings, ProviderSettings
 from bot.core.loops import Timing
+from bot.core.proxies import ProxyRules
 from bot.domain.catalog.models import Catalog, Slots
 from bot.media.addresses import AddressRules, host_of
 from bot.providers.guard import ProviderGuard
@@ -31,6 +32,7 @@ class BuildContext:
     fetch: Fetch  # downloads an image that the image API returned as a link
     max_result_bytes: int
     slots: Callable[[str], Slots]  # by the image API's id of a model
+    proxy: str | None = None  # the address of the proxy that leads to the image API
 
 
 UNKNOWN_API: Final = ""  # no image API has this name
@@ -56,6 +58,7 @@ def _oxen(settings: OxenSettings, context: BuildContext) -> Provider:
         slots=context.slots,
         fetch=context.fetch,
         max_result_bytes=context.max_result_bytes,
+        proxy=context.proxy,
     )
 
 
@@ -70,7 +73,9 @@ def _openai(settings: Endpoint, context: BuildContext) -> Provider:
         slots=context.slots,
         fetch=context.fetch,
         max_result_bytes=context.max_result_bytes,
+        proxy=context.proxy,
         timeout_s=settings.timeout_s,
+        params=settings.params,
     )
 
 
@@ -89,13 +94,20 @@ def providers_of(
     fetch: Mapping[str, Fetch],
     max_result_bytes: int,
     slots: Callable[[str, str], Slots],
+    proxies: ProxyRules,
 ) -> dict[str, Provider]:
     """The clients by name. `fetch` is by name too; `slots` takes the image API's id of a model, and the image API's name."""
 
     def build(api: ImageApi) -> Provider:
         own_slots = partial(_slots_at, slots, api.settings.name)
-        own_fetch = fetch[api.settings.name]
-        return api.build(api.settings, BuildContext(session=session, fetch=own_fetch, max_result_bytes=max_result_bytes, slots=own_slots))
+        context = BuildContext(
+            session=session,
+            fetch=fetch[api.settings.name],
+            max_result_bytes=max_result_bytes,
+            slots=own_slots,
+            proxy=proxies.proxy_for(api.settings.base_url),
+        )
+        return api.build(api.settings, context)
 
     return {api.settings.name: build(api) for api in apis}
 

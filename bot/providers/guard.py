@@ -14,7 +14,16 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from bot.core.clock import Clock
-from bot.core.errors import AnswerLost, ModelLocked, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.errors import (
+    AnswerLost,
+    ModelLocked,
+    ProviderAccount,
+    ProviderBusy,
+    ProviderError,
+    ProviderFailed,
+    ProviderRefused,
+    RateLimited,
+)
 from bot.core.metrics import PROVIDER_UP, SUBMISSIONS, Submitted
 from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 
@@ -58,7 +67,9 @@ class ProviderGuard:
         burst = max(rate_per_minute, 1.0)  # with a burst below 1, nothing could ever be sent
         self._limiter = AsyncLimiter(burst, time_period=60 * burst / rate_per_minute)
         self._turn_ms = math.ceil(60_000 / rate_per_minute)
-        self._retry_not_before = 0  # Unix ms, from Retry-After
+        self._retry_not_before = 0  # Unix ms, from Retry-After, or after a rate limit that names no time
+        self._limit_pause_s = pause_min_s  # after the next rate limit that names no time
+        self._reported: dict[str, str] = {}  # problems of the account that were logged: the model, or "" for all of them
         self._failures = 0  # in a row
         self._failing_since = 0  # Unix ms of the first of them
         self._recoveries = 0
@@ -71,6 +82,11 @@ class ProviderGuard:
     def name(self) -> str:
         """The provider's name, as used in settings and in models' names."""
         return self.provider.name
+
+    @property
+    def limited_until(self) -> int | None:
+        """Until when (Unix ms) the image API takes no requests, by its own words; None if it may take them now."""
+        return self._retry_not_before if self._clock() < self._retry_not_before else None
 
     def turns(self, most: int) -> int:
         """How many submissions may be sent now, up to `most`."""
@@ -99,9 +115,13 @@ class ProviderGuard:
         except ProviderError as error:
             self._count(_outcome(error))
             self._update(error, is_current=recoveries == self._recoveries)
+            if isinstance(error, ProviderAccount):
+                self._report(error, submission.model if isinstance(error, ModelLocked) else "")
             raise
         self._count(Submitted.ACCEPTED if isinstance(answer, Accepted) else Submitted.MADE)
         self._answered()
+        self._limit_pause_s = self._pause_min_s
+        self._reported = {cause: model for cause, model in self._reported.items() if model not in {"", submission.model}}
         return answer
 
     async def run(self) -> None:
@@ -116,12 +136,29 @@ class ProviderGuard:
     def _update(self, error: ProviderError, *, is_current: bool) -> None:
         """`is_current` is False for a submission sent before the last recovery: its failure is outdated and does not count."""
         match error:
-            case ProviderRefused() | ModelLocked():
+            case ProviderRefused() | ModelLocked() | ProviderFailed():
                 self._answered()
             case ProviderBusy(retry_after_s=wait_s) if wait_s:
-                self._retry_not_before = max(self._retry_not_before, self._clock() + math.ceil(wait_s * 1000))
+                self._pause(wait_s)
+            case RateLimited():  # it works, so this is no failure
+                self._answered()
+                self._pause(self._limit_pause_s)
+                self._limit_pause_s = min(2 * self._limit_pause_s, self._pause_max_s)
             case ProviderBusy() | AnswerLost() if is_current:
                 self._failed()
+
+    def _pause(self, wait_s: float) -> None:
+        until = self._clock() + math.ceil(wait_s * 1000)
+        if until > self._retry_not_before and wait_s > self._pause_max_s and self.limited_until is None:
+            log.warning("image API takes no requests for a while", provider=self.name, wait_s=round(wait_s))
+        self._retry_not_before = max(self._retry_not_before, until)
+
+    def _report(self, error: ProviderAccount, model: str) -> None:
+        """Tell the operator of a problem of the account, once until it works again."""
+        cause = f"{model}: {error.detail.partition(':')[0].partition(' (')[0]}"  # the rest differs from call to call
+        if cause not in self._reported:
+            self._reported[cause] = model
+            log.critical("image API needs its operator", provider=self.name, reason=error.detail or error.sentence)
 
     def _answered(self) -> None:
         self._failures = 0

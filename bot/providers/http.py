@@ -1,4 +1,4 @@
-"""HTTP calls to an image API: retries, interpretation of responses, and error sentences that are safe to show."""
+"""HTTP calls to an image API: one try for what is paid, retries for the rest, and one log line for each call that fails."""
 
 from __future__ import annotations
 
@@ -6,71 +6,90 @@ import asyncio
 import contextlib
 import io
 import json
-import re
+import random
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import aiohttp
-import stamina
+import structlog
 from yarl import URL
 
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot import __version__
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError
 from bot.core.i18n import N_, _
-from bot.core.retry_after import read_retry_after
+from bot.core.retry_after import server_time
+from bot.domain.failures import LOST, UNAVAILABLE
+from bot.providers.answers import ANSWER_LIMIT, ApiResponse, read_answer
+from bot.providers.explanations import BUSY, UNREADABLE, detail_of, explain, explain_failure
+from bot.providers.redact import redacted
+from bot.providers.verdicts import has_error, judge
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of a response without an image
+USER_AGENT: Final = f"Easel/{__version__} (Discord bot for images)"
+HEADER_LIMIT: Final = 64 * 1024  # bytes of one header of an answer
 _WRITTEN_OFF_LOOP: Final = 256 * 1024  # bytes of JSON above which it is written in a thread
-_PARSED_OFF_LOOP: Final = 32 * 1024  # the same for parsing, which may take fifty times as long
-_VALUES_MAX: Final = 300_000  # of an answer: parsing holds the interpreter, and so the loop, also from a thread
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
 _PROBE_TIMEOUT_S: Final = 10.0
 _BAD_GATEWAY: Final = 502  # this status and higher ones are sent by a gateway that cannot reach the API (RFC 9110, section 15.6)
 _LONGEST_WAIT_S: Final = 5.0  # a retry with a longer wait is left to the caller
+_RETRIES_S: Final = 30.0  # no retry after this time
+_RETRY_MIN_S, _RETRY_MAX_S = 0.2, 2.0
+_MORE_S: Final = 20.0  # for the whole of a call, beyond its time without a byte
+_SHORTEST_PROMPT: Final = 4  # a shorter one may be a part of any word
 
-_BUSY: Final = N_("The image service is busy or unavailable. Easel will try again.")
-_ACCOUNT: Final = N_("The image service isn't available right now. The bot's operator needs to check the account.")
-NO_CREDIT: Final = N_("The image service isn't available right now. The bot's operator needs to top up the account.")
-UNREADABLE: Final = N_("The image service sent an answer that can't be read. Easel will try again.")
-_LOST: Final = N_("The image service took the request and didn't answer.")
 _NO_STREAM: Final = N_("The image service's event stream was interrupted. Easel will reconnect.")
-_UNREAD: Final = N_("The image service couldn't read a reference image.")
-_REFUSED: Final = N_("The image service refused this request.")
-_REFUSED_FOR: Final = N_("The image service refused this request: {words}.")
-_FAILED: Final = N_("The image service couldn't create this image.")
-_FAILED_FOR: Final = N_("The image service couldn't create this image: {words}.")
-_LINK: Final = re.compile(r"""\b(?:https?|data|wss?):[^\s"'<>]+""", re.IGNORECASE)
 
-# Phrases in error texts, with the exception and the sentence that they lead to. The first match counts.
-_KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
-    ("insufficient credits", ProviderAccount, NO_CREDIT),
-    ("unauthenticated", ProviderAccount, _ACCOUNT),
-    ("client error: forbidden for url", ProviderRefused, _UNREAD),
-    ("client error: not found for url", ProviderRefused, _UNREAD),
-)
+_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)  # nothing reached the API
+_CUT: Final = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiResponse:
-    """A complete response."""
+class _Call:
+    """What the log says about a call."""
 
-    status: int
-    retry_after_s: float | None
-    body: Any  # parsed JSON; None if it is not JSON
+    name: str  # such as "GET /models"
+    began: float = field(default_factory=time.monotonic)
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session for calls to image APIs. Close it at the end."""
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
+        max_line_size=HEADER_LIMIT,
+        max_field_size=HEADER_LIMIT,
+    )
 
 
 class Api:
     """An HTTP client for one base URL. Redirects are not followed, so that the key is sent to no other host."""
 
-    def __init__(self, *, session: aiohttp.ClientSession, base_url: str, api_key: str, attempts: int = 3) -> None:
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        api_key: str,
+        attempts: int = 3,
+        name: str = "",
+        proxy: str | None = None,
+    ) -> None:
+        """`name`: of the image API, for the log. `proxy`: the address of the proxy that leads to it."""
+        self.clock_ahead_s: float | None = None  # the service's clock minus this machine's; None until an answer says the time
         self._session = session
         self._base_url = base_url.rstrip("/")
-        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
-        self._secret = api_key
+        self._headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        self._headers |= {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._secrets = tuple(filter(None, (api_key, URL(base_url, encoded=True).raw_authority)))
         self._attempts = attempts
+        self._name = name
+        self._proxy = proxy
 
     async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None, limit: int = ANSWER_LIMIT) -> Any | None:
         """An idempotent call, with retries. Return the JSON, or None for 404. Raises `ProviderError`, but never `AnswerLost`."""
@@ -78,22 +97,28 @@ class Api:
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Retry `call`, which must be idempotent, while it raises `ProviderBusy` without a long Retry-After."""
-        async for attempt in stamina.retry_context(
-            on=_is_retryable, attempts=self._attempts, timeout=30.0, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
-        ):
-            with attempt:
-                return await call()
-        raise AssertionError("the retries ended without an outcome")
+        began, attempt = time.monotonic(), 1
+        while True:
+            try:
+                with structlog.contextvars.bound_contextvars(attempt=attempt):
+                    return await call()
+            except ProviderBusy as error:
+                backoff_s = min(_RETRY_MAX_S, _RETRY_MIN_S * 2 ** (attempt - 1)) * random.uniform(1.0, 2.0)
+                pause_s = backoff_s if error.retry_after_s is None else error.retry_after_s
+                if attempt >= self._attempts or pause_s > _LONGEST_WAIT_S or time.monotonic() + pause_s - began > _RETRIES_S:
+                    raise
+            await asyncio.sleep(pause_s)
+            attempt += 1
 
     async def probe(self, path: str, *, query: Mapping[str, str] | None = None) -> None:
         """Send one GET to check that the API is up; any response of the API will do. Raises `ProviderBusy` if it is down."""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT_S), self._call("GET", path, timeout_s=_PROBE_TIMEOUT_S, params=query) as response:
                 status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderBusy(_(_BUSY)) from error
+        except _CUT as error:
+            raise ProviderBusy(_(BUSY)) from error
         if status >= _BAD_GATEWAY:
-            raise ProviderBusy(_(_BUSY))
+            raise ProviderBusy(_(BUSY))
 
     async def send(
         self,
@@ -103,136 +128,160 @@ class Api:
         timeout_s: float,
         limit: int = ANSWER_LIMIT,
         fresh: bool = False,
-    ) -> Any:
+        alive: bool = False,
+        prompt: str = "",
+    ) -> Mapping[str, Any]:
         """POST JSON or a form, once. Raises `AnswerLost` if it may have been accepted, `ProviderBusy` only if it was not.
 
+        `timeout_s`: the longest time without a byte. `alive`: as long as bytes come, the answer may take any time, which the caller limits.
         `fresh` uses a new connection. A pooled one may just have been closed by the server, which looks like a lost response.
+        `prompt` is kept out of the log.
         """
         headers = {"Connection": "close"} if fresh else {}
         data: Any = body
         if not isinstance(body, aiohttp.FormData):
             headers["Content-Type"] = "application/json"
             data = io.BytesIO(await _dump(body))
+        call = _Call(name=f"POST {path}")
+        total_s = None if alive else timeout_s + _MORE_S
         try:
-            async with self._call("POST", path, timeout_s=timeout_s, headers=headers, data=data) as response:
-                answer = await _read(response, limit)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # nothing was sent
-            raise ProviderBusy(_(_BUSY)) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AnswerLost(_(_LOST)) from error
-        if _from_a_gateway(answer):
-            raise AnswerLost(_(_LOST))
-        if answer.status >= 300:
-            raise self.explain(answer)
-        if not isinstance(answer.body, Mapping):
-            raise AnswerLost(_(_LOST))
-        return answer.body
+            async with self._call("POST", path, timeout_s=timeout_s, total_s=total_s, headers=headers, data=data) as response:
+                answer = await self._read(response, limit)
+        except _CUT as error:
+            raise self._failed(call, _of_connection(error)) from error
+        if 200 <= answer.status < 300 and isinstance(answer.body, Mapping) and not has_error(answer.body):
+            return answer.body
+        raise self._failed(call, self.explain(answer, prompt=prompt), answer)
 
     @asynccontextmanager
     async def stream(self, path: str, *, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """Connect to an event stream and yield its bytes. Raises `ProviderBusy` when it ends, is cut, or is silent for `silence_s`."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
-        headers = self._headers | {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        # A proxy that compresses holds events back until it has enough of them.
+        headers = self._headers | {"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"}
+        call = _Call(name=f"GET {path}")
         try:
-            response = await self._session.get(self._url(path), headers=headers, timeout=timeout, allow_redirects=False)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderBusy(_(_NO_STREAM)) from error
+            response = await self._session.get(self._url(path), headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy)
+        except _CUT as error:
+            raise self._failed(call, ProviderBusy(_(_NO_STREAM), detail=_reason(error))) from error
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(response.close)
             if response.status != 200 or response.content_type != "text/event-stream":
-                raise await self._no_stream(response)
+                raise await self._no_stream(call, response)
             yield await stack.enter_async_context(contextlib.aclosing(_chunks(response)))
 
-    def explain(self, answer: ApiResponse) -> ProviderError:
-        """The exception for a response, by its text and status."""
-        text = error_text(answer.body)
-        for phrase, kind, sentence in _KNOWN:
-            if phrase in text.casefold():
-                return kind(_(sentence))
-        if answer.status in {401, 402, 403}:
-            return ProviderAccount(_(_ACCOUNT))
-        if 300 <= answer.status < 400:
-            return ProviderAccount(_("The image service isn't available right now. The bot's operator needs to check its address."))
-        if answer.status in {408, 425, 429} or answer.status >= 500:
-            return ProviderBusy(_(_BUSY), retry_after_s=answer.retry_after_s)
-        return ProviderRefused(self.with_reason(text, _(_REFUSED_FOR), _(_REFUSED)))
+    def explain(self, answer: ApiResponse, *, prompt: str = "") -> ProviderError:
+        """The exception for a response without what was asked for, by its code, status and words. The `prompt` is kept out of it."""
+        if 200 <= answer.status < 300 and not isinstance(answer.body, Mapping):
+            return AnswerLost(_(LOST), detail=detail_of(status=answer.status, meaning="an answer that can't be read"))
+        return explain(judge(answer), answer, words=self.words(answer.words, prompt=prompt))
 
     def explain_failure(self, text: str) -> str:
         """A sentence for why a generation failed, from the image API's error text."""
-        known = next((sentence for phrase, _kind, sentence in _KNOWN if phrase in text.casefold()), None)
-        return _(known) if known else self.with_reason(text, _(_FAILED_FOR), _(_FAILED))
+        return explain_failure(text, words=self.words(text))
 
-    def with_reason(self, text: str, sentence: str, without: str) -> str:
-        """`sentence` with `text` as its {words}, on one line, without links and the key; `without` if `text` is empty."""
-        words = _LINK.sub("(link)", text.replace(self._secret, "(key)") if self._secret else text)
-        words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
-        return sentence.format(words=words[:200].rstrip(" .")) if words else without
+    def words(self, text: str, *, prompt: str = "") -> str:
+        """The service's words as they may be shown and logged."""
+        if len(prompt) >= _SHORTEST_PROMPT:
+            text = text.replace(prompt, "(prompt)")
+        return redacted(text, secrets=self._secrets)
 
     async def _ask_once(self, path: str, method: str, query: Mapping[str, str] | None, limit: int) -> Any | None:
+        call = _Call(name=f"{method} {path}")
         try:
-            async with self._call(method, path, timeout_s=30, params=query) as response:
-                answer = await _read(response, limit)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderBusy(_(_BUSY)) from error
+            async with self._call(method, path, timeout_s=30, total_s=30 + _MORE_S, params=query) as response:
+                answer = await self._read(response, limit)
+        except _CUT as error:
+            raise self._failed(call, ProviderBusy(_(BUSY), detail=_reason(error))) from error
         if answer.status == 404:
             return None
-        if answer.status >= 300:
-            raise self.explain(answer)
-        if answer.body is None:
-            raise ProviderBusy(_(UNREADABLE))
-        return answer.body
+        if answer.status < 300 and answer.body is not None and not _is_error(answer.body):
+            return answer.body
+        raise self._failed(call, self._explain_read(answer), answer)
+
+    def _explain_read(self, answer: ApiResponse) -> ProviderError:
+        """As `explain`, for a call that may be repeated whatever happened to it."""
+        found = self.explain(answer)
+        if not isinstance(found, AnswerLost):
+            return found
+        return ProviderBusy(_(UNREADABLE if answer.status < 300 else BUSY), detail=found.detail, retry_after_s=answer.retry_after_s)
 
     def _call(
-        self, method: str, path: str, *, timeout_s: float, headers: Mapping[str, str] | None = None, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float,
+        total_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        timeout = aiohttp.ClientTimeout(total=timeout_s + 20, sock_connect=10, sock_read=timeout_s)
+        timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=10, sock_read=timeout_s)
         all_headers = {**self._headers, **(headers or {})}
-        return self._session.request(method, self._url(path), headers=all_headers, timeout=timeout, allow_redirects=False, **more)
+        return self._session.request(
+            method, self._url(path), headers=all_headers, timeout=timeout, allow_redirects=False, proxy=self._proxy, **more
+        )
 
-    async def _no_stream(self, response: aiohttp.ClientResponse) -> ProviderError:
+    async def _read(self, response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
+        there = server_time(response.headers)
+        if there is not None:
+            self.clock_ahead_s = there - time.time()
+        return await read_answer(response, limit)
+
+    async def _no_stream(self, call: _Call, response: aiohttp.ClientResponse) -> ProviderError:
         try:
-            error = self.explain(await _read(response, _ERROR_LIMIT))
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return ProviderBusy(_(_NO_STREAM))
-        return error if isinstance(error, ProviderAccount | ProviderBusy) else ProviderBusy(_(_NO_STREAM))
+            answer = await self._read(response, _ERROR_LIMIT)
+        except _CUT as error:
+            return self._failed(call, ProviderBusy(_(_NO_STREAM), detail=_reason(error)))
+        found = self.explain(answer)
+        is_kept = isinstance(found, ProviderAccount | ProviderBusy)
+        return self._failed(call, found if is_kept else ProviderBusy(_(_NO_STREAM), detail=found.detail), answer)
+
+    def _failed(self, call: _Call, error: ProviderError, answer: ApiResponse | None = None) -> ProviderError:
+        """Log a failed call, once, and return its error. The context of the log has the job and the attempt."""
+        log.warning(
+            "image API call failed",
+            provider=self._name,
+            call=call.name,
+            status=answer.status if answer else None,
+            reason=error.detail,
+            request_id=answer.request_id or None if answer else None,
+            seconds=round(time.monotonic() - call.began, 2),
+        )
+        return error
 
     def _url(self, path: str) -> URL:
         return URL(self._base_url + path, encoded=True)
 
 
-def error_text(body: object) -> str:
-    """The message in an error body of any documented form; empty if there is none."""
-    if not isinstance(body, Mapping):
-        return ""
-    error = body.get("error")
-    parts = error if isinstance(error, Mapping) else {"message": error}
-    words = [parts.get(name) for name in ("message", "title", "detail")]
-    found = [word for word in words if isinstance(word, str) and word]
-    fallback = body.get("status_message")
-    return ": ".join(dict.fromkeys(found)) or (fallback if isinstance(fallback, str) else "")
+def _of_connection(error: BaseException) -> ProviderError:
+    """The exception for a paid call without an answer: only one that was certainly not sent is busy."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):  # the proxy did not open a connection to the API
+        refused = error.status in {401, 403, 407}
+        detail = detail_of(status=error.status, meaning="the proxy in HTTPS_PROXY refuses the connection")
+        return ProviderAccount(_(UNAVAILABLE), detail=detail) if refused else ProviderBusy(_(BUSY), detail=detail)
+    if isinstance(error, _NOT_SENT):
+        return ProviderBusy(_(BUSY), detail=_reason(error))
+    return AnswerLost(_(LOST), detail=_reason(error))
 
 
-def _is_retryable(error: Exception) -> bool | float:
-    """For stamina: whether to retry, or the seconds to wait if the image API sent Retry-After."""
-    if not isinstance(error, ProviderBusy):
-        return False
-    if error.retry_after_s is None:
-        return True
-    return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else False
+def _reason(error: BaseException) -> str:
+    """Why there is no answer. The exception's own text names hosts."""
+    kind = "no connection" if isinstance(error, _NOT_SENT) else "no answer in time" if isinstance(error, TimeoutError) else "cut"
+    return f"{kind} ({type(error).__name__})"
 
 
-def _from_a_gateway(answer: ApiResponse) -> bool:
-    """Whether a 5xx was sent by a gateway: the image API behind it may have accepted the request."""
-    return answer.status >= 500 and answer.status != 503 and (answer.status in {502, 504} or not error_text(answer.body))
+def _is_error(body: object) -> bool:
+    return isinstance(body, Mapping) and bool(body.get("error")) and has_error(body)
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in response.content.iter_any():
             yield chunk
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ProviderBusy(_(_NO_STREAM)) from error
-    raise ProviderBusy(_(_NO_STREAM))
+    except _CUT as error:
+        raise ProviderBusy(_(_NO_STREAM), detail=_reason(error)) from error
+    raise ProviderBusy(_(_NO_STREAM), detail="it ended")
 
 
 async def _dump(body: Mapping[str, Any]) -> bytes:
@@ -250,23 +299,3 @@ def _weight(values: Iterable[object]) -> int:
         elif isinstance(value, list | Mapping):
             total += _weight(value.values() if isinstance(value, Mapping) else value)
     return total
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
-    """Read the response. A malformed body becomes None; one over `limit` bytes counts as truncated."""
-    content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) > limit:
-            raise aiohttp.ClientPayloadError("the response is too large")
-    body = await asyncio.to_thread(_load, content) if len(content) > _PARSED_OFF_LOOP else _load(content)
-    return ApiResponse(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
-
-
-def _load(content: bytearray) -> Any | None:
-    if sum(map(content.count, (b",", b"[", b"{"))) > _VALUES_MAX:
-        return None
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None

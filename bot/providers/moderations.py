@@ -16,8 +16,9 @@ import aiohttp
 from bot.core.config import Settings
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.domain.moderation.scores import Scores
-from bot.providers.http import Api, ApiResponse
-from bot.providers.openai import CREDIT_MARKS, error_marks
+from bot.providers.answers import ApiResponse
+from bot.providers.http import Api
+from bot.providers.verdicts import Verdict, judge
 
 _ANSWER_LIMIT: Final = 256 * 1024  # bytes
 
@@ -43,9 +44,10 @@ class Moderations:
         model: str = "",
         timeout_s: float = 15.0,
         attempts: int = 2,
+        proxy: str | None = None,
     ) -> None:
         """`base_url`: without `/moderations`. `model`: empty for the endpoint's default. `timeout_s`: for all attempts together."""
-        self._api = _ModerationsApi(session=session, base_url=base_url, api_key=api_key, attempts=attempts)
+        self._api = _ModerationsApi(session=session, base_url=base_url, api_key=api_key, attempts=attempts, name="moderations", proxy=proxy)
         self._model = {"model": model} if model else {}
         self._timeout_s = timeout_s
 
@@ -69,23 +71,27 @@ class Moderations:
 
     async def _ask_once(self, body: Mapping[str, Any]) -> Scores:
         try:
-            return _read_scores(await self._api.send("/moderations", body, timeout_s=self._timeout_s, limit=_ANSWER_LIMIT))
+            given = body["input"] if isinstance(body["input"], str) else ""
+            answer = await self._api.send("/moderations", body, timeout_s=self._timeout_s, limit=_ANSWER_LIMIT, prompt=given)
+            return _read_scores(answer)
         except AnswerLost as error:
-            raise ProviderBusy(_UNREADABLE) from error
+            raise ProviderBusy(_UNREADABLE, detail=error.detail) from error
         except ProviderBusy as error:
-            raise ProviderBusy(_DOWN, retry_after_s=error.retry_after_s) from error
+            raise ProviderBusy(_DOWN, retry_after_s=error.retry_after_s, detail=error.detail) from error
 
 
 class _ModerationsApi(Api):
     """`Api` with this endpoint's error sentences."""
 
-    def explain(self, answer: ApiResponse) -> ProviderError:
-        if answer.status in {401, 402, 403} or error_marks(answer.body) & CREDIT_MARKS:
-            return ProviderAccount(_ACCOUNT)
-        if answer.status in {404, 405} or answer.status < 400:
-            return ProviderAccount(_ADDRESS)
-        error = super().explain(answer)
-        return error if isinstance(error, ProviderBusy) else ProviderRefused(_REFUSED)
+    def explain(self, answer: ApiResponse, *, prompt: str = "") -> ProviderError:
+        error = super().explain(answer, prompt=prompt)
+        if judge(answer) in {Verdict.ADDRESS, Verdict.MODEL} or answer.status in {404, 405}:
+            return ProviderAccount(_ADDRESS, detail=error.detail)
+        if isinstance(error, AnswerLost | ProviderBusy):
+            return error
+        if isinstance(error, ProviderAccount):
+            return ProviderAccount(_ACCOUNT, detail=error.detail)
+        return ProviderRefused(_REFUSED, detail=error.detail)
 
 
 def moderations_of(settings: Settings, session: aiohttp.ClientSession) -> Moderations | None:
@@ -98,6 +104,7 @@ def moderations_of(settings: Settings, session: aiohttp.ClientSession) -> Modera
         api_key=settings.moderations_key.get_secret_value(),
         model=settings.moderations_model,
         timeout_s=settings.moderations_timeout_s,
+        proxy=settings.proxies.proxy_for(settings.moderations_url),
     )
 
 

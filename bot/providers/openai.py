@@ -20,25 +20,16 @@ from typing import Any, Final
 import aiohttp
 
 from bot.core.endpoints import EditEncoding
-from bot.core.errors import ContentRefused, ModelLocked, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.errors import ProviderBusy, ProviderRefused
 from bot.core.i18n import N_, _
 from bot.domain.catalog.models import Slots
 from bot.media.headers import Format, read_header
-from bot.providers.http import NO_CREDIT, Api, ApiResponse, error_text
+from bot.providers.http import Api
 from bot.providers.provider import CompletedImage, Event, GenerationReport, Provider, Submission
 from bot.providers.response_images import Fetch, decode, follow
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 _UNUSABLE: Final = N_("This image service can't use that reference image.")
-_CONTENT: Final = N_("The image service refused this because of its content rules. Try a different prompt.")
-_LOCKED: Final = N_("This bot's account can't use this model. Choose another one.")
-_LOCKED_FOR: Final = N_("This bot's account can't use this model: {words}. Choose another one.")
-_NO_ENDPOINT: Final = N_("The image service isn't available right now. The bot's operator needs to check its address.")
-
-# Values of `code` and `type` in error bodies, for any status.
-_CONTENT_MARKS: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter", "responsibleaipolicyviolation"})
-CREDIT_MARKS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_CONTENT_PHRASES: Final = ("safety system", "content policy", "content_policy")
 
 
 class OpenAi(Provider):
@@ -62,14 +53,17 @@ class OpenAi(Provider):
         fetch: Fetch | None = None,
         max_result_bytes: int = 40 * 1024 * 1024,
         timeout_s: float = 180.0,
+        params: Mapping[str, Any] | None = None,
+        proxy: str | None = None,
     ) -> None:
         """`base_url`: without `/images/generations`. `models`: raw, with schemas, from `openai_models.models_of`.
 
         `slots`: the slots of a model, by the API's id. `fetch`: downloads an image that is returned as a link. After `timeout_s` without
-        a byte, the response counts as lost.
+        a byte, the response counts as lost. `params`: constants that are sent with every call. `proxy`: the proxy that leads to it.
         """
         self.name = name
-        self._api = _OpenAiApi(session=session, base_url=base_url, api_key=api_key)
+        self._api = Api(session=session, base_url=base_url, api_key=api_key, name=name, proxy=proxy)
+        self._params = dict(params or {})
         self._models = tuple(models)
         self._encoding = EditEncoding(edit_encoding)
         self._slots = slots
@@ -81,7 +75,7 @@ class OpenAi(Provider):
         path = "/images/edits" if submission.references else "/images/generations"
         body = await self._edit(submission) if submission.references else self._values(submission)
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
-        answer = await self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True)
+        answer = await self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True, alive=True, prompt=submission.prompt)
         return await self._image(answer)
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:  # noqa: ARG002  the protocol's
@@ -107,7 +101,7 @@ class OpenAi(Provider):
 
     def _values(self, submission: Submission) -> dict[str, Any]:
         seed = {} if submission.seed is None else {self._slots(submission.model).seed: submission.seed}
-        return {**submission.params, **seed, "model": submission.model, "prompt": submission.prompt, "n": 1}
+        return {**self._params, **submission.params, **seed, "model": submission.model, "prompt": submission.prompt, "n": 1}
 
     async def _edit(self, submission: Submission) -> dict[str, Any] | aiohttp.FormData:
         images = await asyncio.to_thread(lambda: [_read_reference(each) for each in submission.references])
@@ -126,32 +120,7 @@ class OpenAi(Provider):
             return CompletedImage(content=await decode(content, max_bytes=self._max_result_bytes))
         if isinstance(url, str) and url:
             return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
-        if error_text(answer):
-            raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer))
         raise ProviderRefused(_("The image service answered without an image."))
-
-
-class _OpenAiApi(Api):
-    """`Api` for errors of the form `{"error": {"message", "type", "param", "code"}}`."""
-
-    def explain(self, answer: ApiResponse) -> ProviderError:
-        marks = error_marks(answer.body)
-        text = error_text(answer.body)
-        if marks & CREDIT_MARKS:
-            return ProviderAccount(_(NO_CREDIT))
-        if answer.status < 500 and (marks & _CONTENT_MARKS or any(phrase in text.casefold() for phrase in _CONTENT_PHRASES)):
-            return ContentRefused(_(_CONTENT))
-        if answer.status == 403 and text:
-            return ModelLocked(self.with_reason(text, _(_LOCKED_FOR), _(_LOCKED)))
-        if answer.status in {404, 405} and not text:  # the error for an unknown model has a text, that for an unknown path has none
-            return ProviderAccount(_(_NO_ENDPOINT))
-        return super().explain(answer)
-
-
-def error_marks(body: object) -> frozenset[str]:
-    """The `code` and `type` of an error body, in lower case."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    return frozenset(str(error.get(name)).casefold() for name in ("code", "type")) if isinstance(error, Mapping) else frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
@@ -20,7 +20,9 @@ from bot.domain.catalog.reading import LIST_BYTES, MODEL_BYTES, MODELS_MAX
 from bot.domain.catalog.schema import find_schema
 from bot.domain.job import is_same_prompt
 from bot.providers import oxen_wire
-from bot.providers.http import UNREADABLE, Api, ApiResponse, error_text
+from bot.providers.answers import ApiResponse
+from bot.providers.explanations import UNREADABLE
+from bot.providers.http import Api
 from bot.providers.oxen_money import ChargesPage, read_charges, read_estimate
 from bot.providers.provider import Accepted, Billed, CompletedImage, Event, GenerationReport, Provider, ReportState, Submission
 from bot.providers.response_images import Fetch, decode, follow
@@ -37,6 +39,9 @@ _PAGE_SPLIT: Final = 8
 _MAX_PAGES: Final = 2000
 _EVENT_BYTES: Final = 32 * 1024  # parsed on the event loop; an event that is dropped is replaced by a read
 _ROWS_ON_LOOP: Final = 100
+_CLOCK_MARGIN_MS: Final = 10_000  # what whole seconds and the time on the way hide
+_CLOCKS_DIFFER_MS: Final = 120_000  # at most, where the image API does not tell its time
+_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,10 @@ class Linked:
     """An image that a synchronous call returned as a link, which expires."""
 
     url: str
+
+
+class _NoList(ProviderBusy):
+    """An answer without the list that was asked for."""
 
 
 class Oxen(Provider):
@@ -67,6 +76,7 @@ class Oxen(Provider):
         silence_s: float = 45.0,
         sync_timeout_s: float = 180.0,
         attempts: int = 3,
+        proxy: str | None = None,
     ) -> None:
         """`mode`: one of `MODES`. `slots`: the slots of a model, by id; usually `Catalog.slots`.
 
@@ -76,13 +86,18 @@ class Oxen(Provider):
             raise ValueError(f"mode is one of {', '.join(MODES)}")
         self.queues = mode != "sync"
         self.streams = mode == "events"
-        self._api = Api(session=session, base_url=base_url, api_key=api_key, attempts=attempts)
+        self._api = Api(session=session, base_url=base_url, api_key=api_key, attempts=attempts, name=self.name, proxy=proxy)
         self._namespace = namespace
         self._slots = slots
         self._fetch = fetch
         self._max_result_bytes = max_result_bytes
         self._silence_s = silence_s
         self._sync_timeout_s = sync_timeout_s
+
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """The image API's clock minus this machine's; None if no answer has told the time yet."""
+        return self._api.clock_ahead_s
 
     # The protocol
 
@@ -93,15 +108,11 @@ class Oxen(Provider):
         return made if isinstance(made, CompletedImage) else await follow(made.url, self._fetch, max_bytes=self._max_result_bytes)
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
-        # Active ones first: one that ends between two calls is then found among the ended ones. Rows without a time are kept.
-        # The image API's times are whole seconds.
-        earliest = since // 1000 * 1000
-        found: dict[str, GenerationReport] = {}
-        for status in (None, *_ENDED):
-            for report in await self.list_generations(model=submission.model, status=status):
-                if _same(report, submission) and (report.enqueued_at is None or report.enqueued_at >= earliest):
-                    found[report.provider_id] = report
-        return sorted(found.values(), key=lambda report: report.enqueued_at or 0)
+        found = await self._find_in_queue(submission, since)
+        if found is None or not any(report.is_certain for report in found.values()):
+            # The list of charges also has what the queue leaves out: prompts, seeds, synchronous calls, ends of unknown names.
+            found = await self._find_in_charges(submission, since, queued=found)
+        return sorted(found.values(), key=lambda report: (not self._is_since(report, since), report.enqueued_at or 0))
 
     async def read(self, provider_id: str) -> GenerationReport | None:
         body = await self._api.ask(f"/api/ai/queue/{_quoted(provider_id)}")
@@ -143,32 +154,19 @@ class Oxen(Provider):
 
     async def billed(self, *, since: int = 0) -> AsyncIterator[Billed]:
         earliest = since // 1000 * 1000  # the image API's times are whole seconds
-        page, size, seen = 1, _PAGE_SIZE, 0
-        for _call in range(_MAX_PAGES):
-            try:
-                listed = await self._charges(page, size)
-            except ProviderBusy:
-                if size == 1:
-                    raise
-                # Rows echo inline references, so the page may have been too large.
-                page, size = (page - 1) * _PAGE_SPLIT + 1, size // _PAGE_SPLIT
-                continue
-            for row in listed.charged:
+        async for page in self._charge_pages(earliest=earliest):
+            for row in page.charged:
                 if row.enqueued_at is None or row.enqueued_at >= earliest:
                     yield row
-            seen += listed.rows
-            if not listed.rows or seen >= listed.count or listed.newest < earliest:
-                return
-            page += 1
 
     # Other endpoints
 
     async def enqueue(self, submission: Submission, *, count: int = 1) -> list[Accepted]:
         """Queue 1 to 4 generations of the same submission."""
         body = self._body(submission) | ({"num_generations": count} if count != 1 else {})
-        answer = await self._api.send("/api/ai/queue", body, timeout_s=120)
-        if answer.get("generations") == [] or ("generations" not in answer and error_text(answer)):
-            raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer))
+        answer = await self._api.send("/api/ai/queue", body, timeout_s=120, alive=True, prompt=submission.prompt)
+        if answer.get("generations") == []:
+            raise self._api.explain(ApiResponse(status=400, body=answer))
         rows = oxen_wire.read_generations(answer)
         if not rows:
             raise AnswerLost(_("The image service sent an answer that can't be read."))
@@ -176,21 +174,20 @@ class Oxen(Provider):
 
     async def list_generations(self, **filters: str | None) -> list[GenerationReport]:
         """Generations in the queue; active ones unless `status` is given. Filters: namespace, model, status, media_type, repo, folder."""
-        query = {"namespace": self._namespace or None, **filters}
-        body = await self._api.ask("/api/ai/queue", query={name: value for name, value in query.items() if value})
-        rows = oxen_wire.rows_of(body)
-        return await asyncio.to_thread(self._reports, rows) if len(rows) > _ROWS_ON_LOOP else self._reports(rows)
+        with suppress(_NoList):
+            return (await self._list(**filters))[0]
+        return []
 
     async def make(self, submission: Submission, *, response_format: str = "b64_json") -> CompletedImage | Linked:
         """Make one image synchronously; with references, an edit. `response_format`: `b64_json` or `url`."""
         path = "/api/ai/images/edit" if submission.references else "/api/ai/images/generate"
         body = self._body(submission) | {"response_format": response_format}
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
-        answer = await self._api.send(path, body, timeout_s=self._sync_timeout_s, limit=limit)
+        answer = await self._api.send(path, body, timeout_s=self._sync_timeout_s, limit=limit, alive=True, prompt=submission.prompt)
         try:
             image = oxen_wire.MadeImages.model_validate(answer).images[0]
         except ValidationError:
-            raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer)) from None
+            raise self._api.explain(ApiResponse(status=400, body=answer)) from None
         if image.b64_json is not None:
             return CompletedImage(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
         if image.url is not None:
@@ -205,8 +202,89 @@ class Oxen(Provider):
 
     # Internal
 
-    async def _charges(self, page: int, size: int) -> ChargesPage:
-        query = {"media_type": "image", "page": str(page), "page_size": str(size), "namespace": self._namespace}
+    async def _list(self, **filters: str | None) -> tuple[list[GenerationReport], bool]:
+        """The listed generations, and whether these are all. Raises `_NoList` if the answer is none: then nothing is known."""
+        query = {"namespace": self._namespace or None, **filters}
+        body = await self._api.ask("/api/ai/queue", query={name: value for name, value in query.items() if value})
+        rows = oxen_wire.rows_of(body)
+        if rows is None:
+            raise _NoList(_(UNREADABLE))
+        reports = await asyncio.to_thread(self._reports, rows) if len(rows) > _ROWS_ON_LOOP else self._reports(rows)
+        return reports, oxen_wire.count_of(body) <= len(reports)
+
+    def _is_since(self, report: GenerationReport, moment: int) -> bool:
+        """Whether it was enqueued at or after a moment (Unix ms) of this machine's clock. Compared by the image API's own clock."""
+        ahead_s = self._api.clock_ahead_s
+        there = moment - _CLOCKS_DIFFER_MS if ahead_s is None else moment + int(ahead_s * 1000) - _CLOCK_MARGIN_MS
+        return report.enqueued_at is None or report.enqueued_at >= there // 1000 * 1000  # its times are whole seconds
+
+    def _match(self, report: GenerationReport, submission: Submission, since: int) -> GenerationReport | None:
+        """The report, if it is or may be that of the submission. A chosen seed decides alone; without one the time must fit.
+
+        The times of the rows may be those of yet another clock, but not by a day.
+        """
+        same, is_since = _same(report, submission), self._is_since(report, since)
+        if same is False or not (is_since if same is None else self._is_since(report, since - _DAY_MS)):
+            return None
+        return report if same and (is_since or submission.seed is not None) else replace(report, is_certain=False)
+
+    async def _find_in_queue(self, submission: Submission, since: int) -> dict[str, GenerationReport] | None:
+        """By id, those in the queue that match; None if not all of it can be read, such as a list with many inline references.
+
+        Active ones first: one that ends between two calls is then found among the ended ones.
+        """
+        reports: list[GenerationReport] = []
+        for status in (None, *_ENDED):
+            try:
+                listed, is_whole = await self._list(model=submission.model, status=status)
+            except (ProviderBusy, ProviderRefused):
+                return None
+            if not is_whole:
+                return None
+            reports += listed
+        matches = {report.provider_id: self._match(report, submission, since) for report in reports}
+        return {provider_id: match for provider_id, match in matches.items() if match is not None}
+
+    async def _find_in_charges(
+        self, submission: Submission, since: int, *, queued: Mapping[str, GenerationReport] | None
+    ) -> dict[str, GenerationReport]:
+        """`queued`, as the list of charges knows them, and others there that match. Raises if neither can be read."""
+        found = dict(queued or {})
+        try:
+            async for page in self._charge_pages(earliest=since - _DAY_MS, model=submission.model):
+                for report in map(self._report, page.readable):
+                    match = self._match(report, submission, since)
+                    if match is not None:
+                        found[report.provider_id] = match
+                    else:
+                        found.pop(report.provider_id, None)
+                if not any(self._is_since(report, since) for report in map(self._report, page.readable)):
+                    break
+        except ProviderError:
+            if queued is None:
+                raise
+        return found
+
+    async def _charge_pages(self, *, earliest: int, model: str | None = None) -> AsyncIterator[ChargesPage]:
+        """The list of charges, newest first, back to `earliest` (Unix ms, by the image API's clock)."""
+        page, size, seen = 1, _PAGE_SIZE, 0
+        for _call in range(_MAX_PAGES):
+            try:
+                listed = await self._charges(page, size, model)
+            except ProviderBusy:
+                if size == 1:
+                    raise
+                # Rows echo inline references, so the page may have been too large.
+                page, size = (page - 1) * _PAGE_SPLIT + 1, size // _PAGE_SPLIT
+                continue
+            yield listed
+            seen += listed.rows
+            if not listed.rows or seen >= listed.count or listed.newest < earliest:
+                return
+            page += 1
+
+    async def _charges(self, page: int, size: int, model: str | None) -> ChargesPage:
+        query = {"media_type": "image", "page": str(page), "page_size": str(size), "namespace": self._namespace, "model": model}
         return read_charges(await self._api.ask("/api/ai/generations", query={name: value for name, value in query.items() if value}))
 
     def _body(self, submission: Submission) -> dict[str, Any]:
@@ -229,7 +307,7 @@ class Oxen(Provider):
             provider_id=row.generation_id,
             state=row.state,
             model=model,
-            prompt=row.prompt or "",
+            prompt=row.prompt,
             seed=row.echoed_int(self._slots(model).seed),
             enqueued_at=row.enqueued_at_ms,
             result_url=row.result_url or None,
@@ -252,7 +330,7 @@ class Oxen(Provider):
             provider_id=event.generation_id,
             state=event.state,
             model=event.model or "",
-            prompt="",
+            prompt=None,
             seed=None,
             enqueued_at=None,
             result_url=event.url,
@@ -269,9 +347,15 @@ class Oxen(Provider):
             return model
 
 
-def _same(report: GenerationReport, submission: Submission) -> bool:
-    seeded = submission.seed is None or report.seed == submission.seed
-    return seeded and is_same_prompt(report.prompt, submission.prompt) and report.model in {submission.model, ""}
+def _same(report: GenerationReport, submission: Submission) -> bool | None:
+    """Whether model, prompt and chosen seed are the same; None if the report leaves one of them out and the others are."""
+    prompt, seed = report.prompt, report.seed
+    if report.model not in {submission.model, ""} or (prompt is not None and not is_same_prompt(prompt, submission.prompt)):
+        return False
+    if submission.seed is not None and seed not in {submission.seed, None}:
+        return False
+    is_told = (prompt is not None or not submission.prompt) and (submission.seed is None or seed is not None)
+    return True if is_told else None
 
 
 def _completed(data: str) -> oxen_wire.CompletedEvent | None:

@@ -43,7 +43,8 @@ def read_estimate(body: object) -> Decimal | None:
 class ChargesPage:
     """A page of the list of charges."""
 
-    charged: list[Billed]  # its readable rows that were charged
+    readable: list[WireGeneration]
+    charged: list[Billed]  # those of the readable rows that were charged
     rows: int  # how many it has
     count: float  # how many there are on all pages; infinite: unknown
     newest: float  # Unix ms of its newest row; infinite: unknown
@@ -57,6 +58,7 @@ def read_charges(body: object) -> ChargesPage:
     rows, count = [read_generation(each) for each in raw], answer.get("count")
     times = [math.inf if row is None or row.enqueued_at_ms is None else row.enqueued_at_ms for row in rows]
     return ChargesPage(
+        readable=[row for row in rows if row is not None],
         charged=[charge for row in rows if row is not None and (charge := _charge(row)) is not None],
         rows=len(raw),
         count=count if isinstance(count, int) and not isinstance(count, bool) else math.inf,

@@ -96,13 +96,19 @@ class CompletedEvent(_Wire):
 
 def read_generations(body: object) -> list[WireGeneration]:
     """The readable rows of `{"generations": [...]}`."""
-    return read_rows(rows_of(body))
+    return read_rows(rows_of(body) or ())
 
 
-def rows_of(body: object) -> Sequence[object]:
-    """The rows of `{"generations": [...]}`, as they are; at most `_ROWS_MAX`."""
+def rows_of(body: object) -> Sequence[object] | None:
+    """The rows of `{"generations": [...]}`, as they are; at most `_ROWS_MAX`. None if it has no such list."""
     rows = body.get("generations") if isinstance(body, dict) else None
-    return rows[:_ROWS_MAX] if isinstance(rows, list) else ()
+    return rows[:_ROWS_MAX] if isinstance(rows, list) else None
+
+
+def count_of(body: object) -> int:
+    """How many rows there are; 0 if it does not say."""
+    count = body.get("count") if isinstance(body, dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def read_rows(rows: Sequence[object]) -> list[WireGeneration]:

@@ -51,11 +51,12 @@ class GenerationReport:
     provider_id: str
     state: ReportState
     model: str
-    prompt: str
-    seed: int | None
-    enqueued_at: int | None  # Unix ms
+    prompt: str | None  # None: not said
+    seed: int | None  # None: not said
+    enqueued_at: int | None  # Unix ms, by the image API's clock
     result_url: str | None = None
     error: str | None = None
+    is_certain: bool = True  # of one that was searched for; False: it may be the one, but does not say enough
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,10 @@ class Provider(Protocol):
         ...
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
-        """Generations with this model, prompt and seed, enqueued at or after `since` (Unix ms), oldest first."""
+        """Generations with this model, prompt and seed that were submitted at or after `since` (Unix ms), oldest first.
+
+        `since` is a time of this machine's clock. With those that do not say enough to be told from it: they are not `is_certain`.
+        """
         ...
 
     async def read(self, provider_id: str) -> GenerationReport | None:

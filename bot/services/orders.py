@@ -137,9 +137,10 @@ class Orders:
         return usual_ms
 
     def _outage(self, job: Job) -> Outage | None:
-        """The first unavailable provider that the job waits for."""
+        """The first provider that the job waits for and that takes no requests now."""
         kept = [self.guards[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.guards]
-        return next((Outage(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
+        closed = (guard for guard in kept if guard.away_since is not None or guard.limited_until is not None)
+        return next((Outage(title=guard.title, since=guard.away_since) for guard in closed), None)
 
     @property
     def provider_titles(self) -> Mapping[str, str]:

@@ -47,7 +47,9 @@ def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
     has_started = any(g.state is not GenerationState.WAITING for g in job.generations)
     if job.check_is_late:
         yield _("⏳ Queued. The prompt check isn't responding right now.")
-    elif receipt.outage is not None:
+    elif receipt.outage is not None and receipt.outage.since is None:
+        yield _("⏳ Queued. {provider} is busy right now.").format(provider=quoted(receipt.outage.title))
+    elif receipt.outage is not None and receipt.outage.since is not None:
         since = f"<t:{receipt.outage.since // 1000}:t>"
         provider = quoted(receipt.outage.title)
         yield _("⏳ Queued. {provider} hasn't responded since {time}.").format(provider=provider, time=since)

@@ -199,7 +199,7 @@ async def test_a_rejected_request_raises_provider_refused(provider: Provider) ->
         pytest.param("out-of-credit", ProviderAccount, marks=pytest.mark.faults("out-of-credit")),
         pytest.param("key-refused", ProviderAccount, marks=pytest.mark.faults("key-refused")),
         pytest.param("images-rate-limited", ProviderBusy, marks=pytest.mark.faults("images-rate-limited")),
-        pytest.param("images-error", ProviderBusy, marks=pytest.mark.faults("images-error")),
+        pytest.param("images-error", AnswerLost, marks=pytest.mark.faults("images-error")),
     ],
 )
 async def test_every_fault_has_its_exception_and_a_plain_sentence(

@@ -230,7 +230,8 @@ async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: S
         switchboard.turn_off(side.down)
         clock.advance(90)
         await guard.submit(side.ox)
-    assert [(entry["event"], entry["provider"], entry.get("outage_s")) for entry in logs] == [
+    about = [entry for entry in logs if entry["event"] != "image API call failed"]
+    assert [(entry["event"], entry["provider"], entry.get("outage_s")) for entry in about] == [
         ("provider unavailable", guard.name, None),
         ("provider recovered", guard.name, 90),
     ]
@@ -300,7 +301,7 @@ async def test_every_outcome_is_counted(guard: ProviderGuard, side: Side, switch
     before = {outcome: counted(guard, outcome) for outcome in Submitted}
     await guard.submit(side.ox)
     await fail(guard, replace(side.ox, model="no-such-model"), times=1)
-    for fault in ("images-error", side.down, "key-refused"):
+    for fault in ("images-rate-limited", side.down, "key-refused"):
         switchboard.turn_on(fault, times=1)
         await fail(guard, side.ox, times=1)
     counts = {outcome for outcome in Submitted if counted(guard, outcome) == before[outcome] + 1}

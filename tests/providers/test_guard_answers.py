@@ -41,10 +41,13 @@ async def test_a_refusing_provider_is_available(session: aiohttp.ClientSession, 
         assert guard.turns(1)
 
 
-async def test_a_retry_after_of_zero_is_a_failure(session: aiohttp.ClientSession) -> None:
+async def test_a_busy_api_without_a_time_fails_and_a_rate_limit_does_not(session: aiohttp.ClientSession) -> None:
     async with scripted() as wire:
         guard = guard_at(wire.url, session)
         wire.says({"error": {"message": "Later"}}, status=429, headers={"Retry-After": "0"})
+        await fail(guard, OX, times=5)
+        assert (guard.away_since, guard.turns(1)) == (None, 0)
+        wire.says({"error": {"message": "Later"}}, status=503, headers={"Retry-After": "0"})
         await fail(guard, OX)
         assert guard.away_since is not None
 

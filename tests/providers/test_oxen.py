@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.core.errors import ProviderAccount, ProviderBusy, ProviderRefused
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, Slots
 from bot.domain.catalog.params import build_params
@@ -112,7 +112,7 @@ async def test_reads_are_retried_and_posts_are_not(oxen: Oxen, server: images.Im
     server.switchboard.turn_on("images-error", times=1)
     assert await oxen.read(provider_id) is not None
     server.switchboard.turn_on("images-error", times=1)
-    with pytest.raises(ProviderBusy):
+    with pytest.raises(AnswerLost):
         await oxen.submit(OX)
     assert len(server.received("POST", "/api/ai/queue")) == 2
 

@@ -69,11 +69,11 @@ async def test_an_unreadable_success_is_a_lost_response(body: object) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error", "sentence"),
     [
-        (402, {}, ProviderAccount, "account"),
-        (400, {"error": {"message": "Insufficient credits"}}, ProviderAccount, "top up the account"),
-        (200, {"generations": [], "error": {"message": "Insufficient credits"}}, ProviderAccount, "top up the account"),
+        (402, {}, ProviderAccount, "operator has been told"),
+        (400, {"error": {"message": "Insufficient credits"}}, ProviderAccount, "operator has been told"),
+        (200, {"generations": [], "error": {"message": "Insufficient credits"}}, ProviderAccount, "operator has been told"),
         (400, {"error": {"type": "invalid_params", "title": "Bad", "detail": "worse"}, "status": "error"}, ProviderRefused, "Bad: worse"),
-        (404, {"status": "error", "status_message": "resource_not_found"}, ProviderRefused, "resource_not_found"),
+        (404, {"status": "error", "status_message": "resource_not_found"}, ProviderAccount, "operator has been told"),
         (
             422,
             {"error": {"message": "403 Client Error: Forbidden for url: https://x.test/?sig=s3cret"}},
@@ -81,7 +81,7 @@ async def test_an_unreadable_success_is_a_lost_response(body: object) -> None:
             "reference image",
         ),
         (422, {"error": {"message": "see https://x.test/?sig=s3cret\nor k3y"}}, ProviderRefused, r"see \(link\) or \(key\)\."),
-        (301, {}, ProviderAccount, "operator needs to check its address"),
+        (301, {}, ProviderAccount, "operator has been told"),
         (503, {}, ProviderBusy, "busy"),
     ],
 )

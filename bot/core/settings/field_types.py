@@ -38,6 +38,8 @@ class UncertainCalls(StrEnum):
 _DATABASE_URL = Expected(phrase="sqlite:///path/to/file or postgresql://user:password@host/name")
 _HOSTS = Expected(phrase="hosts, each as name or name:port, separated by commas")
 _SOCKET_URL = Expected(phrase="an address that starts with wss:// (or ws:// on your own machine)")
+_PROXY = Expected(phrase="the address of a proxy, such as http://proxy.example:3128")
+_NO_PROXY = Expected(phrase="names of hosts, IP addresses and networks, separated by commas")
 _PRICES = Expected(phrase="model=credits, separated by commas, each a number from 0 to 1000000")
 _ROUTES = Expected(phrase="model=other model, separated by commas")
 _MANAGERS = Expected(phrase=f"{', '.join(ManagersMay)}, separated by commas, or none")
@@ -73,6 +75,12 @@ def _socket_url(value: str) -> str:
     return value
 
 
+def _proxy_url(value: str) -> str:
+    if value and not re.match(r"^https?://[^/\s]+/?$", value):
+        raise ValueError(f"must be {_PROXY.phrase}")
+    return value
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     if value and not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
         raise ValueError(f"must be {_DATABASE_URL.phrase}")
@@ -102,6 +110,8 @@ def _routes(value: Mapping[str, str]) -> Mapping[str, str]:
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url), _DATABASE_URL]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_hosts), _HOSTS]
 SocketUrl = Annotated[str, AfterValidator(_socket_url), _SOCKET_URL]
+ProxyUrl = Annotated[str, AfterValidator(_proxy_url), _PROXY]
+NoProxy = Annotated[tuple[str, ...], BeforeValidator(_split), _NO_PROXY]
 Prices = Annotated[Mapping[str, Credits], BeforeValidator(partial(_pairs, _PRICES)), _PRICES]
 Managers = Annotated[tuple[ManagersMay, ...], BeforeValidator(_managers_may), _MANAGERS]
 ServerIds = Annotated[Literal["any"] | tuple[Annotated[int, Field(ge=1, lt=2**63)], ...], BeforeValidator(_server_ids), _SERVERS]

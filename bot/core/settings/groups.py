@@ -19,7 +19,9 @@ from bot.core.settings.field_types import (
     Hosts,
     Managers,
     ManagersMay,
+    NoProxy,
     Prices,
+    ProxyUrl,
     ReferenceMode,
     Routes,
     ServerIds,
@@ -118,8 +120,9 @@ class ImageApiSettings(_Fields):
         description="More image APIs that are compatible with OpenAI's, as a JSON list on one line:\n"
         '  [{"name": "local", "base_url": "http://localhost:8080/v1", "models": [{"id": "sd-xl", "sizes": ["1024x1024"]}]}]\n'
         "An entry may also have key or key_file, edit_encoding (multipart, multipart_list, json_base64 or json_data_uri), price_credits,"
-        " rate_per_minute, max_running and timeout_s. A model may also have title, summary, edits (true or false), max_references,"
-        " strength (true or false), price_credits, options (more parameters by name, each a JSON Schema), and prices for certain options:\n"
+        " rate_per_minute, max_running, timeout_s and params (constants that are sent with every call). A model may also have title,"
+        " summary, edits (true or false), max_references, strength (true or false), price_credits, options (more parameters by name, each"
+        " a JSON Schema), and prices for certain options:\n"
         '  "prices": [{"when": {"quality": "high"}, "credits": 17}, {"when": {"quality": "low"}, "credits": 2}]\n'
         "The first price that matches is used, else price_credits. An option that has no default and that a member leaves open"
         " counts as the most expensive.",
@@ -180,6 +183,17 @@ class AdvancedSettings(_Fields):
         False,
         description="true or false: whether reactions also edit images that other people posted. This needs the message content intent,"
         " which you turn on at the Bot page of your Discord application.",
+    )
+    https_proxy: ProxyUrl = Field(
+        "",
+        repr=False,  # may hold a password
+        description="The proxy for calls of the image APIs and the content check, such as http://proxy.example:3128. It is used for https"
+        " addresses only, and never for Discord. https_proxy in the environment is read too.",
+    )
+    no_proxy: NoProxy = Field(
+        (),
+        description="Hosts that are reached without HTTPS_PROXY, separated by commas: names with all names below them, IP addresses and"
+        " networks.",
     )
     data_dir: Path = Field(Path("data"), description="The folder of the database file and of temporary image files.")
     database_url: DatabaseUrl = Field(

@@ -11,18 +11,19 @@ from typing import TypeVar
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
-from bot.core.i18n import N_
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderFailed, ProviderRefused
+from bot.core.i18n import N_, _
 from bot.core.loops import Batch, Claim, Timing, Worker
 from bot.core.settings.field_types import ReferenceMode, UncertainCalls
-from bot.domain.failures import failed, failure_of
+from bot.domain.failures import LOST, failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.domain.scheduling import Caps
 from bot.providers.guard import ProviderGuard
-from bot.providers.provider import Accepted, GenerationReport, Submission
+from bot.providers.provider import Accepted, CompletedImage, GenerationReport, Submission
 from bot.services.orders import Orders
 from bot.services.pipeline import submission
 from bot.services.pipeline.fallback import fallback_for
+from bot.services.pipeline.last_failures import LastFailures
 from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.watch import Watch
 from bot.store import claims, jobs, steps
@@ -33,13 +34,13 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_CLOCK_SKEW_MS = 120_000  # between this machine and the image API
 _IDLE_S = 5.0  # how often an idle bot checks for generations whose pause is over
 _CHECKS_AT_A_TIME = 8
 _LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
-_RETRIES = 1  # of a call whose response was lost and cannot be found, if the operator's rule is to retry
+_RETRIES = 1  # of a request whose response was lost: it may be paid for twice
 _PROVIDER_REMOVED = N_("The image service for this model is no longer available.")
+_LIMITED = N_("The image service has reached its limit and takes no new images for now. Try again later.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,7 @@ class Dispatch:
         self._policy = policy
         self._timing = timing
         self._clock = clock
+        self._last_failures = LastFailures(store=store, clock=clock)
         self._failures: Counter[tuple[str, int]] = Counter()
         self._sending = Worker(
             "dispatch",
@@ -122,6 +124,7 @@ class Dispatch:
             late = now - self._policy.give_up_ms
             for generation, references in await self._store.read(claims.stuck, away, routes=list(self._policy.routes), before=late):
                 await self._redirect(generation, references, now)
+        await self._end_limited()
         places = {
             name: Place(max_running=guard.max_running, turns=turns, queued=guard.provider.queues)
             for name, guard in self._guards.items()
@@ -161,17 +164,17 @@ class Dispatch:
 
     async def _submit(self, claimed: ToSubmit) -> None:
         generation = claimed.generation
-        guard = self._guard(generation)
         try:
-            answer = await guard.submit(await self._packed(claimed))
-        except (ProviderRefused, ProviderAccount) as error:
-            if isinstance(error, ProviderAccount):
-                log.critical("image API refused the account", provider=guard.name, reason=error.sentence)
+            answer = await self._call(claimed)
+        except (ProviderRefused, ProviderAccount, ProviderFailed) as error:
+            await self._last_failures.keep(generation.provider, error)
             await self._fail(generation, failure_of(error), error.sentence)
         except ProviderBusy as error:
+            await self._last_failures.keep(generation.provider, error)
             await self._wait(generation, error)
-        except AnswerLost:
-            await self._handle_lost(generation)
+        except AnswerLost as error:
+            await self._last_failures.keep(generation.provider, error)
+            await self._handle_lost(generation, error.sentence)
         else:
             self._failures.pop(_key(generation), None)
             if not isinstance(answer, Accepted):
@@ -180,6 +183,19 @@ class Dispatch:
                 )
             elif not await self._record_id(generation, answer.provider_id):
                 await self._handle_lost(generation)  # an identical one has claimed this id during its lookup; ours has another id
+            await self._last_failures.works(generation.provider)
+
+    async def _call(self, claimed: ToSubmit) -> Accepted | CompletedImage:
+        """Send it. An answer that takes longer than a generation may is lost. Raises the provider's errors."""
+        generation = claimed.generation
+        packed = await self._packed(claimed)
+        attempt = self._failures[_key(generation)] + generation.uncertain + 1
+        with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n, attempt=attempt):
+            try:
+                async with asyncio.timeout(self._policy.give_up_ms / 1000):
+                    return await self._guard(generation).submit(packed)
+            except TimeoutError as error:
+                raise AnswerLost(_(LOST), detail="no answer in the longest time of a generation") from error
 
     async def _packed(self, claimed: ToSubmit) -> Submission:
         if not claimed.has_references:
@@ -201,52 +217,84 @@ class Dispatch:
         if now - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
             return
+        await self._reroute(generation, references)
+
+    async def _end_limited(self) -> None:
+        """What waits for an image API whose limit lasts longer than they may wait gets a fallback model, or fails now."""
+        for guard in self._guards.values():
+            until = guard.limited_until
+            if until is None or guard.away_since is not None:
+                continue
+            late = until - self._policy.give_up_ms
+            for generation, references in await self._store.read(claims.stuck, [guard.name], routes=[], before=late):
+                if not await self._reroute(generation, references):
+                    await self._fail(generation, Failure.FAULT, _LIMITED)
+
+    async def _reroute(self, generation: Generation, references: int) -> bool:
+        """Switch to the operator's fallback model, if there is one that can be used."""
         if not self._orders.models.offered:
-            return  # no list of models was read yet, so no fallback is known
-        answering = {name for name, guard in self._guards.items() if guard.away_since is None}
+            return False  # no list of models was read yet, so no fallback is known
+        answering = {name for name, guard in self._guards.items() if guard.away_since is None and guard.limited_until is None}
         catalog = self._orders.models.catalog
         route = fallback_for(generation, references=references, catalog=catalog, routes=self._policy.routes, answering=answering)
-        if route is not None and await self._store.write(steps.reroute, generation.job_id, generation.n, other=route):
-            log.info("fallback model used", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
+        if route is None or not await self._store.write(steps.reroute, generation.job_id, generation.n, other=route):
+            return False
+        log.info("fallback model used", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
+        return True
 
     # --- lost responses ------------------------------------------------------------------------------------------
 
-    async def _handle_lost(self, generation: Generation) -> None:
-        log.warning("response lost", job=generation.job_id, n=generation.n, provider=generation.provider)
-        if not self._guard(generation).provider.queues:
-            await self._handle_uncertain(generation)
+    async def _handle_lost(self, generation: Generation, reason: str = "") -> None:
+        log.info("response lost", job=generation.job_id, n=generation.n, provider=generation.provider)
+        if not self._guard(generation).provider.has_queue:
+            await self._handle_uncertain(generation, reason)
             return
         await self._store.write(steps.postpone_lookup, generation.job_id, generation.n, lookups=0, not_before=self._clock())
 
-    async def _handle_uncertain(self, generation: Generation) -> None:
+    async def _handle_uncertain(self, generation: Generation, reason: str = "") -> None:
         """It may have been made and paid for, and cannot be found: retry or fail, as the operator's settings say."""
         if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("uncertain call retried, may be charged twice", job=generation.job_id, n=generation.n, provider=generation.provider)
-            await self._store.write(steps.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
+            await self._send_again(generation)
         else:
-            await self._fail(generation, Failure.UNCERTAIN)
+            await self._fail(generation, Failure.UNCERTAIN, reason)
+
+    async def _send_again(self, generation: Generation) -> None:
+        await self._store.write(steps.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
 
     async def _find_lost(self, generation: Generation) -> None:
-        """Search for a generation in the API's queue. If it is not found twice, with the grace time in between, it never arrived."""
+        """Search for a generation in the API's queue. If it is not found twice, with the grace time in between, it never arrived.
+
+        It is sent again only then, and once: not if there is one that may be it.
+        """
         provider = self._guard(generation).provider
         if not provider.has_queue:
             await self._handle_uncertain(generation)
             return
-        since = (generation.submitted_at or generation.created_at) - _CLOCK_SKEW_MS
         try:
-            reports = await provider.find(submission.label(generation), since=since)
+            with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n):
+                reports = await provider.find(submission.label(generation), since=generation.submitted_at or generation.created_at)
         except ProviderError as error:
-            await self._postpone_lookup(generation, generation.lookups, self._pause_ms(generation, error))
+            if self._clock() - generation.created_at > self._policy.give_up_ms:
+                await self._fail(generation, Failure.UNCERTAIN)
+            else:
+                await self._postpone_lookup(generation, generation.lookups, self._pause_ms(generation, error))
             return
-        for report in await self._unclaimed(provider.name, reports):
-            if await self._record_id(generation, report.provider_id):
+        reports = await self._unclaimed(provider.name, reports)
+        for report in reports:
+            if report.is_certain and await self._record_id(generation, report.provider_id):
                 log.info("lost generation found", job=generation.job_id, n=generation.n, provider_id=report.provider_id)
                 self._failures.pop(_key(generation), None)
                 return
         if generation.lookups + 1 < _LOOKUPS:
             await self._postpone_lookup(generation, generation.lookups + 1, int(self._timing.lookup_grace_s * 1000))
+        elif any(not report.is_certain for report in reports):
+            log.warning("lost generation cannot be told from others", job=generation.job_id, n=generation.n, provider=generation.provider)
+            await self._fail(generation, Failure.UNCERTAIN)
+        elif generation.queued and generation.uncertain < _RETRIES:
+            await self._send_again(generation)
         elif generation.queued:
-            await self._put_back(generation, self._clock())
+            await self._fail(generation, Failure.UNCERTAIN)
         else:
             await self._handle_uncertain(generation)
 
