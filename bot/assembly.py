@@ -105,7 +105,8 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         BoundedExecutor("exporting", per_key=_EXPORTS_PER_MEMBER, total=10 * _EXPORTS_PER_MEMBER) as exporting,
     ):
         rules = result_rules(apis, more_hosts=settings.result_hosts)
-        result_fetchers = {name: await stack.enter_async_context(Fetcher(rules=each)) for name, each in rules.items()}
+        fetchers = {name: Fetcher(rules=each, proxies=settings.proxies) for name, each in rules.items()}
+        result_fetchers = {name: await stack.enter_async_context(fetcher) for name, fetcher in fetchers.items()}
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         await store.write(jobs.forget_answers, clock())

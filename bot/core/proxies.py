@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 _DEFAULT_PORT = 443
@@ -30,6 +31,9 @@ class ProxyRules:
         """The proxy's host and port, without user and password."""
         address = urlsplit(self.https_proxy)
         return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
+
+
+NO_PROXIES: Final = ProxyRules()
 
 
 def _is_listed(host: str, port: int, entries: Iterable[str]) -> bool:

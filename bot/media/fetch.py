@@ -14,10 +14,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from bot import USER_AGENT
 from bot.core import private_files
 from bot.core.errors import ImageError, ProviderBusy
 from bot.core.i18n import _
 from bot.core.numbers import number
+from bot.core.proxies import NO_PROXIES, ProxyRules
 from bot.core.retry_after import read_retry_after
 from bot.media.addresses import AddressRules, CheckingResolver, NotPublicError, shown
 
@@ -26,7 +28,12 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _GONE: Final = frozenset({401, 403, 404, 410})
 _BUSY: Final = frozenset({408, 425, 429})
 _WRITE_BYTES: Final = 1024 * 1024
-_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}  # no compression, so that the size can be limited
+_PROXIED: Final = "proxied"  # the session of a proxy, which the operator names: its address is not checked
+_HEADERS: Final = {  # no compression, so that the size can be limited
+    "Accept": "image/*",
+    "Accept-Encoding": "identity",
+    "User-Agent": USER_AGENT,
+}
 
 Sink = Callable[[bytearray], Awaitable[object]]  # the piece is its own
 
@@ -42,9 +49,16 @@ class Fetcher:
     """
 
     def __init__(
-        self, *, rules: AddressRules, concurrency: int = 4, timeout_s: float = 120.0, resolver: Callable[[], AbstractResolver] | None = None
+        self,
+        *,
+        rules: AddressRules,
+        concurrency: int = 4,
+        timeout_s: float = 120.0,
+        resolver: Callable[[], AbstractResolver] | None = None,
+        proxies: ProxyRules = NO_PROXIES,
     ) -> None:
-        """`resolver` makes the resolver whose results are checked; by default the system's."""
+        """`resolver` makes the resolver whose results are checked; by default the system's. `proxies`: what is fetched through a proxy."""
+        self._proxies = proxies
         self._rules = rules
         self._turn = asyncio.Semaphore(concurrency)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10, sock_read=30)
@@ -54,7 +68,8 @@ class Fetcher:
 
     async def __aenter__(self) -> Self:
         for scheme in ("https", "http"):  # one session each: the allowed addresses depend on the scheme
-            self._sessions[scheme] = await self._stack.enter_async_context(self._session(scheme))
+            self._sessions[scheme] = await self._stack.enter_async_context(self._session(self._checking(scheme)))
+        self._sessions[_PROXIED] = await self._stack.enter_async_context(self._session(None))
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -100,14 +115,33 @@ class Fetcher:
         """Follow redirects, checking each, and yield the final response."""
         address = self._rules.check(url)
         for _hop in range(1 + _MAX_REDIRECTS):
-            session = self._sessions[address.scheme]
-            async with session.get(address, headers=_HEADERS, allow_redirects=False) as response:
+            session, proxy = await self._way_to(address)
+            async with session.get(address, headers=_HEADERS, allow_redirects=False, proxy=proxy) as response:
                 if response.status not in _REDIRECTS:
                     _check_status(response)
                     yield response
                     return
                 address = self._next_hop(address, response.headers.get("Location", ""))
         raise ImageError(_("The image's link redirects too often."))
+
+    async def _way_to(self, address: URL) -> tuple[aiohttp.ClientSession, str | None]:
+        """The session for an address, and its proxy. A name that this machine knows must have an allowed address behind a proxy too."""
+        proxy = self._proxies.proxy_for(str(address))
+        if proxy is None:
+            return self._sessions[address.scheme], None
+        resolver = self._checking(address.scheme)
+        try:
+            await resolver.resolve(address.raw_host or "", address.port or 0)
+        except NotPublicError:
+            raise ImageError(_("Images can't be loaded from {host}.").format(host=shown(address))) from None
+        except OSError:
+            pass  # only the proxy knows it
+        finally:
+            await resolver.close()
+        return self._sessions[_PROXIED], proxy
+
+    def _checking(self, scheme: str) -> CheckingResolver:
+        return CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
 
     def _next_hop(self, address: URL, location: str) -> URL:
         try:
@@ -117,8 +151,7 @@ class Fetcher:
         except ValueError:
             raise ImageError(_("The image's link leads nowhere.")) from None
 
-    def _session(self, scheme: str) -> aiohttp.ClientSession:
-        resolver = CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
+    def _session(self, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver),
             cookie_jar=aiohttp.DummyCookieJar(),

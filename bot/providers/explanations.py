@@ -71,7 +71,9 @@ def explain(verdict: Verdict, answer: ApiResponse, *, words: str) -> ProviderErr
 def explain_failure(text: str, *, words: str) -> str:
     """A sentence for why a generation failed. `text`: the image API's error text; `words`: the same, redacted."""
     verdict = judge_words(text)
-    return _(_EXPLANATIONS[verdict].sentence) if verdict else _with_words(words, _FAILED_FOR, _FAILED)
+    if verdict in {None, Verdict.FAILED}:  # often a value of the request: it is checked only when the generation runs
+        return _with_words(words, _FAILED_FOR, _FAILED)
+    return _(_EXPLANATIONS[verdict].sentence)
 
 
 def detail_of(*, status: int | None = None, meaning: str = "", words: str = "", request_id: str = "") -> str:

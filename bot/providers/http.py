@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from bot import __version__
+from bot import USER_AGENT
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError
 from bot.core.i18n import N_, _
 from bot.core.retry_after import server_time
@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-USER_AGENT: Final = f"Easel/{__version__} (Discord bot for images)"
 HEADER_LIMIT: Final = 64 * 1024  # bytes of one header of an answer
 _WRITTEN_OFF_LOOP: Final = 256 * 1024  # bytes of JSON above which it is written in a thread
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
