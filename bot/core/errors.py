@@ -20,7 +20,8 @@ EaselError                  base class; `sentence` is safe to show
 │   ├── ProviderBusy        it did not accept the request (overload, no connection): retry later
 │   │   └── RateLimited     because of a rate limit: it works
 │   ├── ProviderAccount     it refuses the operator's account (key, credit): members wait, the operator acts
-│   │   └── ModelLocked     the account's tier does not include this model: its other models still work
+│   │   ├── ModelLocked     the account's tier does not include this model: its other models still work
+│   │   └── ProxyRefused    a proxy or firewall answers in its place
 │   └── AnswerLost          the request may or may not have been accepted: look it up before sending it again
 └── DeliveryError           Discord did not accept a message
     ├── RouteClosed         this route is closed permanently: try the next one
@@ -125,6 +126,10 @@ class ProviderAccount(ProviderError, PermissionError):
 
 class ModelLocked(ProviderAccount):
     """The operator's account at the image API does not include this model; the sentence says so to the operator."""
+
+
+class ProxyRefused(ProviderAccount):
+    """A proxy or firewall between this machine and the image API answered in its place."""
 
 
 class AnswerLost(ProviderError, ConnectionError):

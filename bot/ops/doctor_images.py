@@ -14,7 +14,7 @@ import aiohttp
 
 from bot.core.config import NAMES, Settings
 from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
-from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError, StartError
+from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused, StartError
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.money import quota
@@ -130,6 +130,8 @@ async def _report(
             (finding, *more), models = await ask()
             named = [replace(each, text=f"{api.title}: {each.text}") for each in more]
             return ApiReport(api=api, finding=replace(finding, text=f"{api.title}: {finding.text}"), models=models, more=named)
+    except ProxyRefused as error:
+        text = f"a proxy or firewall on the way to {where} answers in its place; ask who runs it to let Easel through{_why(error)}."
     except ProviderAccount as error:
         text = f"it refuses {api.key_setting}, has no credit left for it, or has moved; check your account there, and {where}{_why(error)}."
     except ProviderError as error:

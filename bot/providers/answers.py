@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -54,7 +55,7 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int) -> ApiRespon
         status=response.status,
         body=body,
         retry_after_s=read_wait(response.headers, body, error_text(body) or text),
-        request_id=next((response.headers[name][:100] for name in _REQUEST_IDS if name in response.headers), ""),
+        request_id=next((found for name in _REQUEST_IDS if (found := _plain(response.headers.get(name, "")))), ""),
         text=text,
         is_page=body is None and ("html" in response.content_type or text[:1] == "<"),
     )
@@ -102,6 +103,10 @@ def _texts_of(value: object) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for name in ("message", "msg", "title", "detail"):
             yield from _texts_of(value.get(name))
+
+
+def _plain(request_id: str) -> str:
+    return request_id if re.fullmatch(r"[\w.:+/=-]{1,100}", request_id, re.ASCII) else ""
 
 
 async def _read_bytes(response: aiohttp.ClientResponse, limit: int) -> bytearray:

@@ -15,6 +15,7 @@ from bot.core.errors import (
     ProviderError,
     ProviderFailed,
     ProviderRefused,
+    ProxyRefused,
     RateLimited,
 )
 from bot.core.i18n import N_, _
@@ -50,7 +51,7 @@ _EXPLANATIONS: Final[Mapping[Verdict, Explanation]] = {
     Verdict.CREDIT: Explanation(error=ProviderAccount, sentence=UNAVAILABLE, meaning="the account has no credit left"),
     Verdict.ACCOUNT: Explanation(error=ProviderAccount, sentence=UNAVAILABLE, meaning="it refuses the key or the account"),
     Verdict.ADDRESS: Explanation(error=ProviderAccount, sentence=UNAVAILABLE, meaning="it serves nothing at this address"),
-    Verdict.PROXY: Explanation(error=ProviderAccount, sentence=UNAVAILABLE, meaning="a proxy or firewall answered with a page of its own"),
+    Verdict.PROXY: Explanation(error=ProxyRefused, sentence=UNAVAILABLE, meaning="a proxy or firewall answered with a page of its own"),
     Verdict.LIMITED: Explanation(error=RateLimited, sentence=BUSY, meaning="its rate limit is reached"),
     Verdict.BUSY: Explanation(error=ProviderBusy, sentence=BUSY),
     Verdict.FAILED: Explanation(error=ProviderFailed, sentence=_FAILED),

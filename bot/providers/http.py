@@ -18,7 +18,7 @@ import structlog
 from yarl import URL
 
 from bot import USER_AGENT
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.i18n import N_, _
 from bot.core.retry_after import server_time
 from bot.domain.failures import LOST, UNAVAILABLE
@@ -258,7 +258,7 @@ def _of_connection(error: BaseException) -> ProviderError:
     if isinstance(error, aiohttp.ClientHttpProxyError):  # the proxy did not open a connection to the API
         refused = error.status in {401, 403, 407}
         detail = detail_of(status=error.status, meaning="the proxy in HTTPS_PROXY refuses the connection")
-        return ProviderAccount(_(UNAVAILABLE), detail=detail) if refused else ProviderBusy(_(BUSY), detail=detail)
+        return ProxyRefused(_(UNAVAILABLE), detail=detail) if refused else ProviderBusy(_(BUSY), detail=detail)
     if isinstance(error, _NOT_SENT):
         return ProviderBusy(_(BUSY), detail=_reason(error))
     return AnswerLost(_(LOST), detail=_reason(error))

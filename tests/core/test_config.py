@@ -380,3 +380,18 @@ def test_lost_responses_are_released_by_default() -> None:
 
 def test_two_models_may_be_each_other_s_fallback() -> None:
     assert load(FALLBACK_MODELS="a=b, b = a,c=d=e").fallback_models == {"a": "b", "b": "a", "c=d": "e"}
+
+
+def test_the_proxy_is_also_read_under_the_names_of_other_programs() -> None:
+    settings = load(https_proxy="http://user:hunter2@proxy.test:3128", no_proxy="x.test, 10.0.0.0/8")
+    assert settings.proxies.proxy_for("https://api.openai.test/v1") == "http://user:hunter2@proxy.test:3128"
+    assert settings.proxies.proxy_for("https://api.x.test/v1") is None
+    assert "hunter2" in settings.secrets
+    assert "hunter2" not in repr(settings)
+    assert load(https_proxy="http://a.test:1", HTTPS_PROXY="http://b.test:1").https_proxy == "http://b.test:1"
+
+
+@pytest.mark.parametrize("name", ["model", "prompt", "n", "image"])
+def test_constants_of_an_endpoint_cannot_replace_what_easel_sets(name: str) -> None:
+    endpoint = {"name": "local", "base_url": "http://localhost/v1", "models": [{"id": "sd"}], "params": {name: "x"}}
+    assert f"{name} is set by Easel" in refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([endpoint])})

@@ -151,3 +151,10 @@ async def test_a_host_that_results_wait_at_is_named(examine: Examine, env: Env) 
     told = "images from oxen wait at elsewhere.invalid, which is none of its hosts; if it is right, add it to RESULT_HOSTS."
     assert told in about(await examine(), "image hosts")
     assert told not in about(await examine(RESULT_HOSTS="*.invalid"), "image hosts")
+
+
+async def test_the_proxy_is_named_without_its_password(examine: Examine, env: Env) -> None:
+    proxied = {"HTTPS_PROXY": "http://user:hunter2@127.0.0.1:1", "MODERATIONS_URL": "https://api.x.test/v1", "MODERATIONS_TIMEOUT_S": "1"}
+    shown = "\n".join(map(str, await examine(**env.oxlo, **proxied)))
+    assert "api.x.test: called through the proxy 127.0.0.1:1." in shown
+    assert "hunter2" not in shown

@@ -15,6 +15,7 @@ from bot.core.config import Settings
 from bot.ops import doctor_images
 from bot.ops.findings import ok
 from tests.env.app import Env
+from tests.env.scripted import scripted
 
 SD = {"id": "stable-diffusion-1.5", "sizes": ["512x512"]}
 Check = Callable[..., Awaitable[str]]
@@ -163,6 +164,22 @@ async def test_models_are_known_while_their_image_api_is_down(check: Check) -> N
     output = await check(DEFAULT_MODEL="stable-diffusion-1.5")
     assert "bad Oxlo.ai: OXLO_BASE_URL does not answer" in output
     assert "ok DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in output
+
+
+@pytest.mark.parametrize(("end", "day"), [("2026-12-01", "2026-12-01"), (1_796_083_200, "2026-12-01")])
+async def test_a_model_whose_end_is_announced_is_named(env: Env, end: str | int, day: str) -> None:
+    async with scripted() as server:
+        server.says({"data": [SD | {"shutdown_date": end}]})
+        output = await found(env.settings(OXEN_API_KEY="", OPENAI_ENDPOINTS=local(f"{server.url}/v1")))
+    assert f"warn local: stable-diffusion-1.5 shuts down on {day}; replace it in the settings before." in output
+
+
+async def test_a_firewall_is_not_taken_for_a_refused_key(env: Env) -> None:
+    async with scripted() as server:
+        server.says("<html>Attention Required!</html>", status=403)
+        output = await found(env.settings(OXEN_API_KEY="", OPENAI_ENDPOINTS=local(f"{server.url}/v1")))
+    assert "bad local: a proxy or firewall on the way to base_url of local" in output
+    assert "status 403" in output
 
 
 async def test_an_image_api_that_times_out_does_not_hide_others(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bot import USER_AGENT
-from bot.core.errors import AnswerLost, ContentRefused, ImageError, ProviderAccount, ProviderBusy, ProviderError
+from bot.core.errors import AnswerLost, ContentRefused, ImageError, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.proxies import ProxyRules
 from bot.media.addresses import AddressRules
 from bot.media.fetch import Fetcher
@@ -139,9 +139,7 @@ async def proxying(status: str) -> AsyncIterator[tuple[str, list[str]]]:
         yield f"http://user:pass@127.0.0.1:{server.sockets[0].getsockname()[1]}", lines
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [("407 Who Are You", ProviderAccount), ("403 No", ProviderAccount), ("502 Later", ProviderBusy)]
-)
+@pytest.mark.parametrize(("status", "kind"), [("407 Who", ProxyRefused), ("403 No", ProxyRefused), ("502 Later", ProviderBusy)])
 async def test_what_a_proxy_refuses_was_never_sent(session: aiohttp.ClientSession, status: str, kind: type[ProviderError]) -> None:
     async with proxying(status) as (address, lines):
         client = OpenAi(name="local", session=session, base_url="https://images.invalid/v1", proxy=address)

@@ -24,6 +24,7 @@ from bot.core.errors import (
     ProviderBusy,
     ProviderError,
     ProviderRefused,
+    ProxyRefused,
     RateLimited,
 )
 from bot.domain.catalog.models import Slots
@@ -245,7 +246,7 @@ QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_qu
         ),
         (402, {"message": "Pay."}, ProviderAccount, "isn't available right now"),
         (403, {"message": "`sd` needs the Pro tier.", "code": "tier_too_low"}, ModelLocked, "can't use this model. Choose another one"),
-        (403, None, ProviderAccount, "isn't available right now"),
+        (403, None, ProxyRefused, "isn't available right now"),
         (404, {"message": "The model `sd` does not exist.", "code": "model_not_found"}, ProviderRefused, "`sd` does not exist"),
         (404, None, ProviderAccount, "isn't available right now"),
         (405, None, ProviderAccount, "isn't available right now"),

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.core.retry_after import read_wait
 from bot.providers.answers import ApiResponse, error_text
+from bot.providers.redact import redacted
 from bot.providers.verdicts import Verdict, has_error, is_filtered, judge
 
 
@@ -143,3 +147,20 @@ def test_a_hostile_body_is_read_to_a_limit() -> None:
 )
 def test_the_reason_is_found_in_every_form(body: Any, text: str) -> None:
     assert error_text(body) == text
+
+
+NAMES = ("error", "errors", "message", "detail", "code", "type", "status", "data", "finish_reason", "censored", "retry_after", "innererror")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(status=st.integers(100, 599), body=JSON, text=st.text(max_size=100), is_page=st.booleans())
+def test_any_answer_has_a_verdict(status: int, body: Any, text: str, is_page: bool) -> None:
+    answer = ApiResponse(status=status, body=body, text=text, is_page=is_page)
+    judge(answer)
+    redacted(answer.words)
+    assert (read_wait({}, body, answer.words) or 0) >= 0
+    assert isinstance(body, dict) is False or has_error(body) in {True, False}

@@ -161,7 +161,7 @@ async def test_each_kind_of_failure_has_its_message_refund_and_buttons(
     async with both(env) as (app, ada):
         if fault:
             env.switchboard.turn_on(fault)
-        # Oxen reports a failed generation when it is polled; calls to Oxlo are retried until its circuit breaker opens.
+        # Oxen reports a failed generation; of a failed call to Oxlo nobody knows whether it was paid.
         message = await made(ada, prompt=prompt, model=OXEN[0] if fault == "generation-fails" else OXLO[0])
         statement = await statement_of(app, int(ada.id))
         assert says in message.content
