@@ -177,8 +177,10 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         policy=policy,
         clock=clock,
     )
+    progress = Progress(store=store, orders=orders, timing=timing, post=discord.post, locks=results.locks, clock=clock)
     deliver = Deliver(
         store=store,
+        progress=progress,
         screening=screening,
         timing=timing,
         guilds=guilds,
@@ -201,7 +203,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         dispatch=dispatch,
         watches=watches,
         outbox=Outbox(store=store, handlers={ItemKind.DELIVER: deliver.handle, **discord.handlers}, timing=timing, clock=clock),
-        progress=Progress(store=store, orders=orders, timing=timing, post=discord.post, locks=results.locks, clock=clock),
+        progress=progress,
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
     )
 

@@ -24,7 +24,7 @@ from bot.domain.order import OperatorLimits
 from bot.media.addresses import AddressRules, host_of
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
-from bot.providers.factory import ImageApi, guards_of, image_apis_of, providers_of, reader_of, result_rules
+from bot.providers.factory import ImageApi, guards_of, image_apis_of, providers_of, reader_of, result_credentials, result_rules
 from bot.providers.guard import ProviderGuard
 from bot.providers.http import open_session
 from bot.providers.moderations import moderations_of
@@ -105,7 +105,8 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         BoundedExecutor("exporting", per_key=_EXPORTS_PER_MEMBER, total=10 * _EXPORTS_PER_MEMBER) as exporting,
     ):
         rules = result_rules(apis, more_hosts=settings.result_hosts)
-        fetchers = {name: Fetcher(rules=each, proxies=settings.proxies) for name, each in rules.items()}
+        keys = result_credentials(apis)
+        fetchers = {name: Fetcher(rules=each, credential=keys.get(name), proxies=settings.proxies) for name, each in rules.items()}
         result_fetchers = {name: await stack.enter_async_context(fetcher) for name, fetcher in fetchers.items()}
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")

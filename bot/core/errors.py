@@ -15,7 +15,8 @@ EaselError                  base class; `sentence` is safe to show
 │   └── NotAnImage          the bytes are not of a known image format
 ├── ProviderError           the image API did not do what was requested
 │   ├── ProviderRefused     it rejected the request: a retry would change nothing
-│   │   └── ContentRefused  its content rules do not allow the image: another prompt may work
+│   │   ├── ContentRefused  its content rules do not allow the image: another prompt may work
+│   │   └── ResultTooLarge  the image in its answer is larger than the operator allows
 │   ├── ProviderFailed      it tried and could not: the same request may work later
 │   ├── ProviderBusy        it did not accept the request (overload, no connection): retry later
 │   │   └── RateLimited     because of a rate limit: it works
@@ -23,6 +24,7 @@ EaselError                  base class; `sentence` is safe to show
 │   │   ├── ModelLocked     the account's tier does not include this model: its other models still work
 │   │   └── ProxyRefused    a proxy or firewall answers in its place
 │   └── AnswerLost          the request may or may not have been accepted: look it up before sending it again
+│       └── AnswerTooLarge  an answer came, and it is too large to be read
 └── DeliveryError           Discord did not accept a message
     ├── RouteClosed         this route is closed permanently: try the next one
     ├── TooLarge            the upload is too large: make it smaller
@@ -104,6 +106,10 @@ class ContentRefused(ProviderRefused):
     """The image API's content rules do not allow this image."""
 
 
+class ResultTooLarge(ProviderRefused):
+    """The image in the image API's answer is larger than RESULT_MAX_MB."""
+
+
 class ProviderFailed(ProviderError):
     """The image API tried and could not make the image."""
 
@@ -134,6 +140,10 @@ class ProxyRefused(ProviderAccount):
 
 class AnswerLost(ProviderError, ConnectionError):
     """The request was sent and no response came back."""
+
+
+class AnswerTooLarge(AnswerLost):
+    """The request was sent, and the response is larger than the limit."""
 
 
 class DeliveryError(EaselError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.core.errors import AnswerLost, ContentRefused, ProviderAccount, ProviderError, ProviderRefused
+from bot.core.errors import AnswerLost, ContentRefused, ProviderAccount, ProviderError, ProviderRefused, ResultTooLarge
 from bot.core.i18n import N_
 from bot.domain.job import Failure, GenerationState, Outcome
 
@@ -49,6 +49,8 @@ def failure_of(error: ProviderError) -> Failure:
     """The failure that corresponds to a provider error."""
     if isinstance(error, ContentRefused):
         return Failure.CONTENT
+    if isinstance(error, ResultTooLarge):
+        return Failure.UNUSABLE
     if isinstance(error, ProviderRefused):
         return Failure.PARAMETER
     if isinstance(error, AnswerLost):

@@ -12,6 +12,7 @@ import socket
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
+from urllib.parse import SplitResult, quote, urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
@@ -23,6 +24,7 @@ from bot.core.i18n import _
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS: Final = {"https": 443, "http": 80}
+_VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))  # kept as written; spaces, controls and non-ASCII characters are percent-encoded
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 # The "ends in a number" check (https://url.spec.whatwg.org/#ends-in-a-number-checker): browsers and C libraries parse 2130706433,
 # 0177.1 and 0x7f.1 as IPv4 addresses, so a host that ends in a number and is not a plain address is refused.
@@ -51,9 +53,12 @@ class AddressRules:
     public_hosts: tuple[str, ...] = ()
 
     def check(self, url: str) -> URL:
-        """Parse a URL. Raises `ImageError` if it may not be fetched, `HostNotListed` if that is only because nothing lists its host."""
+        """Parse a URL, whose path and query stay exactly as written: a signature may cover them.
+
+        Raises `ImageError` if it may not be fetched, `HostNotListed` if that is only because nothing lists its host.
+        """
         try:
-            address = URL(url)
+            address = _as_written(url)
             host, port = (address.raw_host or "").lower(), address.port
         except ValueError:
             raise ImageError(_("The image's link isn't a web address.")) from None
@@ -131,6 +136,13 @@ def host_of(url: str) -> str:
 def shown(address: URL) -> str:
     """The host for messages, without path and query, which may contain secrets."""
     return (address.raw_host or "an unnamed host")[:100]
+
+
+def _as_written(url: str) -> URL:
+    """Raises `ValueError`."""
+    visible = quote(url.strip(), safe=_VISIBLE)
+    parsed, written = URL(url.strip()), urlsplit(visible)
+    return URL(SplitResult(parsed.scheme, parsed.raw_authority, written.path or "/", written.query, ""), encoded=True)
 
 
 def _could_be_listed(scheme: str, host: str) -> bool:

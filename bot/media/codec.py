@@ -52,6 +52,10 @@ _DAMAGED: Final = (
 Source = bytes | Path
 
 
+class TooManyPixels(ImageError):
+    """The image has more pixels than the caller decodes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageInfo:
     """Type and size in px, before the orientation is applied."""
@@ -114,6 +118,26 @@ def _verify(file: BinaryIO, image: Image.Image, format_: Format) -> None:
             Image.open(io.BytesIO(integrity.check_jpeg(file)), formats=["JPEG"]).load()
         case _:
             image.load()
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether these bytes are an image of a known type that is not cut short. Decodes nothing; what it contains may still be damaged."""
+    try:
+        header = read_header(io.BytesIO(content))
+        if header.width * header.height > DEFAULT_MAX_PIXELS:
+            return True  # checking its pixels would take long, and it is refused for their number anyway
+        match header.format:
+            case Format.PNG:
+                integrity.check_png(io.BytesIO(content))
+            case Format.JPEG:
+                integrity.check_jpeg(io.BytesIO(content))
+            case Format.WEBP:
+                return len(content) >= int.from_bytes(content[4:8], "little") + 8  # RFC 9649, section 2.4
+            case Format.GIF:
+                return content.rstrip(b"\0").endswith(b";")  # GIF89a, section 27
+    except _DAMAGED:  # an ImageError is a ValueError
+        return False
+    return True
 
 
 def decoded_pixels(source: Source, *, max_pixels: int) -> int:
@@ -237,7 +261,7 @@ def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Form
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         sentence = _("The image has {megapixels} megapixels. The limit is {most}.")
-        raise ImageError(sentence.format(megapixels=number(width * height / 1e6), most=number(max_pixels / 1e6)))
+        raise TooManyPixels(sentence.format(megapixels=number(width * height / 1e6), most=number(max_pixels / 1e6)))
 
 
 @contextmanager

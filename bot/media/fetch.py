@@ -1,4 +1,4 @@
-"""Downloads images from untrusted URLs: only allowed hosts, no credentials, limited size, time and concurrency."""
+"""Downloads images from untrusted URLs: only allowed hosts, limited size, time and concurrency, and the key only to its own API."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -22,18 +24,18 @@ from bot.core.numbers import number
 from bot.core.proxies import NO_PROXIES, ProxyRules
 from bot.core.retry_after import read_retry_after
 from bot.media.addresses import AddressRules, CheckingResolver, NotPublicError, shown
+from bot.media.encodings import BodyDecoder, decoder_of
+
+HEADER_BYTES: Final = 64 * 1024  # of one header of a response: some image APIs put policies and metadata there
 
 _MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_GONE: Final = frozenset({401, 403, 404, 410})
+_LOCKED: Final = frozenset({401, 403})
+_GONE: Final = _LOCKED | {404, 410}
 _BUSY: Final = frozenset({408, 425, 429})
 _WRITE_BYTES: Final = 1024 * 1024
 _PROXIED: Final = "proxied"  # the session of a proxy, which the operator names: its address is not checked
-_HEADERS: Final = {  # no compression, so that the size can be limited
-    "Accept": "image/*",
-    "Accept-Encoding": "identity",
-    "User-Agent": USER_AGENT,
-}
+_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 Sink = Callable[[bytearray], Awaitable[object]]  # the piece is its own
 
@@ -42,16 +44,33 @@ class LinkExpired(ImageError):
     """The link has expired; a new link may work."""
 
 
+class TooManyBytes(ImageError):
+    """The image is larger than the limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """An image API's key, for links to its own scheme, host and port that do not open without it."""
+
+    base_url: str
+    key: str = field(repr=False)
+
+    def headers_for(self, address: URL) -> Mapping[str, str]:
+        """Empty for every other address."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key and address.origin() == URL(self.base_url).origin() else {}
+
+
 class Fetcher:
     """Downloads within `rules`, at most `concurrency` at a time. An async context manager with its own sessions.
 
-    Raises `ImageError` (not allowed, too large), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (network error, busy host).
+    Raises `ImageError` (not allowed, `TooManyBytes`), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (network error, busy host).
     """
 
     def __init__(
         self,
         *,
         rules: AddressRules,
+        credential: Credential | None = None,
         concurrency: int = 4,
         timeout_s: float = 120.0,
         resolver: Callable[[], AbstractResolver] | None = None,
@@ -60,6 +79,7 @@ class Fetcher:
         """`resolver` makes the resolver whose results are checked; by default the system's. `proxies`: what is fetched through a proxy."""
         self._proxies = proxies
         self._rules = rules
+        self._credential = credential
         self._turn = asyncio.Semaphore(concurrency)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10, sock_read=30)
         self._resolver = resolver
@@ -115,14 +135,25 @@ class Fetcher:
         """Follow redirects, checking each, and yield the final response."""
         address = self._rules.check(url)
         for _hop in range(1 + _MAX_REDIRECTS):
-            session, proxy = await self._way_to(address)
-            async with session.get(address, headers=_HEADERS, allow_redirects=False, proxy=proxy) as response:
+            async with self._get(address) as response:
                 if response.status not in _REDIRECTS:
                     _check_status(response)
                     yield response
                     return
                 address = self._next_hop(address, response.headers.get("Location", ""))
         raise ImageError(_("The image's link redirects too often."))
+
+    @contextlib.asynccontextmanager
+    async def _get(self, address: URL) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The response of one address. If it is locked, it is asked once more with the key, if that is the key of this address."""
+        session, proxy = await self._way_to(address)
+        async with session.get(address, headers=_HEADERS, allow_redirects=False, proxy=proxy) as response:
+            key = self._credential.headers_for(address) if self._credential and response.status in _LOCKED else {}
+            if not key:
+                yield response
+                return
+        async with session.get(address, headers={**_HEADERS, **key}, allow_redirects=False, proxy=proxy) as response:
+            yield response
 
     async def _way_to(self, address: URL) -> tuple[aiohttp.ClientSession, str | None]:
         """The session for an address, and its proxy. A name that this machine knows must have an allowed address behind a proxy too."""
@@ -145,7 +176,7 @@ class Fetcher:
 
     def _next_hop(self, address: URL, location: str) -> URL:
         try:
-            return self._rules.check(str(address.join(URL(location))))
+            return self._rules.check(urljoin(str(address), location))
         except ImageError:
             raise
         except ValueError:
@@ -156,7 +187,9 @@ class Fetcher:
             connector=aiohttp.TCPConnector(resolver=resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
-            auto_decompress=False,
+            auto_decompress=False,  # done here, within the limit of bytes
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
         )
 
 
@@ -174,20 +207,40 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
 
 
 async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
-    """Pass the body to `sink` in large pieces. Checks the announced and the actual size."""
-    too_large = ImageError(_("The image is larger than {limit} MB.").format(limit=number(max_bytes / 1e6, decimals=3)))
+    """Pass the body to `sink` in large pieces. Checks the announced and the actual size, also of what is compressed."""
+    too_large = TooManyBytes(_("The image is larger than {limit} MB.").format(limit=number(max_bytes / 1e6, decimals=3)))
     if (response.content_length or 0) > max_bytes:
         raise too_large
-    total, pending = 0, bytearray()
-    async for chunk in response.content.iter_any():
-        total += len(chunk)
+    decoder = decoder_of(response.headers.getall("Content-Encoding", ()))
+    total = written = 0
+    async for piece in _pieces(response):
+        total += len(piece)
         if total > max_bytes:
             raise too_large
+        for part in [piece] if decoder is None else await asyncio.to_thread(_decoded, decoder, piece, max_bytes - written):
+            written += len(part)
+            if written > max_bytes:
+                raise too_large
+            await sink(part)
+    if decoder is not None and not decoder.is_complete:
+        raise aiohttp.ClientPayloadError("the compressed body is cut short")
+
+
+async def _pieces(response: aiohttp.ClientResponse) -> AsyncGenerator[bytearray, None]:
+    pending = bytearray()
+    async for chunk in response.content.iter_any():
         pending += chunk
         if len(pending) >= _WRITE_BYTES:
-            await sink(pending)
+            yield pending
             pending = bytearray()
-    await sink(pending)
+    yield pending
+
+
+def _decoded(decoder: BodyDecoder, piece: bytearray, most: int) -> list[bytearray]:
+    try:
+        return [bytearray(decoder.feed(piece, most=most + 1))]
+    except ValueError as error:
+        raise aiohttp.ClientPayloadError("the compressed body is damaged") from error
 
 
 def _unreachable(url: str) -> ProviderBusy:

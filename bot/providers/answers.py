@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import aiohttp
 
+from bot.core.lean_json import LeanJson
 from bot.core.retry_after import read_wait
 from bot.providers.sse import Decoder, ServerEvent
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer without an image
+_RECEIVED_LIMIT: Final = 256 * 1024 * 1024  # bytes of a response of which long texts are dropped
 _PARSED_OFF_LOOP: Final = 32 * 1024  # bytes above which JSON is parsed in a thread
 _VALUES_MAX: Final = 300_000  # of an answer: parsing holds the interpreter, and so the loop, also from a thread
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-requestid", "apim-request-id", "x-amzn-requestid", "x-trace-id", "cf-ray")
@@ -40,15 +42,19 @@ class ApiResponse:
         return error_text(self.body) or ("" if self.is_page else self.text)
 
 
-async def read_answer(response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
-    """Read the response. A malformed body becomes None.
+class ResponseTooLarge(aiohttp.ClientPayloadError):
+    """The body is larger than the caller's limit."""
 
-    Raises `aiohttp.ClientPayloadError` for one over `limit` bytes, as for one that is cut.
+
+async def read_answer(response: aiohttp.ClientResponse, limit: int, *, lean: bool = False) -> ApiResponse:
+    """Read the response. A malformed body becomes None. `lean`: long texts become empty and do not count towards the limit.
+
+    Raises `ResponseTooLarge` for one over `limit` bytes, and `aiohttp.ClientPayloadError` for one that is cut.
     """
     if response.content_type == _EVENTS:
         body, content = await _read_events(response, limit), bytearray()
     else:
-        content = await _read_bytes(response, limit)
+        content = await _read_bytes(response, limit, lean=lean)
         body = await asyncio.to_thread(_load, content) if len(content) > _PARSED_OFF_LOOP else _load(content)
     text = "" if body is not None else content[:_PAGE_WORDS].decode("utf-8", "replace").strip()
     return ApiResponse(
@@ -109,12 +115,14 @@ def _plain(request_id: str) -> str:
     return request_id if re.fullmatch(r"[\w.:+/=-]{1,100}", request_id, re.ASCII) else ""
 
 
-async def _read_bytes(response: aiohttp.ClientResponse, limit: int) -> bytearray:
-    content = bytearray()
+async def _read_bytes(response: aiohttp.ClientResponse, limit: int, *, lean: bool) -> bytearray:
+    content, received = bytearray(), 0
+    filtered = LeanJson().feed if lean else bytes
     async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) > limit:
-            raise aiohttp.ClientPayloadError("the response is too large")
+        received += len(chunk)
+        content += filtered(chunk)
+        if len(content) > limit or received > max(limit, _RECEIVED_LIMIT):
+            raise ResponseTooLarge("the response is too large")
     return content
 
 
@@ -127,7 +135,7 @@ async def _read_events(response: aiohttp.ClientResponse, limit: int) -> Any | No
     async for chunk in response.content.iter_any():
         total += len(chunk)
         if total > 4 * limit:  # drafts of the image come before it
-            raise aiohttp.ClientPayloadError("the response is too large")
+            raise ResponseTooLarge("the response is too large")
         for event in decoder.feed(chunk):
             body = await _answer_in(event)
             if body is not None:

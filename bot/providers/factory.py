@@ -16,6 +16,7 @@ from bot.core.loops import Timing
 from bot.core.proxies import ProxyRules
 from bot.domain.catalog.models import Catalog, Slots
 from bot.media.addresses import AddressRules, host_of
+from bot.media.fetch import Credential
 from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.openai_models import models_of
@@ -149,6 +150,15 @@ def result_rules(apis: Iterable[ImageApi], *, more_hosts: Sequence[str]) -> dict
         for api in apis
     }
     return {UNKNOWN_API: AddressRules(allowed_hosts=tuple(more_hosts)), **known}
+
+
+def result_credentials(apis: Iterable[ImageApi]) -> dict[str, Credential]:
+    """The keys for result links on the image APIs' own hosts, by name."""
+    return {
+        api.settings.name: Credential(base_url=api.settings.base_url, key=api.settings.key.get_secret_value())
+        for api in apis
+        if api.settings.key
+    }
 
 
 def _slots_at(slots: Callable[[str, str], Slots], provider: str, api_id: str) -> Slots:

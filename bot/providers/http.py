@@ -18,11 +18,11 @@ import structlog
 from yarl import URL
 
 from bot import USER_AGENT
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused
+from bot.core.errors import AnswerLost, AnswerTooLarge, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.i18n import N_, _
 from bot.core.retry_after import server_time
 from bot.domain.failures import LOST, UNAVAILABLE
-from bot.providers.answers import ANSWER_LIMIT, ApiResponse, read_answer
+from bot.providers.answers import ANSWER_LIMIT, ApiResponse, ResponseTooLarge, read_answer
 from bot.providers.explanations import BUSY, UNREADABLE, detail_of, explain, explain_failure
 from bot.providers.redact import redacted
 from bot.providers.verdicts import has_error, judge
@@ -146,6 +146,8 @@ class Api:
         try:
             async with self._call("POST", path, timeout_s=timeout_s, total_s=total_s, headers=headers, data=data) as response:
                 answer = await self._read(response, limit)
+        except ResponseTooLarge as error:
+            raise self._failed(call, AnswerTooLarge(_(LOST), detail="the answer is too large")) from error
         except _CUT as error:
             raise self._failed(call, _of_connection(error)) from error
         if 200 <= answer.status < 300 and isinstance(answer.body, Mapping) and not has_error(answer.body):
@@ -189,7 +191,7 @@ class Api:
         call = _Call(name=f"{method} {path}")
         try:
             async with self._call(method, path, timeout_s=30, total_s=30 + _MORE_S, params=query) as response:
-                answer = await self._read(response, limit)
+                answer = await self._read(response, limit, lean=True)
         except _CUT as error:
             raise self._failed(call, ProviderBusy(_(BUSY), detail=_reason(error))) from error
         if answer.status == 404:
@@ -221,11 +223,11 @@ class Api:
             method, self._url(path), headers=all_headers, timeout=timeout, allow_redirects=False, proxy=self._proxy, **more
         )
 
-    async def _read(self, response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
+    async def _read(self, response: aiohttp.ClientResponse, limit: int, *, lean: bool = False) -> ApiResponse:
         there = server_time(response.headers)
         if there is not None:
             self.clock_ahead_s = there - time.time()
-        return await read_answer(response, limit)
+        return await read_answer(response, limit, lean=lean)
 
     async def _no_stream(self, call: _Call, response: aiohttp.ClientResponse) -> ProviderError:
         try:

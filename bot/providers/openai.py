@@ -26,7 +26,7 @@ from bot.domain.catalog.models import Slots
 from bot.media.headers import Format, read_header
 from bot.providers.http import Api
 from bot.providers.provider import CompletedImage, Event, GenerationReport, Provider, Submission
-from bot.providers.response_images import Fetch, decode, follow
+from bot.providers.response_images import Fetch, absolute, decode, follow, limited
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 _UNUSABLE: Final = N_("This image service can't use that reference image.")
@@ -67,6 +67,7 @@ class OpenAi(Provider):
         self._models = tuple(models)
         self._encoding = EditEncoding(edit_encoding)
         self._slots = slots
+        self._base_url = base_url
         self._fetch = fetch
         self._max_result_bytes = max_result_bytes
         self._timeout_s = timeout_s
@@ -75,8 +76,9 @@ class OpenAi(Provider):
         path = "/images/edits" if submission.references else "/images/generations"
         body = await self._edit(submission) if submission.references else self._values(submission)
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
-        answer = await self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True, alive=True, prompt=submission.prompt)
-        return await self._image(answer)
+        send = self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True, alive=True, prompt=submission.prompt)
+        with limited(self.name):
+            return await self._image(await send)
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:  # noqa: ARG002  the protocol's
         return ()
@@ -119,7 +121,7 @@ class OpenAi(Provider):
         if isinstance(content, str) and content:
             return CompletedImage(content=await decode(content, max_bytes=self._max_result_bytes))
         if isinstance(url, str) and url:
-            return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
+            return await follow(absolute(url, self._base_url), self._fetch, max_bytes=self._max_result_bytes)
         raise ProviderRefused(_("The image service answered without an image."))
 
 

@@ -25,7 +25,7 @@ from bot.providers.explanations import UNREADABLE
 from bot.providers.http import Api
 from bot.providers.oxen_money import ChargesPage, read_charges, read_estimate
 from bot.providers.provider import Accepted, Billed, CompletedImage, Event, GenerationReport, Provider, ReportState, Submission
-from bot.providers.response_images import Fetch, decode, follow
+from bot.providers.response_images import Fetch, absolute, decode, follow, limited
 from bot.providers.sse import Decoder
 
 MODES: Final = ("events", "poll", "sync")
@@ -89,6 +89,7 @@ class Oxen(Provider):
         self._api = Api(session=session, base_url=base_url, api_key=api_key, attempts=attempts, name=self.name, proxy=proxy)
         self._namespace = namespace
         self._slots = slots
+        self._base_url = base_url
         self._fetch = fetch
         self._max_result_bytes = max_result_bytes
         self._silence_s = silence_s
@@ -104,8 +105,9 @@ class Oxen(Provider):
     async def submit(self, submission: Submission) -> Accepted | CompletedImage:
         if self.queues:
             return (await self.enqueue(submission))[0]
-        made = await self.make(submission)
-        return made if isinstance(made, CompletedImage) else await follow(made.url, self._fetch, max_bytes=self._max_result_bytes)
+        with limited(self.name):
+            made = await self.make(submission)
+            return made if isinstance(made, CompletedImage) else await follow(made.url, self._fetch, max_bytes=self._max_result_bytes)
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
         found = await self._find_in_queue(submission, since)
@@ -191,7 +193,7 @@ class Oxen(Provider):
         if image.b64_json is not None:
             return CompletedImage(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
         if image.url is not None:
-            return Linked(url=image.url)
+            return Linked(url=absolute(image.url, self._base_url))
         raise ProviderRefused(_("The image service answered without an image."))
 
     async def read_model(self, model_id: str) -> Mapping[str, Any] | None:
@@ -310,7 +312,7 @@ class Oxen(Provider):
             prompt=row.prompt,
             seed=row.echoed_int(self._slots(model).seed),
             enqueued_at=row.enqueued_at_ms,
-            result_url=row.result_url or None,
+            result_url=absolute(row.result_url, self._base_url) if row.result_url else None,
             error=self._api.explain_failure(row.error_message or "") if row.state is ReportState.FAILED else None,
         )
 
@@ -333,7 +335,7 @@ class Oxen(Provider):
             prompt=None,
             seed=None,
             enqueued_at=None,
-            result_url=event.url,
+            result_url=absolute(event.url, self._base_url) if event.url else None,
             error=self._api.explain_failure(event.error) if event.error else None,
         )
 

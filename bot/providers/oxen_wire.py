@@ -25,8 +25,14 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 LenientText = Annotated[str | None, WrapValidator(_or_none)]
 LenientMoment = Annotated[datetime | None, WrapValidator(_or_none)]  # Unix seconds, or ISO 8601
 
-# An unknown state counts as not ended: checking again costs nothing, ending it wrongly does.
-_STATES: Final = {state.value: state for state in ReportState}
+_SPELLINGS: Final = {
+    ReportState.QUEUED: ("queued", "pending", "waiting"),
+    ReportState.PROCESSING: ("processing", "in_progress", "running", "starting", "started"),
+    ReportState.SUCCEEDED: ("succeeded", "success", "successful", "completed", "complete", "done", "finished"),
+    ReportState.FAILED: ("failed", "failure", "error", "errored", "rejected", "expired", "timed_out", "timeout"),
+    ReportState.CANCELLED: ("cancelled", "canceled", "aborted"),
+}
+_STATES: Final = {spelling: state for state, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
 class _Wire(BaseModel):
@@ -45,10 +51,15 @@ class WireGeneration(_Wire):
     result_url: LenientText = None
     error_message: LenientText = None
     enqueued_at: LenientMoment = None
+    completed_at: LenientMoment = None
 
     @property
     def state(self) -> ReportState:
-        return _STATES.get((self.status or "").lower(), ReportState.PROCESSING)
+        """An unknown word is an end beside the marks of one, and else is not: checking again costs nothing, ending it wrongly does."""
+        known = _state_of(self.status)
+        if known is not None or not (self.result_url or self.error_message or self.completed_at):
+            return known or ReportState.PROCESSING
+        return ReportState.SUCCEEDED if self.result_url else ReportState.FAILED
 
     @property
     def enqueued_at_ms(self) -> int | None:
@@ -91,7 +102,11 @@ class CompletedEvent(_Wire):
     @property
     def state(self) -> ReportState | None:
         """None if the event does not say how it ended."""
-        return _STATES.get((self.status or "").lower())
+        return _state_of(self.status)
+
+
+def _state_of(status: str | None) -> ReportState | None:
+    return _STATES.get((status or "").strip().lower().replace("-", "_"))
 
 
 def read_generations(body: object) -> list[WireGeneration]:

@@ -1,7 +1,7 @@
 """The image in the response of a synchronous call: base64, or a link from which it is downloaded.
 
-The image is already paid for. A failed download is retried here and never raises `ProviderBusy`, because then the whole request would
-be sent, and paid, again.
+The image is already paid for. A link that cannot be downloaded at once stays a link, which the delivery tries for a day; nothing here
+raises `ProviderBusy`, because then the whole request would be sent, and paid, again.
 """
 
 from __future__ import annotations
@@ -9,58 +9,85 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
+from urllib.parse import unquote, urljoin
 
-import stamina
+import structlog
 
-from bot.core.errors import AnswerLost, ImageError, ProviderBusy, ProviderRefused
+from bot.core.errors import AnswerTooLarge, ImageError, ProviderBusy, ProviderRefused, ResultTooLarge
 from bot.core.i18n import _
-from bot.media.addresses import HostNotListed
-from bot.media.fetch import LinkExpired
+from bot.media import codec
 from bot.providers.provider import CompletedImage
+
+log = structlog.get_logger(__name__)
 
 Fetch = Callable[[str], Awaitable[bytes]]  # `Fetcher.fetch_bytes`, which limits sizes and addresses
 
-_ATTEMPTS: Final = 3
+_DATA: Final = re.compile(r"\s*data:[^,]*,", re.IGNORECASE)
+_STANDARD: Final = str.maketrans("-_", "+/", " \t\r\n=")  # the URL-safe alphabet; line breaks and padding are dropped
 
 
 async def decode(text: str, *, max_bytes: int) -> bytes:
-    """Decode bare base64 or a data URI. Raises `ProviderRefused` if it is invalid, empty or too large."""
+    """Decode bare base64 or a data URI, with or without padding and line breaks, in either alphabet.
+
+    Raises `ResultTooLarge`, and `ProviderRefused` if it is invalid or empty.
+    """
     return await asyncio.to_thread(_decoded, text, max_bytes)
 
 
-async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedImage:
-    """Download an image. It stays a link if a setting must allow its host first.
+def is_inline(url: str) -> bool:
+    """Whether a link contains the image itself."""
+    return _DATA.match(url) is not None
 
-    Raises `ProviderRefused` if the link may never be fetched, `AnswerLost` if the download fails.
-    """
-    if url.startswith("data:"):
-        return CompletedImage(content=await decode(url, max_bytes=max_bytes))
-    if fetch is None:
-        raise ProviderRefused(_("The image service sent a link instead of an image."))
+
+def absolute(url: str, base_url: str) -> str:
+    """A link of an image API's answer, which may be relative to its address. An absolute one is unchanged."""
     try:
-        async for attempt in stamina.retry_context(on=ProviderBusy, attempts=_ATTEMPTS, timeout=60.0, wait_initial=0.2, wait_jitter=0.2):
-            with attempt:
-                return CompletedImage(content=_checked(await fetch(url), max_bytes))
-    except (ProviderBusy, LinkExpired) as error:
-        raise AnswerLost(_("The image service created an image but didn't send it.")) from error
-    except HostNotListed:
-        return CompletedImage(url=url)
-    except ImageError as error:
-        raise ProviderRefused(error.sentence) from error
-    raise AssertionError("the retries ended without an outcome")
+        return urljoin(f"{base_url.rstrip('/')}/", url)
+    except ValueError:
+        return url
+
+
+@contextmanager
+def limited(provider: str) -> Iterator[None]:
+    """An answer above the limit contains the image, so it is not lost, and sending the request again would be paid again.
+
+    The image cannot be asked for again either. So the generation ends with a refund, and the operator is told which setting to change.
+    """
+    try:
+        yield
+    except (AnswerTooLarge, ResultTooLarge):
+        log.warning("result refused for its size", provider=provider, change="RESULT_MAX_MB")
+        raise ResultTooLarge(_("it's larger than the bot's operator allows")) from None
+
+
+async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedImage:
+    """Download an image, or keep its link if that does not work at once. Raises `ProviderRefused` for a data URI that is not an image."""
+    if is_inline(url):
+        return CompletedImage(content=await decode(url, max_bytes=max_bytes))
+    if fetch is not None:
+        try:
+            content = await fetch(url)
+        except (ProviderBusy, ImageError):
+            return CompletedImage(url=url)
+        if await asyncio.to_thread(codec.is_whole, content):
+            return CompletedImage(content=content)
+    return CompletedImage(url=url)
 
 
 def _decoded(text: str, max_bytes: int) -> bytes:
+    if head := _DATA.match(text):
+        text = unquote(text[head.end() :])
+    bare = text.translate(_STANDARD)
     try:
-        content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):  # ValueError: non-ASCII characters
         raise ProviderRefused(_("The image service sent an image that can't be read.")) from None
-    return _checked(content, max_bytes)
-
-
-def _checked(content: bytes, max_bytes: int) -> bytes:
-    if not content or len(content) > max_bytes:
-        raise ProviderRefused(_("The image service sent an image that is empty or too large."))
+    if not content:
+        raise ProviderRefused(_("The image service sent an empty image."))
+    if len(content) > max_bytes:
+        raise ResultTooLarge(_("The image service sent an image that is too large."))
     return content

@@ -126,10 +126,10 @@ class Orders:
         return await self._receipt(job, ahead=ahead, host_id=host_id)
 
     async def _receipt(self, job: Job, *, ahead: int, host_id: int | None) -> Receipt:
-        model, usual_ms = self.models.catalog.get(job.model), await self._usual_ms(job.model)
+        model, usual_ms = self.models.catalog.get(job.model), await self.usual_ms(job.model)
         return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, outage=self._outage(job), host_id=host_id)
 
-    async def _usual_ms(self, model: str) -> int | None:
+    async def usual_ms(self, model: str) -> int | None:
         """The model's usual time in ms, at most `_USUAL_MS` old; None until its first image."""
         until, usual_ms = self._usual.get(model, (0, None))
         if until <= self.clock() and (usual_ms := await self.store.read(jobs.usual_ms, model)) is not None:

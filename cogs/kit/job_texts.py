@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bot.core.i18n import _, ngettext
 from bot.core.numbers import number
-from bot.domain.job import Generation, GenerationState, Job, JobKind, Lane, message_url
+from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
 from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
@@ -41,6 +41,9 @@ def _payer(receipt: Receipt) -> Iterable[str]:
 
 def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
     job = receipt.job
+    if job.state is JobState.DELIVERABLE:
+        yield _("📦 Your image is ready but can't be loaded yet. Easel keeps trying for a day, then refunds you.")
+        return
     if job.cancel_requested_at is not None:
         yield _("✋ Cancelling…")
         return

@@ -48,6 +48,8 @@ LEAN_ROW = frozenset(  # what the OpenAPI file promises
     }
 )
 GENERATIONS_PER_REQUEST = range(1, 5)
+HUGE_REFERENCE = f"data:image/png;base64,{'A' * 20_000_000}"
+ODD_STATUSES: dict[str, str] = {OxenStatus.CANCELLED: "canceled", OxenStatus.SUCCEEDED: "Completed", OxenStatus.FAILED: "error"}
 FILTERS = {  # name in the query: field of a generation
     "namespace": "target_namespace",
     "model": "model_name",
@@ -153,7 +155,10 @@ class OxenStandIn:
         return _answer({"count": len(rows), "page_number": page, "page_size": size, "total_cost": str(total), "generations": listed})
 
     async def read(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
-        return _answer(self._row(self._generation(request, account)))
+        if self.switchboard.fires("rows-fail"):
+            raise OxenApiError(500, OxenErrorType.UNKNOWN, "The generation could not be read")
+        row = self._row(self._generation(request, account))
+        return _answer(row | {"input_image": HUGE_REFERENCE} if self.switchboard.fires("rows-huge") else row)
 
     async def cancel(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         """Answers with the short body for a queued generation and with the row for any other; both are documented."""
@@ -175,7 +180,8 @@ class OxenStandIn:
             return
         event = {"generation_id": generation.id, "status": generation.status, "media_type": generation.media_type}
         if generation.status is OxenStatus.SUCCEEDED:
-            url = self.results.link(generation.file_name, stale=generation.first_link_is_stale)
+            is_missing = self.switchboard.is_on("result-link-missing")
+            url = "" if is_missing else self.results.link(generation.file_name, stale=generation.first_link_is_stale)
             event |= {"model": generation.request.model.id, "url": url}
         else:
             event |= {"error": generation.error or ""}
@@ -262,14 +268,18 @@ class OxenStandIn:
 
     def _row(self, generation: OxenGeneration) -> dict[str, Any]:
         """The row with a newly signed link, different at every reading."""
-        url = None
-        if generation.status is OxenStatus.SUCCEEDED:
-            stale, generation.first_link_is_stale = generation.first_link_is_stale, False
-            url = self.results.link(generation.file_name, stale=stale)
-        row = self._dated(generation.row(url))
+        row = self._dated(generation.row(self._result_link(generation)))
+        if self.switchboard.is_on("status-odd"):
+            row["status"] = ODD_STATUSES.get(generation.status, str(generation.status))
         if self.switchboard.is_on("rows-lean"):
             return {name: value for name, value in row.items() if name in LEAN_ROW}
         return row
+
+    def _result_link(self, generation: OxenGeneration) -> str | None:
+        if generation.status is not OxenStatus.SUCCEEDED or self.switchboard.fires("result-link-missing"):
+            return None
+        stale, generation.first_link_is_stale = generation.first_link_is_stale, False
+        return self.results.link(generation.file_name, stale=stale)
 
     def _dated(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row with the times of Oxen's clock."""

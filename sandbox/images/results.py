@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import secrets
@@ -25,6 +26,8 @@ PIECE_BYTES = 2**16
 HUGE_BYTES = 512 * 2**20
 BOMB_SIDE_PX = 20_000
 PRIVATE_URL = "http://10.255.255.1/image.png"
+LONG_HEADER = "x" * 9600
+ODD_NAME = "&name=a%27b%28final%29.png&response-content-type=image%2Fpng&user=me%40host&note=q%2Bw%2F%3D"
 WEB_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to see this image."
 
 Find = Callable[[str], Awaitable["PaintedImage | None"]]
@@ -49,13 +52,15 @@ class ResultLinks:
         """A new link to `<id>.<extension>`, valid for the configured lifetime, or (`stale`) one that has already expired."""
         expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # microseconds, so that no two links are equal
         path = f"{self._path}/{file_name}"
-        return f"{self.base_url}{path}?expires={expires}&signature={self._signature(path, expires)}"
+        odd = ODD_NAME if self._switchboard.fires("result-odd-link") else ""
+        return f"{self.base_url}{path}?expires={expires}&signature={self._signature(path, expires)}{odd}"
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Serve a link, which needs no key. 403 if it has expired or its signature is wrong."""
         expires = request.query.get("expires", "0")
         signed = hmac.compare_digest(self._signature(request.path, expires).encode(), request.query.get("signature", "").encode())
-        if not signed or float(expires) < time.time():
+        is_as_written = "name" not in request.query or request.raw_path.endswith(ODD_NAME)
+        if not signed or not is_as_written or float(expires) < time.time():
             return web.Response(status=403, text="Request has expired")
         try:
             image = await self._find(request.match_info["name"].rpartition(".")[0])
@@ -115,12 +120,48 @@ async def _send_redirect(request: web.Request, image: PaintedImage) -> web.Strea
     raise web.HTTPFound(PRIVATE_URL)
 
 
+async def _send_short(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    half = image.data[: len(image.data) // 2]
+    return await send_bytes(request, image.media_type, half, of_bytes=len(half))
+
+
+async def _send_compressed(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    del request
+    data = await asyncio.to_thread(gzip.compress, image.data)
+    return web.Response(body=data, content_type=image.media_type, headers={"Content-Encoding": "gzip"})
+
+
+async def _send_with_long_header(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    del request
+    return web.Response(body=image.data, content_type=image.media_type, headers={"X-Metadata": LONG_HEADER})
+
+
+async def _send_to_keys_only(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    if not request.headers.get("Authorization", "").startswith("Bearer "):
+        return web.Response(status=401, text="A valid API key is required")
+    return await _send_whole(request, image)
+
+
+def _status(status: int) -> Send:
+    async def send(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+        del request, image
+        return web.Response(status=status)
+
+    return send
+
+
 _SEND_BY_FAULT: dict[str, Send] = {
     "result-cut": _send_half,
     "result-huge": _send_huge,
     "result-not-image": _send_web_page,
     "result-bomb": _send_bomb,
     "result-elsewhere": _send_redirect,
+    "result-short": _send_short,
+    "result-late": _status(404),
+    "result-busy": _status(520),
+    "result-locked": _send_to_keys_only,
+    "result-compressed": _send_compressed,
+    "result-long-header": _send_with_long_header,
 }
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -13,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.core.errors import ImageError, ProviderBusy
 from bot.media.addresses import AddressRules, HostNotListed, host_of
-from bot.media.fetch import Fetcher, LinkExpired
+from bot.media.fetch import Credential, Fetcher, LinkExpired, TooManyBytes
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, ReportState, Submission
 from sandbox import images
@@ -77,7 +80,40 @@ async def cut(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def raw_path(request: web.Request) -> web.Response:
+    return web.Response(text=request.raw_path)
+
+
+async def encoded(request: web.Request) -> web.Response:
+    """200 000 bytes in an encoding, of which half is sent with `?cut`."""
+    content = b"fox" * 66_000 + b"x" * 2_000
+    name = request.match_info["name"]
+    body = ENCODERS[name](content)
+    body = body[: len(body) // 2] if "cut" in request.query else body
+    return web.Response(body=body, headers={"Content-Encoding": name.partition("-")[0]})
+
+
+def members(content: bytes) -> bytes:
+    return gzip.compress(content[:1000]) + gzip.compress(content[1000:])
+
+
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "gzip-members": members,
+    "deflate": zlib.compress,
+    "deflate-bare": lambda content: zlib.compress(content)[2:-4],
+    "identity": bytes,
+}
+
+
+async def locked(request: web.Request) -> web.Response:
+    return web.Response(status=200 if request.headers.get("Authorization") == "Bearer k3y" else 401, body=b"fox")
+
+
 PATHS = {
+    "/raw/{path:.*}": raw_path,
+    "/encoded/{name}": encoded,
+    "/locked": locked,
     "/size/{n}": size,
     "/chunked/{n}": chunked,
     "/to/{url:.*}": redirect,
@@ -128,6 +164,56 @@ async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, env: str, tm
 async def test_a_large_image_is_refused_by_announced_and_actual_size(fetcher: Fetcher, env: str, path: str) -> None:
     with pytest.raises(ImageError, match=r"larger than 0\.001 MB"):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=1000)
+
+
+ODD_PATHS = (
+    "raw/a%27b%28final%29.png?response-content-type=image%2Fpng&user=me%40host&Signature=q%2Bw%2F%3D",
+    "raw/a'b(final).png?user=me@host&x=a+b&y=%7E~&z=%zz",
+    "raw/%2e%2e/%2F/a?x=[1]&y={2}|3",
+)
+
+
+@pytest.mark.parametrize("path", ODD_PATHS)
+@pytest.mark.parametrize("through", ["", "to/{env}/"])
+async def test_exactly_the_given_link_is_asked_for(fetcher: Fetcher, env: str, path: str, through: str) -> None:
+    link = f"{env}/{through.format(env=env)}{quote(path, safe='') if through else path}"
+    assert (await fetcher.fetch_bytes(link, max_bytes=1000)).decode() == f"/{path}"
+
+
+async def test_what_a_link_may_not_contain_is_encoded(fetcher: Fetcher, env: str) -> None:
+    assert await fetcher.fetch_bytes(f" {env}/raw/ä b\t#x", max_bytes=1000) == b"/raw/%C3%A4%20b%09"
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+async def test_a_compressed_image_is_decompressed(fetcher: Fetcher, env: str, name: str) -> None:
+    assert len(await fetcher.fetch_bytes(f"{env}/encoded/{name}", max_bytes=200_000)) == 200_000
+
+
+@pytest.mark.parametrize("name", ["gzip", "gzip-members", "deflate", "deflate-bare"])
+async def test_what_is_decompressed_has_the_same_limit(fetcher: Fetcher, env: str, name: str) -> None:
+    with pytest.raises(TooManyBytes):
+        await fetcher.fetch_bytes(f"{env}/encoded/{name}", max_bytes=199_999)
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "deflate-bare"])
+async def test_a_compressed_image_that_is_cut_short_is_tried_again(fetcher: Fetcher, env: str, name: str) -> None:
+    with pytest.raises(ProviderBusy):
+        await fetcher.fetch_bytes(f"{env}/encoded/{name}?cut", max_bytes=200_000)
+
+
+@pytest.mark.parametrize("path", ["locked", "to/{env}/locked"])
+async def test_a_locked_link_of_the_image_api_is_opened_with_its_key(env: str, path: str) -> None:
+    rules, credential = AddressRules(trusted_hosts=(host_of(env),)), Credential(base_url=f"{env}/v1", key="k3y")
+    async with Fetcher(rules=rules, credential=credential) as fetcher:
+        assert await fetcher.fetch_bytes(f"{env}/{path.format(env=env)}", max_bytes=10) == b"fox"
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "https://127.0.0.1", "http://localhost:{port}", "https://127.0.0.1:{port}"])
+async def test_the_key_is_sent_to_no_other_origin(env: str, base_url: str) -> None:
+    credential = Credential(base_url=base_url.format(port=env.rpartition(":")[2]), key="k3y")
+    async with Fetcher(rules=AddressRules(trusted_hosts=(host_of(env),)), credential=credential) as fetcher:
+        with pytest.raises(LinkExpired):
+            await fetcher.fetch_bytes(f"{env}/to/{env}/locked", max_bytes=10)
 
 
 async def test_a_redirect_to_a_host_that_nothing_lists_is_not_followed(fetcher: Fetcher, env: str) -> None:

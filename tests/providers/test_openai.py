@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -26,6 +27,7 @@ from bot.core.errors import (
     ProviderRefused,
     ProxyRefused,
     RateLimited,
+    ResultTooLarge,
 )
 from bot.domain.catalog.models import Slots
 from bot.media.addresses import HostNotListed
@@ -191,10 +193,10 @@ async def test_a_link_whose_host_nothing_lists_is_kept(make: Make, wire: Scripte
         ({"data": []}, "without an image"),
         ({"data": [None]}, "without an image"),
         ({"data": {"b64_json": PIXEL}}, "without an image"),
-        ({"data": [{"b64_json": "no base64"}]}, "can't be read"),
+        ({"data": [{"b64_json": "no base64!"}]}, "can't be read"),
         ({"data": [{"b64_json": "żółw"}]}, "can't be read"),
-        ({"data": [{"b64_json": "A" * 4000}]}, "too large"),
-        ({"data": [{"url": "https://x.test/a"}]}, "a link instead of an image"),
+        ({"data": [{"b64_json": "A" * 4000}]}, "larger than the bot's operator allows"),
+        ({"data": [{"url": "data:image/png,no!"}]}, "can't be read"),
         ({"error": {"message": "Bad luck."}}, "refused this request: Bad luck"),
     ],
 )
@@ -205,29 +207,52 @@ async def test_a_response_without_a_usable_image_is_a_refusal(make: Make, wire: 
     assert sentence in error.sentence
 
 
-async def test_an_unreadable_or_endless_response_is_lost(make: Make, wire: Scripted) -> None:
+async def test_an_unreadable_response_is_lost(make: Make, wire: Scripted) -> None:
     wire.says("<html>welcome</html>")
     assert isinstance(await refusal(make(), OX), AnswerLost)
+
+
+async def test_an_endless_response_is_not_lost(make: Make, wire: Scripted) -> None:
+    """It contains the image, so the request must not be sent again."""
     wire.says({"data": [{"b64_json": "A" * 200_000}]})
-    assert isinstance(await refusal(make(max_result_bytes=2000), OX), AnswerLost)
+    assert isinstance(await refusal(make(max_result_bytes=2000), OX), ResultTooLarge)
 
 
-@pytest.mark.parametrize(
-    ("trouble", "kind", "times"),
-    [(ProviderBusy("later."), AnswerLost, 3), (LinkExpired("gone."), AnswerLost, 1), (ImageError("not there."), ProviderRefused, 1)],
-)
-async def test_a_failed_download_does_not_repeat_the_paid_request(
-    make: Make, wire: Scripted, trouble: Exception, kind: type[ProviderError], times: int
-) -> None:
-    asked: list[str] = []
+FORMS = {
+    "lines": "\r\n".join(PIXEL[at : at + 76] for at in range(0, len(PIXEL), 76)),
+    "unpadded": PIXEL.rstrip("="),
+    "url-safe": PIXEL.translate(str.maketrans("+/", "-_")),
+    "data": f"data:image/png;base64,{PIXEL}",
+    "quoted": f"DATA:image/png;base64,{quote(PIXEL, safe='')}",
+}
 
-    async def fetch(url: str) -> bytes:
-        asked.append(url)
-        raise trouble
 
-    wire.says({"data": [{"url": "https://x.test/a"}]})
-    assert type(await refusal(make(fetch=fetch), OX)) is kind
-    assert (len(wire.seen), len(asked)) == (1, times)
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("field", ["b64_json", "url"])
+async def test_base64_is_read_in_every_form(make: Make, wire: Scripted, text: str, field: str) -> None:
+    if field == "url" and not text.casefold().startswith("data:"):
+        text = f"data:image/png;base64,{text}"
+    wire.says({"data": [{field: text}]})
+    assert await make().submit(OX) == CompletedImage(content=base64.b64decode(PIXEL))
+
+
+@pytest.mark.parametrize("link", ["/generated/a.png", "//{host}/generated/a.png", "{url}/generated/a.png"])
+async def test_a_relative_link_belongs_to_the_endpoint(make: Make, wire: Scripted, link: str) -> None:
+    given = link.format(url=wire.url, host=wire.url.removeprefix("http://"))
+    wire.says({"data": [{"url": given}]})
+    assert await make(fetch=None).submit(OX) == CompletedImage(url=f"{wire.url}/generated/a.png")
+
+
+@pytest.mark.parametrize("trouble", [ProviderBusy("later."), LinkExpired("gone."), ImageError("not there."), b"<html>", b"", CONTENT[:-5]])
+async def test_what_cannot_be_downloaded_at_once_stays_a_link(make: Make, wire: Scripted, trouble: Exception | bytes) -> None:
+    async def fetch(_url: str) -> bytes:
+        if isinstance(trouble, Exception):
+            raise trouble
+        return trouble
+
+    wire.says({"data": [{"url": LINK}]})
+    assert await make(fetch=fetch).submit(OX) == CompletedImage(url=LINK)
+    assert len(wire.seen) == 1
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

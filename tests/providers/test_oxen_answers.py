@@ -120,7 +120,7 @@ async def test_the_key_is_sent_to_no_other_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [{"b64_json": "%%%"}, {"b64_json": ""}, {"b64_json": "AAAA" * 400}, {}, {"url": "https://x.test/a.png"}, {"b64_json": 5}]
+    "image", [{"b64_json": "%%%"}, {"b64_json": ""}, {"b64_json": "AAAA" * 400}, {}, {"url": "data:,"}, {"b64_json": 5}]
 )
 async def test_an_unreadable_image_is_refused(image: object) -> None:
     async with answering_json(200, {"images": [image]}) as oxen:
@@ -205,7 +205,7 @@ async def test_an_answer_with_very_many_values_does_not_hold_the_loop(body: byte
 
 
 async def test_a_list_of_models_beyond_its_limit_is_not_read() -> None:
-    async with answering_json(200, {"data": [{"id": "a", "description": "x" * LIST_BYTES}]}) as oxen:
+    async with answering_json(200, {"data": [{"id": "a", "description": ["x" * 1000] * (LIST_BYTES // 1000)}]}) as oxen:
         with pytest.raises(ProviderBusy):
             await oxen.models()
 
@@ -231,3 +231,32 @@ async def test_a_large_event_is_dropped() -> None:
 
     async with answering(handler) as oxen, oxen.listen() as events:
         assert (await anext(events)).provider_id == "small"
+
+
+@pytest.mark.parametrize(
+    ("row", "state"),
+    [
+        ({"status": "canceled"}, ReportState.CANCELLED),
+        ({"status": "Completed", "result_url": "https://x.test/a.png"}, ReportState.SUCCEEDED),
+        ({"status": "timed-out"}, ReportState.FAILED),
+        ({"status": "in_progress"}, ReportState.PROCESSING),
+        ({"status": "moderated"}, ReportState.PROCESSING),
+        ({"status": "moderated", "completed_at": 1_790_000_000}, ReportState.FAILED),
+        ({"status": "moderated", "error_message": "no"}, ReportState.FAILED),
+        ({"result_url": "https://x.test/a.png"}, ReportState.SUCCEEDED),
+        ({"status": "processing", "completed_at": None, "error_message": None}, ReportState.PROCESSING),
+    ],
+)
+async def test_an_end_is_recognised_in_every_spelling(row: dict[str, object], state: ReportState) -> None:
+    async with answering_json(200, {"generation_id": "g", **row}) as oxen:
+        report = await oxen.read("g")
+    assert report is not None
+    assert report.state is state
+
+
+async def test_a_relative_result_link_belongs_to_the_image_api() -> None:
+    async with answering_json(200, {"generation_id": "g", "status": "succeeded", "result_url": "/api/repos/a.png"}) as oxen:
+        report = await oxen.read("g")
+    assert report is not None
+    assert (report.result_url or "").endswith("/api/repos/a.png")
+    assert (report.result_url or "").startswith("http://127.0.0.1:")

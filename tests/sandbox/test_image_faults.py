@@ -10,11 +10,12 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from sandbox import images
 from sandbox.answers import ANSWERS
 from sandbox.faults import FAULTS, FaultSide, Switchboard
-from tests.sandbox.wire import ENDED, KLEIN, Client
+from tests.sandbox.wire import ENDED, KLEIN, SD, Client
 
 QUIET = images.ApiTiming(queue_s=0.01, image_min_s=0.05, image_max_s=0.05, keep_alive_s=0.02)
 
@@ -235,6 +236,93 @@ async def test_a_bomb_is_small_in_bytes_and_large_in_pixels(client: Client) -> N
 async def test_a_result_redirects_to_a_private_address(client: Client) -> None:
     answer = await client.get((await client.made())["result_url"], allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (302, "http://10.255.255.1/image.png")
+
+
+@pytest.mark.faults("result-short")
+async def test_a_short_result_has_the_length_that_it_states(client: Client) -> None:
+    answer = await client.get((await client.made())["result_url"])
+    assert (answer.status, int(answer.headers["Content-Length"])) == (200, len(answer.data))
+    with pytest.raises(OSError, match="truncated"):
+        answer.image.load()
+
+
+@pytest.mark.faults("result-late", times=1)
+async def test_a_late_result_answers_404_before_it_is_there(client: Client) -> None:
+    url = (await client.made())["result_url"]
+    assert [(await client.get(url)).status for _ in range(2)] == [404, 200]
+
+
+@pytest.mark.faults("result-busy", times=1)
+async def test_a_busy_storage_answers_520(client: Client) -> None:
+    url = (await client.made())["result_url"]
+    assert [(await client.get(url)).status for _ in range(2)] == [520, 200]
+
+
+@pytest.mark.faults("result-locked")
+async def test_a_locked_result_opens_with_the_key_only(client: Client) -> None:
+    url = (await client.made())["result_url"]
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == 401
+    assert (await client.get(url)).status == 200
+
+
+@pytest.mark.faults("result-compressed")
+async def test_a_compressed_result_says_so(client: Client) -> None:
+    answer = await client.get((await client.made())["result_url"])
+    assert answer.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.faults("result-long-header")
+async def test_a_long_header_comes_with_a_result(client: Client) -> None:
+    url = (await client.made())["result_url"]
+    async with client.session.get(url, max_field_size=2**16) as response:
+        assert len(response.headers["X-Metadata"]) == 9600
+
+
+@pytest.mark.faults("result-odd-link")
+async def test_an_odd_link_is_valid_only_as_written(client: Client) -> None:
+    url = (await client.made())["result_url"]
+    for address, status in ((URL(url, encoded=True), 200), (URL(url), 403)):
+        async with client.session.get(address) as response:
+            assert response.status == status
+
+
+@pytest.mark.faults("result-link-missing", times=1)
+async def test_a_link_may_come_after_the_success(client: Client) -> None:
+    row = await client.made()
+    assert (row["status"], row["result_url"]) == ("succeeded", None)
+    assert (await client.row(row["generation_id"]))["result_url"]
+
+
+@pytest.mark.faults("result-wrapped")
+async def test_wrapped_base64_has_lines_and_no_padding(client: Client, server: images.ImageServer) -> None:
+    body = {"model": SD, "prompt": "a fox"}
+    async with client.session.post(
+        f"{server.openai_url}/images/generations", json=body, headers={"Authorization": f"Bearer {server.openai_key}"}
+    ) as response:
+        (image,) = (await response.json())["data"]
+    assert {len(line) for line in image["b64_json"].split("\n")[:-1]} == {76}
+    assert not set(image["b64_json"]) & {*"+/="}
+
+
+@pytest.mark.faults("rows-fail")
+async def test_rows_that_fail_have_words(client: Client) -> None:
+    generation_id = (await client.enqueue()).json["generations"][0]["generation_id"]
+    answer = await client.get(f"/api/ai/queue/{generation_id}")
+    assert (answer.status, bool(answer.json["error"])) == (500, True)
+
+
+@pytest.mark.faults("rows-huge")
+async def test_a_huge_row_echoes_a_reference(client: Client) -> None:
+    generation_id = (await client.enqueue()).json["generations"][0]["generation_id"]
+    assert len((await client.get(f"/api/ai/queue/{generation_id}")).data) > 20_000_000
+
+
+@pytest.mark.faults("status-odd")
+async def test_an_odd_status_is_another_spelling(client: Client) -> None:
+    generation_id = (await client.enqueue()).json["generations"][0]["generation_id"]
+    await client.call("DELETE", f"/api/ai/queue/{generation_id}")
+    assert (await client.row(generation_id))["status"] == "canceled"
 
 
 # The whole API

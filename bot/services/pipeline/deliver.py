@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import RouteClosed, TryLater
+from bot.core.errors import ProviderError, RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.loops import KeyedLocks, Timing
 from bot.core.markdown import escaped
@@ -19,6 +19,7 @@ from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
 from bot.services.members import Members
+from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.results import Results, usable
 from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
 from bot.services.pipeline.screening import Screened, Screening
@@ -39,6 +40,7 @@ class Deliver:
     guilds: Guilds
     members: Members
     routes: Routes
+    progress: Progress
     keep_images: bool  # keep images that an API returned inline for a while after delivery
     locks: KeyedLocks  # by job id: one task at a time edits a job's message
     timing: Timing
@@ -51,6 +53,9 @@ class Deliver:
         try:
             async with self._ready(job) as (message, cause), self.locks.of(job.id):
                 return await self._record(message, cause, await self.routes.show(message))
+        except ProviderError:
+            self.progress.follow(job.id)
+            raise
         except RouteClosed as error:
             log.warning("job stranded: all routes closed", job=job.id, reason=error.sentence)
             await self.store.write(outbox.strand, job.id)

@@ -25,13 +25,15 @@ from bot.store.rows import jobs_by_id
 log = structlog.get_logger(__name__)
 
 _LONG_MS = 120_000  # after this time the message promises a ping
+_LATE_MS = 5_000  # after this time the message of a finished image says that it is on its way
 _AT_A_TIME = 50  # jobs in one turn
+_WAITING = (JobState.OPEN, JobState.DELIVERABLE)
 _PAGE = 500
 _WRITTEN_LATE_MS = 10_000  # longest time from an order to its record
 
 
 class Progress:
-    """A loop that edits a waiting message when its content has changed, and never after the job has ended.
+    """A loop that edits a waiting message when its content has changed, and never after its result was shown.
 
     It checks a bounded number of jobs at a time, the longest unchecked first, so a long queue costs no more than a short one.
     """
@@ -53,11 +55,15 @@ class Progress:
             await self.turn()
             await asyncio.sleep(self._timing.progress_s)
 
+    def follow(self, job_id: str) -> None:
+        """The images of this finished job could not be fetched: its message must say so."""
+        self._shown.setdefault(job_id, None)
+
     async def turn(self) -> None:
         """Check the jobs that were not checked for the longest time."""
         await self._add_new()
         checked = list(islice(self._shown, _AT_A_TIME))
-        jobs_left = {job.id: job for job in await self._store.read(jobs_by_id, checked) if job.state is JobState.OPEN}
+        jobs_left = {job.id: job for job in await self._store.read(jobs_by_id, checked) if job.state in _WAITING}
         for job_id in checked:
             if job_id not in jobs_left:
                 del self._shown[job_id]
@@ -88,7 +94,7 @@ class Progress:
     async def _show(self, job_id: str) -> None:
         async with self._locks.of(job_id):
             job = await self._with_ping_promise(await self._orders.job(job_id))
-            if job.state is not JobState.OPEN:
+            if job.state is not JobState.OPEN and not self._is_late(job):
                 return
             receipt = await self._orders.waiting_for(job)
             steps = None if job.ping_promised else steps_done(job, receipt.usual_ms, self._clock())
@@ -102,10 +108,15 @@ class Progress:
     async def _with_ping_promise(self, job: Job) -> Job:
         """The job, with a promised ping once it takes long. The promise is recorded before it is shown."""
         late = self._clock() - job.created_at >= _LONG_MS
-        if job.ping_promised or not late or job.cancel_requested_at is not None:
+        if job.ping_promised or not late or job.cancel_requested_at is not None or job.state is not JobState.OPEN:
             return job
         is_promised = await self._store.write(delivery.promise_ping, job.id)
         return replace(job, ping_promised=is_promised)
+
+    def _is_late(self, job: Job) -> bool:
+        """Whether the job is finished, and its images could not be fetched for a while."""
+        ended_at = max(generation.ended_at or 0 for generation in job.generations)
+        return job.state is JobState.DELIVERABLE and bool(job.succeeded) and self._clock() - ended_at >= _LATE_MS
 
 
 def steps_done(job: Job, usual_ms: int | None, now: int) -> int | None:
@@ -145,5 +156,5 @@ def _fingerprint(receipt: Receipt, steps: int | None) -> Hashable:
     """Everything in the message that may change. After a ping is promised, queue position and progress are not updated."""
     job = receipt.job
     begun = _has_begun(job)
-    status = (job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
+    status = (job.state, job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
     return status if job.ping_promised else (*status, None if begun else receipt.ahead, len(job.open), steps)

@@ -14,16 +14,17 @@ import structlog
 
 from bot.core import private_files
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, ImageError, ProviderBusy, ProviderError
+from bot.core.errors import DeliveryError, EaselError, ImageError, ProviderBusy, ProviderError
 from bot.core.i18n import _
 from bot.core.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState, new_job_id
 from bot.media import codec
 from bot.media.addresses import HostNotListed
 from bot.media.decoding import DecodingPool
-from bot.media.fetch import Fetcher, LinkExpired
+from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
 from bot.providers.factory import UNKNOWN_API
 from bot.providers.provider import Provider
+from bot.providers.response_images import decode, is_inline
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
 
@@ -31,8 +32,8 @@ log = structlog.get_logger(__name__)
 
 _AT_A_TIME = 4  # jobs
 _FETCH_MS = 86_400_000  # an image that cannot be fetched for this time counts as unusable
+_LONGEST_PAUSE_S = 900.0  # between attempts to fetch it
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
-_FRESH_LINKS = 2  # how often an expired link is renewed in one attempt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ class Results:
             found = []
             for generation in usable(job):
                 try:
-                    found.append(await self._image(job, generation, await self._original(job, generation, folder)))
+                    found.append(await self._original(job, generation, folder))
                 except ImageError as error:
                     log.warning("unusable result", job=job.id, n=generation.n, reason=error.sentence)
                     await self.store.write(steps.spoil, job.id, generation.n, error.sentence, self.clock())
@@ -142,33 +143,41 @@ class Results:
                 log.info("image not found at source", job=job.id, n=generation.n, source=source.__name__, reason=error.sentence)
         return None
 
-    async def _original(self, job: Job, generation: Generation, folder: Path) -> Path:
-        """The original from the image API. After a day of failures it counts as unusable (`ImageError`).
+    async def _original(self, job: Job, generation: Generation, folder: Path) -> ResultImage:
+        """The original from the image API. It was paid for, so any failure is retried for a day (`ProviderBusy`).
 
-        If no setting lists the host of its link, it waits for the operator: the image was paid for.
+        Links and storage recover; for a host that is not listed or an image above RESULT_MAX_MB, the operator can change the setting.
+
+        Raises `ImageError` after that day, and at once for what stays as it is: an inline image, and one with too many pixels, for which
+        there is no setting.
         """
         try:
-            return await self._content(job, generation, folder)
-        except HostNotListed as error:
-            log.warning("result held back: add its host to RESULT_HOSTS", job=job.id, provider=generation.provider, reason=error.sentence)
-            raise ProviderBusy(error.sentence) from error
-        except ProviderError as error:
-            if self.clock() - (generation.ended_at or job.created_at) < _FETCH_MS:
+            return await self._image(job, generation, await self._content(job, generation, folder))
+        except codec.TooManyPixels:
+            raise
+        except (ImageError, ProviderError) as error:
+            if isinstance(error, ImageError) and not generation.result_url:
                 raise
-            raise ImageError(_("It couldn't be downloaded for a day.")) from error
+            age_ms = self.clock() - (generation.ended_at or job.created_at)
+            if age_ms >= _FETCH_MS and not isinstance(error, HostNotListed):
+                raise ImageError(_("It couldn't be downloaded for a day.")) from error
+            if (setting := _setting_for(error)) is not None:
+                log.warning("result held back", change=setting, job=job.id, provider=generation.provider, reason=error.sentence)
+            raise ProviderBusy(error.sentence, retry_after_s=_pause_s(error, age_ms)) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
-        """From the store if the image API returned it inline, else by its link, which is renewed if it has expired."""
+        """From the store if the image API returned it inline, else by its link, which is renewed once if it has expired."""
         url = generation.result_url or ""
         kept = None if url else await self.store.read(jobs.image_of, generation.job_id, generation.n)
+        if is_inline(url):
+            kept = await decode(url, max_bytes=self.max_bytes)
         if kept is not None:
             return await asyncio.to_thread(_written, folder / f"inline-{generation.n}", kept)
         fetcher = self.fetchers.get(generation.provider) or self.fetchers[UNKNOWN_API]
-        for _attempt in range(_FRESH_LINKS):
-            try:
-                return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
-            except LinkExpired:
-                url = await self._fresh_link(generation)
+        try:
+            return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
+        except LinkExpired:
+            url = await self._fresh_link(generation)
         return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _fresh_link(self, generation: Generation) -> str:
@@ -225,6 +234,20 @@ def _written(path: Path, content: bytes) -> Path:
     private_files.make_folder(path.parent)
     private_files.write_file(path, content)
     return path
+
+
+def _setting_for(error: EaselError) -> str | None:
+    """The setting that would let this result through."""
+    if isinstance(error, TooManyBytes):
+        return "RESULT_MAX_MB"
+    return "RESULT_HOSTS" if isinstance(error, HostNotListed) else None
+
+
+def _pause_s(error: EaselError, age_ms: int) -> float | None:
+    """Seconds until the next attempt, which grow with the age of the image; None at first: the outbox's own pauses are shorter."""
+    asked_s = getattr(error, "retry_after_s", None) or 0.0
+    pause_s = max(asked_s, age_ms / 20_000)
+    return min(pause_s, _LONGEST_PAUSE_S) if asked_s or pause_s > 60 else None
 
 
 def usable(job: Job) -> list[Generation]:

@@ -28,6 +28,9 @@ _READS_AT_A_TIME = 8
 _EARLY_MAX = 1000  # events kept until the response to their enqueue arrives
 _HEALTHY_MS = 30_000  # a stream that lasted this long resets the count of failures
 _FORGOTTEN_MS = 120_000  # a generation that the image API does not know for this long has failed
+_LATE_MS = 60_000  # after the deadline and a request to cancel it, a generation of which no end is known for this long has failed
+_CANCELLED_MS = 30_000  # a cancelled generation of which no end is known after this time ends all the same
+_USUAL_MS = 30_000  # of a model without images yet
 _CANCELLED_THERE = N_("The image service cancelled this image.")
 _FORGOTTEN = N_("The image service lost this request.")
 _NO_LINK = N_("The image service finished without an image.")
@@ -56,7 +59,10 @@ class Watch:
             wakeups=store.subscribe(Topic.RUNNING),
         )
         self._early: OrderedDict[str, tuple[int, Event]] = OrderedDict()  # events with an unknown id, and when they came (Unix ms)
-        self._unknown_since: dict[Key, int] = {}  # generations that the image API does not know (Unix ms)
+        # Since when (Unix ms): the image API does not know a generation, its member has cancelled it, its deadline is over.
+        self._unknown_since: dict[Key, int] = {}
+        self._cancelled_since: dict[Key, int] = {}
+        self._late_since: dict[Key, int] = {}
         self._handling: set[asyncio.Task[None]] = set()
         self._is_connected = False
 
@@ -67,9 +73,13 @@ class Watch:
                 group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
             group.create_task(self._reads.run(grace_s=grace_s), name=self._reads.name)
 
-    def first_read_at(self) -> int:
-        """When (Unix ms) to read a generation that is accepted now, if no event comes before."""
-        return self._clock() + int(1000 * (self._timing.slow_s if self._is_connected else self._timing.poll_min_s))
+    async def first_read_at(self, model: str) -> int:
+        """When (Unix ms) to read a generation that is accepted now, if no event comes before: with a stream after twice the usual time."""
+        if not self._is_connected:
+            return self._clock() + int(1000 * self._timing.poll_min_s)
+        usual_ms = await self._orders.usual_ms(model) or _USUAL_MS
+        slow_ms, soon_ms = 1000 * self._timing.slow_s, 1000 * self._timing.poll_max_s
+        return self._clock() + int(min(slow_ms, max(soon_ms, 2 * usual_ms), self._give_up_ms / 4))
 
     def expect(self, provider_id: str) -> None:
         """Call this when a generation has got its id: if its event came before, it is handled now."""
@@ -131,9 +141,10 @@ class Watch:
     # --- reads ---------------------------------------------------------------------------------------------------
 
     async def _claim(self, free: int, _active: frozenset[Hashable]) -> Batch[Generation]:
-        """Rarely with a stream; without one, sooner for newer generations."""
+        """With a stream, what takes longer than usual; without one, everything, and sooner what is newer."""
         now, timing = self._clock(), self._timing
-        soon_s, later_s = (timing.poll_max_s, timing.slow_s) if self._is_connected else (timing.poll_min_s, timing.poll_max_s)
+        overdue_s = min(timing.slow_s, max(timing.poll_max_s, timing.slow_s / 4), self._give_up_ms / 8000)
+        soon_s, later_s = (timing.poll_max_s, overdue_s) if self._is_connected else (timing.poll_min_s, timing.poll_max_s)
         due = await self._store.write(
             claims.to_read,
             self._provider.name,
@@ -146,23 +157,29 @@ class Watch:
         return Batch(work=due, pause_s=min(soon_s, later_s))
 
     async def _read(self, generation: Generation) -> None:
-        provider_id = generation.provider_id or ""
+        provider_id, key = generation.provider_id or "", _key(generation)
         age = self._clock() - (generation.submitted_at or generation.created_at)
         if generation.cancel_requested or age > self._give_up_ms:
             await self._cancel(generation, provider_id)
+        outcome = await self._read_outcome(generation, provider_id, age) or self._overdue_outcome(generation, age)
+        if outcome is not None:
+            for since in (self._unknown_since, self._cancelled_since, self._late_since):
+                since.pop(key, None)
+            await self._orders.settle(generation, outcome)
+
+    async def _read_outcome(self, generation: Generation, provider_id: str, age: int) -> Outcome | None:
+        """What the image API says of it; `None` if it says nothing or that there is no end yet."""
         try:
             report = await self._provider.read(provider_id)
         except ProviderRefused:
             report = None  # a retry would be refused as well
         except ProviderError as error:
             log.warning("generation read failed", job=generation.job_id, n=generation.n, reason=error.sentence)
-            return
-        if report is not None:
-            self._unknown_since.pop(_key(generation), None)
-        outcome = self._outcome(generation, report, age) if report else self._unknown_outcome(_key(generation))
-        if outcome is not None:
-            self._unknown_since.pop(_key(generation), None)
-            await self._orders.settle(generation, outcome)
+            return None
+        if report is None:
+            return self._unknown_outcome(_key(generation))
+        self._unknown_since.pop(_key(generation), None)
+        return self._outcome(generation, report, age)
 
     async def _cancel(self, generation: Generation, provider_id: str) -> None:
         """Try to cancel it at the image API; the read afterwards says whether that worked."""
@@ -173,12 +190,24 @@ class Watch:
 
     def _unknown_outcome(self, key: Key) -> Outcome | None:
         """Failed, if the image API has not known the generation for a while; a single such response may be a mistake."""
-        since = self._unknown_since.setdefault(key, self._clock())
-        return failed(Failure.FAULT, _FORGOTTEN) if self._clock() - since > _FORGOTTEN_MS else None
+        return failed(Failure.FAULT, _FORGOTTEN) if self._lasts(self._unknown_since, key, _FORGOTTEN_MS) else None
+
+    def _overdue_outcome(self, generation: Generation, age: int) -> Outcome | None:
+        """An end all the same, a while after the member cancelled it or its deadline was over. The bot may have been offline until now."""
+        key = _key(generation)
+        if generation.cancel_requested and self._lasts(self._cancelled_since, key, _CANCELLED_MS):
+            return Outcome(state=GenerationState.CANCELLED)
+        return failed(Failure.TIMEOUT) if age > self._give_up_ms and self._lasts(self._late_since, key, _LATE_MS) else None
+
+    def _lasts(self, since: dict[Key, int], key: Key, patience_ms: int) -> bool:
+        """Whether a trouble has lasted long enough, measured from the first call. With a short deadline, it need not last so long."""
+        return self._clock() - since.setdefault(key, self._clock()) > min(patience_ms, self._give_up_ms // 4)
 
     def _outcome(self, generation: Generation, report: GenerationReport, age: int) -> Outcome | None:
         """The outcome of a report; `None` while there is nothing to settle."""
         match report.state:
+            case ReportState.SUCCEEDED if report.result_url is None and age <= self._give_up_ms:
+                return None  # its link may come a little later
             case ReportState.SUCCEEDED:
                 return _complete(report) or failed(Failure.FAULT, _NO_LINK)
             case ReportState.FAILED:
@@ -187,8 +216,8 @@ class Watch:
                 return Outcome(state=GenerationState.CANCELLED)
             case ReportState.CANCELLED:
                 return failed(Failure.TIMEOUT) if age > self._give_up_ms else failed(Failure.FAULT, _CANCELLED_THERE)
-            case _:  # cancelled long ago and still not ended
-                return failed(Failure.TIMEOUT) if age > 2 * self._give_up_ms else None
+            case _:
+                return None
 
 
 def _complete(report: GenerationReport) -> Outcome | None:

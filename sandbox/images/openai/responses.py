@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -27,7 +28,8 @@ def body(images: list[dict[str, str]]) -> dict[str, Any]:
 
 async def send_inline(request: web.Request, call: OpenAICall, images: list[PaintedImage], switchboard: Switchboard) -> web.StreamResponse:
     """Send the images in the body, or what a fault makes of it (half of it, or far too much). Records in `call` what was sent."""
-    data = await asyncio.to_thread(_encoded, await _contents(images, switchboard))
+    wrap = _wrapped if switchboard.fires("result-wrapped") else _plain
+    data = await asyncio.to_thread(_encoded, await _contents(images, switchboard), wrap)
     call.status = 200
     if switchboard.fires("result-huge"):
         return await _send_huge(request)
@@ -60,8 +62,17 @@ async def _contents(images: list[PaintedImage], switchboard: Switchboard) -> lis
     return [image.data for image in images]
 
 
-def _encoded(contents: list[bytes]) -> bytes:
-    return json.dumps(body([{"b64_json": base64.b64encode(each).decode()} for each in contents])).encode()
+def _encoded(contents: list[bytes], wrap: Callable[[bytes], str]) -> bytes:
+    return json.dumps(body([{"b64_json": wrap(each)} for each in contents])).encode()
+
+
+def _plain(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _wrapped(content: bytes) -> str:
+    text = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    return "\n".join(text[start : start + 76] for start in range(0, len(text), 76))
 
 
 async def _send_huge(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from bot.app import App
+from bot.core.clock import system
 from bot.domain.job import JobState
 from bot.store.money import ledger
 from sandbox.answers import ANSWERS
@@ -17,6 +18,16 @@ from tests.env.job_steps import in_state
 from tests.journeys.images.test_commands import image_bytes
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
+
+
+@dataclass(kw_only=True)
+class AheadClock:
+    """The system's clock, which a test can advance."""
+
+    ahead_ms: int = 0
+
+    def __call__(self) -> int:
+        return system() + self.ahead_ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,13 @@ UNSEEN = [
             "events-cut",
             "events-silent",
             "events-refused",
+            "result-locked",
+            "result-compressed",
+            "result-long-header",
+            "result-odd-link",
+            "rows-fail",
+            "rows-huge",
+            "status-odd",
             "token-expired",
         )
     ],
@@ -56,6 +74,13 @@ UNSEEN = [
             "images-error",
             "result-expired",
             "result-cut",
+            "result-short",
+            "result-late",
+            "result-busy",
+            "result-not-image",
+            "result-huge",
+            "result-elsewhere",
+            "result-link-missing",
             "discord-rate-limited",
             "discord-error",
             "discord-answer-lost",
@@ -68,14 +93,11 @@ UNSEEN = [
 ]
 TOLD = [
     FaultCase(fault="enqueue-empty", says="No image", spent=0, enqueued=0),
-    FaultCase(fault="out-of-credit", says="isn't available right now. The bot's operator has been told", spent=0, enqueued=0),
-    FaultCase(fault="key-refused", says="isn't available right now. The bot's operator has been told", spent=0, enqueued=0),
+    FaultCase(fault="out-of-credit", says="The bot's operator has been told", spent=0, enqueued=0),
+    FaultCase(fault="key-refused", says="The bot's operator has been told", spent=0, enqueued=0),
     FaultCase(fault="generation-fails", says="No image", spent=0),
-    FaultCase(fault="generation-cancelled", says="No image: The image service cancelled this image.", spent=0),
-    FaultCase(fault="result-huge", says="You were refunded", spent=0),
-    FaultCase(fault="result-not-image", says="You were refunded", spent=0),
+    FaultCase(fault="generation-cancelled", says="The image service cancelled this image.", spent=0),
     FaultCase(fault="result-bomb", says="You were refunded", spent=0),
-    FaultCase(fault="result-elsewhere", says="You were refunded", spent=0),
 ]
 ELSEWHERE = {  # they have tests of their own below
     "cancel-charged",
@@ -83,6 +105,7 @@ ELSEWHERE = {  # they have tests of their own below
     "models-down",
     "oxen-down",
     "oxlo-down",
+    "result-wrapped",
     "session-lost",
     "channel-closed",
     "message-gone",
@@ -123,6 +146,46 @@ async def test_a_generation_that_never_ends_is_cancelled_and_refunded(env: Env) 
         await ada.slash("generate", prompt="a red fox")
         assert "took too long" in (await ada.message(finished)).content
         assert (await statement_of(app, int(ada.id))).held == 0
+
+
+@pytest.mark.parametrize("fault", ["rows-fail", "status-odd", "rows-huge"])
+async def test_a_generation_ends_however_its_row_is_answered(env: Env, fault: str) -> None:
+    for name in ("generation-stuck", "events-lost", fault):
+        env.switchboard.turn_on(name)
+    async with env.app(MAX_GENERATION_MINUTES="0.005") as app, person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        assert "took too long" in (await ada.message(finished)).content
+        assert (await statement_of(app, int(ada.id))).held == 0
+
+
+@pytest.mark.faults("rows-fail")
+async def test_a_cancelled_image_ends_although_its_row_cannot_be_read(env: Env) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with env.app(MAX_GENERATION_MINUTES="0.02") as app, person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        await ada.click(await ada.message(lambda m: "Cancel" in m.buttons), "Cancel")
+        assert "✋ Cancelled" in (await ada.message(finished)).content
+        assert (await statement_of(app, int(ada.id))).held == 0
+
+
+@pytest.mark.faults("result-wrapped")
+async def test_wrapped_base64_is_read(env: Env) -> None:
+    async with env.app(settings=env.oxlo, OXEN_API_KEY=""), person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        assert has_image(await ada.message(finished))
+
+
+@pytest.mark.faults("result-not-image")
+async def test_a_member_reads_that_a_finished_image_is_on_its_way(env: Env) -> None:
+    clock = AheadClock()
+    async with env.app(clock=clock) as app, person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        while not await app.store.read(in_state, JobState.DELIVERABLE):
+            pass
+        clock.ahead_ms = 10_000
+        await ada.message(lambda m: "ready but can't be loaded yet" in m.content)
+        env.switchboard.turn_off("result-not-image")
+        assert has_image(await ada.message(finished))
 
 
 @pytest.mark.faults("models-down")

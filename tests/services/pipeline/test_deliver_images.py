@@ -9,6 +9,7 @@ import pytest
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
 from bot.store import delivery, steps
+from cogs.kit import job_texts
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
 from tests.env.images import LARGE, MADE
@@ -49,23 +50,65 @@ async def test_an_expired_link_is_renewed(pipeline: Pipeline) -> None:
     assert await pipeline.spent() == PRICE
 
 
-@pytest.mark.faults("result-cut", times=1)
-async def test_an_interrupted_download_is_retried(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("fault", ["result-compressed", "result-locked", "result-long-header", "result-odd-link"])
+async def test_an_image_is_fetched_however_it_is_served(pipeline: Pipeline, switchboard: Switchboard, fault: str) -> None:
+    switchboard.turn_on(fault)
     message = await shown(pipeline, await pipeline.order())
-    assert len(message.files) == 1
+    assert (len(message.files), message.notes) == (1, ())
     assert await pipeline.spent() == PRICE
 
 
-@pytest.mark.faults("result-cut")
-async def test_an_image_that_cannot_be_fetched_for_a_day_is_refunded(pipeline: Pipeline) -> None:
+PASSING = ("cut", "short", "late", "busy", "not-image", "huge", "elsewhere", "locked")
+
+
+@pytest.mark.parametrize("fault", [f"result-{name}" for name in PASSING])
+async def test_a_download_that_fails_for_a_while_is_retried(pipeline: Pipeline, switchboard: Switchboard, fault: str) -> None:
+    switchboard.turn_on(fault, times=3)
+    message = await shown(pipeline, await pipeline.order())
+    assert (len(message.files), message.notes) == (1, ())
+    assert await pipeline.spent() == PRICE
+
+
+@pytest.mark.parametrize("fault", ["result-cut", "result-short", "result-late", "result-busy", "result-not-image", "result-huge"])
+async def test_an_image_that_cannot_be_fetched_for_a_day_is_refunded(pipeline: Pipeline, switchboard: Switchboard, fault: str) -> None:
+    switchboard.turn_on(fault)
     job = await pipeline.order()
     async with pipeline.running():
         await eventually(lambda: was_tried(pipeline, job))
+        assert await pipeline.spent() == PRICE
         pipeline.clock.advance(86_400_000)
         await pipeline.until(job, JobState.DELIVERED)
     (message,) = pipeline.discord.results_of(job.id)
     assert message.notes == ("Image 1 couldn't be used. It couldn't be downloaded for a day. You were refunded.",)
     assert await pipeline.spent() == 0
+
+
+@pytest.mark.faults("result-late")
+async def test_the_waiting_message_says_that_a_finished_image_is_on_its_way(pipeline: Pipeline) -> None:
+    async def says_so() -> int:
+        await pipeline.progress.turn()
+        return pipeline.discord.calls[DiscordRoute.PROGRESS]
+
+    job = await pipeline.order()
+    async with pipeline.running():
+        await eventually(lambda: was_tried_again(pipeline, job))
+        assert await says_so() == 0
+        pipeline.clock.advance(10_000)
+        await eventually(says_so)
+    receipt = await pipeline.orders.waiting_for(await pipeline.orders.job(job.id))
+    assert "ready but can't be loaded yet" in job_texts.waiting(receipt)
+
+
+@pytest.mark.faults("result-expired")
+async def test_one_attempt_uses_one_fresh_link(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    switchboard.turn_on("result-late")
+    job = await pipeline.order()
+    async with pipeline.running("dispatch", "watch"):
+        await pipeline.until(job, JobState.DELIVERABLE)
+    before = len(pipeline.images.received("GET", "/api/ai/queue/"))
+    async with pipeline.running("outbox"):
+        await eventually(lambda: was_tried_again(pipeline, job))
+    assert len(pipeline.images.received("GET", "/api/ai/queue/")) - before <= await pipeline.attempts(job.id)
 
 
 async def was_tried(pipeline: Pipeline, job: Job) -> bool:
@@ -81,7 +124,7 @@ async def test_a_result_on_a_host_that_nothing_lists_is_not_fetched_and_not_lost
     async with pipeline.running():
         await eventually(lambda: was_tried(pipeline, job))
         pipeline.clock.advance(2 * 86_400_000)
-        await eventually(lambda: was_tried_again(pipeline, job))
+        await eventually(lambda: was_tried_later(pipeline, job))
     assert (await pipeline.orders.job(job.id)).state is JobState.DELIVERABLE
     assert await pipeline.spent() == PRICE
     assert await pipeline.store.read(delivery.waiting_links) == [("oxen", elsewhere.result_url)]
@@ -91,12 +134,17 @@ async def was_tried_again(pipeline: Pipeline, job: Job) -> bool:
     return await pipeline.attempts(job.id) > 1
 
 
+async def was_tried_later(pipeline: Pipeline, job: Job) -> bool:
+    """The pauses grow to a quarter of an hour."""
+    pipeline.clock.advance(1_000_000)
+    return await was_tried_again(pipeline, job)
+
+
 # --- unusable results ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["result-not-image", "result-bomb", "result-huge", "result-elsewhere"])
-async def test_an_unusable_result_is_reported_and_refunded(pipeline: Pipeline, switchboard: Switchboard, fault: str) -> None:
-    switchboard.turn_on(fault)
+@pytest.mark.faults("result-bomb")
+async def test_an_image_of_too_many_pixels_is_refunded_at_once(pipeline: Pipeline) -> None:
     message = await shown(pipeline, await pipeline.order())
     assert message.files == []
     assert [note.endswith("You were refunded.") for note in message.notes] == [True]
@@ -119,14 +167,15 @@ async def test_a_refund_does_not_count_as_the_jobs_cost(pipeline: Pipeline) -> N
     assert (await pipeline.orders.job(job.id)).spent == PRICE
 
 
-async def test_an_image_that_the_image_api_deleted_is_refunded(pipeline: Pipeline) -> None:
+async def test_an_image_that_the_image_api_deleted_is_refunded_after_a_day(pipeline: Pipeline) -> None:
     job = await pipeline.order()
     await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
     await pipeline.store.write(steps.accept, job.id, 0, "forgotten")
     gone = Outcome(state=GenerationState.SUCCEEDED, result_url=f"{pipeline.images.url}/results/gone.png?expires=1")
     await pipeline.store.write(steps.settle, job.id, 0, gone, pipeline.clock())
+    pipeline.clock.advance(86_400_000)
     message = await shown(pipeline, job)
-    assert message.notes == ("Image 1 couldn't be used. The image service no longer stores it. You were refunded.",)
+    assert message.notes == ("Image 1 couldn't be used. It couldn't be downloaded for a day. You were refunded.",)
     assert await pipeline.spent() == 0
 
 

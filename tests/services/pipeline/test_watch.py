@@ -10,7 +10,7 @@ import pytest
 
 from bot.core.errors import ProviderBusy
 from bot.core.loops import Timing
-from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.job import GenerationState, Job, JobState, Outcome
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, Event, GenerationReport, Submission
 from bot.store import steps
@@ -306,6 +306,71 @@ async def test_a_generation_unknown_to_the_image_api_fails_after_a_while(pipelin
         ended = await polling.until(job)
     assert ended.generations[0].error == "The image service lost this request."
     assert await polling.spent() == 0
+
+
+@pytest.mark.faults("result-link-missing", times=3)
+async def test_a_link_that_comes_after_the_success_is_waited_for(pipeline: Pipeline) -> None:
+    polling = await pipeline.restart(mode="poll")
+    async with polling.running("dispatch", "watch"):
+        ended = await polling.until(await polling.order())
+    assert ended.generations[0].state is GenerationState.SUCCEEDED
+
+
+@pytest.mark.faults("result-link-missing")
+async def test_a_success_without_a_link_fails_at_the_deadline(pipeline: Pipeline) -> None:
+    job, provider_id = await running_job(pipeline)
+    async with pipeline.running("watch"):
+        await eventually(lambda: was_read(pipeline, provider_id, 2))
+        pipeline.clock.advance(GIVE_UP_MS + 1000)
+        ended = await pipeline.until(job)
+    assert ended.generations[0].error == "The image service finished without an image."
+    assert await pipeline.spent() == 0
+
+
+@pytest.mark.faults("rows-fail")
+async def test_a_generation_that_cannot_be_read_ends_soon_after_the_deadline(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    switchboard.turn_on("generation-stuck")
+    job, provider_id = await running_job(pipeline)
+    async with pipeline.running("watch"):
+        pipeline.clock.advance(GIVE_UP_MS + 1000)
+        await eventually(lambda: was_read(pipeline, provider_id, 2))
+        assert (await pipeline.orders.job(job.id)).state is JobState.OPEN  # the bot may have been offline until now
+        pipeline.clock.advance(61_000)
+        ended = await pipeline.until(job)
+    assert ended.generations[0].error == "The image service took too long."
+    assert await pipeline.spent() == 0
+
+
+@pytest.mark.parametrize("fault", ["rows-fail", "images-error"])
+async def test_a_cancelled_generation_ends_although_nothing_is_known_of_it(
+    pipeline: Pipeline, switchboard: Switchboard, fault: str
+) -> None:
+    switchboard.turn_on("generation-stuck")
+    job, provider_id = await running_job(pipeline)
+    switchboard.turn_on(fault)
+    await pipeline.cancel(job)
+    async with pipeline.running("watch"):
+        await eventually(lambda: was_read(pipeline, provider_id, 2))
+        pipeline.clock.advance(31_000)
+        ended = await pipeline.until(job)
+    assert ended.generations[0].state is GenerationState.CANCELLED
+    assert await pipeline.spent() == 0
+
+
+async def test_with_a_stream_the_first_read_comes_after_twice_the_usual_time(pipeline: Pipeline) -> None:
+    slow = await pipeline.restart(timing=SLOW_POLLS)
+    job = await slow.order()
+    await slow.store.write(steps.start, job.id, 0, slow.clock() - 10_000)
+    made = Outcome(state=GenerationState.SUCCEEDED, result_url="https://x.test/a.png")
+    await slow.store.write(steps.settle, job.id, 0, made, slow.clock())
+    async with listening(slow):
+        await eventually(lambda: is_connected(slow))
+        waits_s = (await slow.watch.first_read_at(job.model) - slow.clock()) / 1000
+    assert 19 < waits_s < 21
+
+
+async def is_connected(pipeline: Pipeline) -> bool:
+    return pipeline.watch._is_connected
 
 
 @pytest.mark.faults("images-error", times=3)
