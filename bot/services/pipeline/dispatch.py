@@ -39,6 +39,7 @@ _CHECKS_AT_A_TIME = 8
 _LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a request whose response was lost: it may be paid for twice
+_CANCELLED_MS = 30_000  # after this time a cancelled submission that cannot be looked up counts as cancelled
 _PROVIDER_REMOVED = N_("The image service for this model is no longer available.")
 _LIMITED = N_("The image service has reached its limit and takes no new images for now. Try again later.")
 
@@ -275,9 +276,7 @@ class Dispatch:
             with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n):
                 reports = await provider.find(submission.label(generation), since=generation.submitted_at or generation.created_at)
         except ProviderError as error:
-            if self._clock() - generation.created_at > self._policy.give_up_ms:
-                await self._fail(generation, Failure.UNCERTAIN)
-            else:
+            if not await self._end_overdue(generation):
                 await self._postpone_lookup(generation, generation.lookups, self._pause_ms(generation, error))
             return
         reports = await self._unclaimed(provider.name, reports)
@@ -297,6 +296,17 @@ class Dispatch:
             await self._fail(generation, Failure.UNCERTAIN)
         else:
             await self._handle_uncertain(generation)
+
+    async def _end_overdue(self, generation: Generation) -> bool:
+        """End a submission that cannot be looked up, if its member cancelled it a while ago or its deadline is over."""
+        age = self._clock() - (generation.submitted_at or generation.created_at)
+        if generation.cancel_requested and age > min(_CANCELLED_MS, self._policy.give_up_ms // 4):
+            await self._orders.settle(generation, Outcome(state=GenerationState.CANCELLED))
+        elif self._clock() - generation.created_at > self._policy.give_up_ms:
+            await self._fail(generation, Failure.UNCERTAIN)
+        else:
+            return False
+        return True
 
     async def _postpone_lookup(self, generation: Generation, lookups: int, pause_ms: int) -> None:
         not_before = self._clock() + pause_ms

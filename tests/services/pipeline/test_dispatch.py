@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from bot.core.errors import AnswerLost
 from bot.core.loops import Timing
-from bot.domain.job import GenerationState, JobState, Lane
+from bot.domain.job import Failure, GenerationState, JobState, Lane
 from bot.providers.provider import Submission
 from bot.store import jobs, kv, steps
 from bot.store.tables import generations
@@ -128,6 +128,31 @@ async def test_a_failed_lookup_is_repeated_and_nothing_is_sent_twice(pipeline: P
 
 async def sent(pipeline: Pipeline, count: int) -> bool:
     return len(pipeline.images.received("POST", "/api/ai/queue")) >= count
+
+
+@pytest.mark.faults("enqueue-answer-lost", times=1)
+async def test_a_lost_response_that_cannot_be_looked_up_ends_at_the_deadline(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    job = await pipeline.order()
+    async with pipeline.running("dispatch"):
+        await eventually(lambda: sent(pipeline, 1))
+        switchboard.turn_on("images-error")
+        pipeline.clock.advance(GIVE_UP_MS + 1000)
+        ended = await pipeline.until(job)
+    assert ended.generations[0].failure is Failure.UNCERTAIN
+    assert await pipeline.spent() == 0
+
+
+@pytest.mark.faults("enqueue-answer-lost", times=1)
+async def test_a_lost_response_that_cannot_be_looked_up_ends_with_a_cancellation(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    job = await pipeline.order()
+    async with pipeline.running("dispatch"):
+        await eventually(lambda: sent(pipeline, 1))
+        switchboard.turn_on("images-error")
+        await pipeline.cancel(job)
+        pipeline.clock.advance(31_000)
+        ended = await pipeline.until(job)
+    assert ended.generations[0].state is GenerationState.CANCELLED
+    assert await pipeline.spent() == 0
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
