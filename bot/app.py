@@ -33,6 +33,7 @@ from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.routes import ResultPost, Routes
 from bot.services.pipeline.screening import Screening
+from bot.services.pipeline.submission import Packing
 from bot.services.pipeline.watch import Watch
 from bot.services.services import Services
 from bot.store.engine.base import Store
@@ -172,6 +173,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         orders=orders,
         timing=timing,
         screening=screening,
+        packing=Packing(store=store, decoding=resources.references, mode=settings.reference_mode, clock=clock),
         guards=image_apis.guards,
         watches=watches,
         policy=policy,
@@ -216,7 +218,6 @@ def _client_of(resources: Resources) -> Easel:
 def _dispatch_policy(settings: Settings) -> DispatchPolicy:
     return DispatchPolicy(
         caps=Caps(per_user=settings.max_running_per_user, per_guild=settings.max_running_per_server, total=settings.max_running),
-        references=settings.reference_mode,
         uncertain=settings.uncertain_calls,
         routes=settings.fallback_models,
         give_up_ms=int(settings.max_generation_minutes * 60_000),

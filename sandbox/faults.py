@@ -67,6 +67,7 @@ FAULTS: tuple[Fault, ...] = (
             "result-odd-link": "The link to a result has unusual percent-encodings and is valid only as written.",
             "result-link-missing": "A generation succeeds, and its row and its event have no link yet.",
             "result-wrapped": "Images in an answer are base64 of the URL-safe alphabet in lines of 76 characters, without padding.",
+            "reference-unread": "Links to reference images cannot be read: generations with one fail. Inline images are read.",
             "rows-fail": "Reading one generation answers 500 with words.",
             "rows-huge": "The row of one generation echoes an inline reference of 20 MB.",
             "status-odd": "The end of a generation has another spelling: canceled, completed, error.",

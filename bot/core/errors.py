@@ -16,6 +16,7 @@ EaselError                  base class; `sentence` is safe to show
 ├── ProviderError           the image API did not do what was requested
 │   ├── ProviderRefused     it rejected the request: a retry would change nothing
 │   │   ├── ContentRefused  its content rules do not allow the image: another prompt may work
+│   │   ├── ReferenceUnread it could not read the link of a reference image: the image itself may work
 │   │   └── ResultTooLarge  the image in its answer is larger than the operator allows
 │   ├── ProviderFailed      it tried and could not: the same request may work later
 │   ├── ProviderBusy        it did not accept the request (overload, no connection): retry later
@@ -104,6 +105,10 @@ class ProviderRefused(ProviderError, ValueError):
 
 class ContentRefused(ProviderRefused):
     """The image API's content rules do not allow this image."""
+
+
+class ReferenceUnread(ProviderRefused):
+    """The image API could not read the link of a reference image."""
 
 
 class ResultTooLarge(ProviderRefused):

@@ -76,7 +76,7 @@ ENDED = frozenset({GenerationState.SUCCEEDED, GenerationState.FAILED, Generation
 _NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {
     GenerationState.WAITING: frozenset({GenerationState.SUBMITTING, GenerationState.FAILED, GenerationState.CANCELLED}),
     GenerationState.SUBMITTING: ENDED | {GenerationState.WAITING, GenerationState.RUNNING},
-    GenerationState.RUNNING: ENDED,
+    GenerationState.RUNNING: ENDED | {GenerationState.WAITING},  # it failed because a link to a reference image could not be read
     GenerationState.SUCCEEDED: frozenset(),
     GenerationState.FAILED: frozenset(),
     GenerationState.CANCELLED: frozenset(),

@@ -192,6 +192,28 @@ def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXEL
             return _shrunk(_bare(image), limit_bytes)
 
 
+def shrink(content: bytes, content_type: str, limit_bytes: int) -> tuple[bytes, str]:
+    """A reference image of about at most `limit_bytes`, and its type: a JPEG, or with transparency a PNG, which every image API reads."""
+    if len(content) <= limit_bytes:
+        return content, content_type
+    with _opened(content) as file:
+        header = _checked_header(file, max_pixels=DEFAULT_MAX_PIXELS, formats=ALL_FORMATS)
+        with _decoding(), _image(file, header, max_pixels=DEFAULT_MAX_PIXELS) as image:
+            if not image.has_transparency_data:
+                fitted = _shrunk(_bare(image), limit_bytes)
+                return fitted.content, fitted.content_type
+            return _smaller_png(image.convert("RGBA"), limit_bytes), Format.PNG.content_type
+
+
+def _smaller_png(image: Image.Image, limit_bytes: int) -> bytes:
+    content = _encode(image, Format.PNG, quality=0)
+    while len(content) > limit_bytes and max(image.size) > _SMALLEST_EDGE:
+        scale = 0.95 * math.sqrt(limit_bytes / len(content))
+        image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+        content = _encode(image, Format.PNG, quality=0)
+    return content
+
+
 def thumbnail(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, edge_px: int = THUMBNAIL_EDGE) -> bytes:
     """A WebP of about 15 KB, at most `edge_px` wide and high."""
     with _opened(source) as file:

@@ -17,6 +17,7 @@ from bot.core.errors import (
     ProviderRefused,
     ProxyRefused,
     RateLimited,
+    ReferenceUnread,
 )
 from bot.core.i18n import N_, _
 from bot.domain.failures import CONTENT_RULES, UNAVAILABLE
@@ -45,7 +46,7 @@ class Explanation:
 # The service's words are shown to a member only for what is the member's doing: `REQUEST`.
 _EXPLANATIONS: Final[Mapping[Verdict, Explanation]] = {
     Verdict.CONTENT: Explanation(error=ContentRefused, sentence=CONTENT_RULES),
-    Verdict.REFERENCE: Explanation(error=ProviderRefused, sentence=_UNREAD),
+    Verdict.REFERENCE: Explanation(error=ReferenceUnread, sentence=_UNREAD),
     Verdict.REQUEST: Explanation(error=ProviderRefused, sentence=_REFUSED),
     Verdict.MODEL: Explanation(error=ModelLocked, sentence=_LOCKED, meaning="the account can't use the model"),
     Verdict.CREDIT: Explanation(error=ProviderAccount, sentence=UNAVAILABLE, meaning="the account has no credit left"),

@@ -314,6 +314,7 @@ class Oxen(Provider):
             enqueued_at=row.enqueued_at_ms,
             result_url=absolute(row.result_url, self._base_url) if row.result_url else None,
             error=self._api.explain_failure(row.error_message or "") if row.state is ReportState.FAILED else None,
+            is_unread=oxen_wire.names_unread_link(row.error_message),
         )
 
     async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
@@ -337,6 +338,7 @@ class Oxen(Provider):
             enqueued_at=None,
             result_url=absolute(event.url, self._base_url) if event.url else None,
             error=self._api.explain_failure(event.error) if event.error else None,
+            is_unread=oxen_wire.names_unread_link(event.error),
         )
 
     async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:

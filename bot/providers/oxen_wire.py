@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -25,6 +26,13 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 LenientText = Annotated[str | None, WrapValidator(_or_none)]
 LenientMoment = Annotated[datetime | None, WrapValidator(_or_none)]  # Unix seconds, or ISO 8601
 
+# "URLs that block automated access will fail": with the words of the HTTP client, or with others.
+_UNREAD_LINK: Final = re.compile(
+    r"(?:client|server) error: .{1,60} for url"
+    r"|\b(?:not|unable to|failed to) (?:be )?(?:access|download|fetch|load|open|read|retrieve)\w*\b.{0,40}"
+    r"\b(?:image|reference|url|link|file)",
+    re.IGNORECASE,
+)
 _SPELLINGS: Final = {
     ReportState.QUEUED: ("queued", "pending", "waiting"),
     ReportState.PROCESSING: ("processing", "in_progress", "running", "starting", "started"),
@@ -103,6 +111,11 @@ class CompletedEvent(_Wire):
     def state(self) -> ReportState | None:
         """None if the event does not say how it ended."""
         return _state_of(self.status)
+
+
+def names_unread_link(error: str | None) -> bool:
+    """Whether a generation failed because the link of a reference image could not be read."""
+    return error is not None and _UNREAD_LINK.search(error[:2_000]) is not None
 
 
 def _state_of(status: str | None) -> ReportState | None:

@@ -57,6 +57,7 @@ class GenerationReport:
     result_url: str | None = None
     error: str | None = None
     is_certain: bool = True  # of one that was searched for; False: it may be the one, but does not say enough
+    is_unread: bool = False  # it failed because the link of a reference image could not be read
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared
 from bot.store.money import ledger
 from bot.store.rows import generation_of, jobs_by_id, read_generations
-from bot.store.tables import generations, images, jobs
+from bot.store.tables import generations, images, jobs, references
 from bot.store.tables.work import RUNNING
 
 _IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
@@ -54,7 +54,14 @@ _START = Prepared(
     ).returning(*generations.c)
 )
 _ACCEPT = Prepared(_to(GenerationState.RUNNING, provider_id=bindparam("id"), not_before=bindparam("read_at")).returning(generations.c.lane))
-_PUT_BACK = Prepared(_to(GenerationState.WAITING, submitted_at=null(), not_before=bindparam("at")))
+_PUT_BACK = Prepared(
+    _to(
+        GenerationState.WAITING,
+        generations.c.state == GenerationState.SUBMITTING,
+        submitted_at=null(),
+        not_before=bindparam("at"),
+    )
+)
 _SETTLE = {
     then: Prepared(
         _to(
@@ -140,6 +147,27 @@ def put_back_uncertain(conn: Connection, job_id: str, n: int, *, now: int) -> bo
     counted = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
     conn.execute(update(generations).where(counted).values(uncertain=generations.c.uncertain + 1))
     return put_back(conn, job_id, n, not_before=now, now=now)
+
+
+def send_inline(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
+    """The image API could not read a link to a reference image: the generation waits again, to be sent with the images themselves.
+
+    False if that was done before or the job has no links; a link that is not used any more expires at once.
+    """
+    _lock(conn, job_id)
+    sent_at = conn.scalar(select(generations.c.submitted_at).where(_is(job_id, n)))
+    of_job = references.c.job_id == job_id
+    linked = and_(of_job, or_(references.c.url.is_not(None), references.c.url_expires_at > (sent_at or now)))
+    if not conn.scalar(select(exists().where(linked))):
+        return False
+    again = _to(GenerationState.WAITING, submitted_at=null(), provider_id=null(), not_before=now)
+    if conn.execute(again, {"of_job": job_id, "of_n": n}).rowcount != 1:
+        return False
+    conn.execute(update(references).where(of_job, references.c.url.is_not(None)).values(url=None, url_expires_at=now))
+    announce(conn, Topic.QUEUE)
+    if conn.scalar(select(generations.c.cancel_requested).where(_is(job_id, n))):
+        settle(conn, job_id, n, Outcome(state=GenerationState.CANCELLED), now)
+    return True
 
 
 def reroute(conn: Connection, job_id: str, n: int, *, other: Fallback) -> bool:

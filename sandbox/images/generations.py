@@ -58,6 +58,13 @@ class GenerationRequest:
         return {name: value for name, value in self.body.items() if name not in ENVELOPE}
 
     @property
+    def reference_link(self) -> str | None:
+        """The first reference image that is a link."""
+        given = self.parameters.get("input_image")
+        texts = given if isinstance(given, list) else [given]
+        return next((each for each in texts if isinstance(each, str) and not each.startswith("data:")), None)
+
+    @property
     def cost_usd(self) -> Decimal:
         """The charge for one generation, in US dollars."""
         return cost_usd(self.model, self.prompt, self.parameters)

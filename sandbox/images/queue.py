@@ -97,6 +97,9 @@ class OxenQueue:
         await self._stuck.wait()
         if self._switchboard.fires("generation-fails"):
             raise GenerationFailed("The model ran out of memory")
+        link = generation.request.reference_link
+        if link is not None and self._switchboard.fires("reference-unread"):
+            raise GenerationFailed(f"403 Client Error: Forbidden for url: {link}")
         now = asyncio.get_running_loop().time
         due = now() + self._timing.image_s(str(generation.request.prompt), generation.seed)
         await self._renderer.image_of(generation)

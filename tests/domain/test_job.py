@@ -12,7 +12,7 @@ W, S, R = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.R
 STEPS = {  # repeated here in full, to detect an error in the table
     (W, S), (W, GenerationState.FAILED), (W, GenerationState.CANCELLED),
     (S, W), (S, R), (S, GenerationState.SUCCEEDED), (S, GenerationState.FAILED), (S, GenerationState.CANCELLED),
-    (R, GenerationState.SUCCEEDED), (R, GenerationState.FAILED), (R, GenerationState.CANCELLED),
+    (R, W), (R, GenerationState.SUCCEEDED), (R, GenerationState.FAILED), (R, GenerationState.CANCELLED),
 }  # fmt: skip
 JOB_STEPS = {
     (JobState.OPEN, JobState.DELIVERABLE),

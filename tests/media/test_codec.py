@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bot.core.errors import ImageError
-from bot.media.codec import FittedImage, ImageInfo, clean_reference, decoded_pixels, fit, inspect
+from bot.media.codec import FittedImage, ImageInfo, clean_reference, decoded_pixels, fit, inspect, shrink
 from bot.media.headers import Format
-from tests.env.images import tiny_webp
+from tests.env.images import png, tiny_webp
 
 LIMIT = 40_000_000
 RED, BLUE = (250, 10, 10), (10, 10, 250)
@@ -370,3 +370,23 @@ def test_a_reference_that_is_larger_than_any_model_takes_is_made_smaller(format_
     assert (image.size, cleaned.width, cleaned.height) == ((3000, 2000), 3000, 2000)
     for x, colour in ((100, RED), (2900, BLUE)):
         assert all(abs(a - b) < 12 for a, b in zip(image.getpixel((x, 1000)) or (), colour, strict=True))  # type: ignore[arg-type]
+
+
+# --- references that are sent inline ---------------------------------------------------------------------------------
+
+
+def test_a_small_reference_is_sent_as_it_is() -> None:
+    content = png(64, 64)
+    assert shrink(content, "image/png", len(content)) == (content, "image/png")
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("RGB", "jpeg"), ("RGBA", "png"), ("LA", "png")])
+def test_a_large_reference_is_shrunk_and_keeps_its_transparency(mode: str, kind: str) -> None:
+    buffer = io.BytesIO()
+    image = Image.open(io.BytesIO(png(700, 700, noise=True))).convert(mode)
+    if mode != "RGB":
+        image.putalpha(100)
+    image.save(buffer, "PNG")
+    content, content_type = shrink(buffer.getvalue(), "image/png", 200_000)
+    assert (content_type, len(content) <= 200_000) == (f"image/{kind}", True)
+    assert Image.open(io.BytesIO(content)).has_transparency_data is (kind == "png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import struct
 import sys
 import time
@@ -303,6 +304,14 @@ async def test_wrapped_base64_has_lines_and_no_padding(client: Client, server: i
         (image,) = (await response.json())["data"]
     assert {len(line) for line in image["b64_json"].split("\n")[:-1]} == {76}
     assert not set(image["b64_json"]) & {*"+/="}
+
+
+@pytest.mark.faults("reference-unread")
+async def test_an_unread_reference_fails_as_a_link_only(client: Client) -> None:
+    pixel = f"data:image/png;base64,{base64.b64encode((await client.get((await client.made())['result_url'])).data).decode()}"
+    by_link, inline = [await client.made(input_image=[each]) for each in ("https://x.test/a.png", pixel)]
+    assert by_link["error_message"] == "403 Client Error: Forbidden for url: https://x.test/a.png"
+    assert inline["status"] == "succeeded"
 
 
 @pytest.mark.faults("rows-fail")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.errors import OutOfCredit, TooManyWaiting
-from bot.domain.job import GenerationState, JobState, Lane, Outcome
+from bot.domain.job import GenerationState, Job, JobState, Lane, Outcome
 from bot.domain.money.quota import MICRO
 from bot.store import claims, jobs, outbox, steps
 from bot.store.engine.base import Store
@@ -135,6 +135,37 @@ async def test_a_generation_that_was_put_back_waits_until_its_time(store: Store)
     assert await states(store, job) == [WAITING]
     assert [len((await store.read(claims.queue_of, now)).waiting) for now in (8999, 9000)] == [0, 1]
     assert await money(store) == (9, 1, 0)
+
+
+async def test_each_generation_whose_links_could_not_be_read_is_sent_again_once(store: Store) -> None:
+    job = await order_with_reference(store, images=2)
+    await run(store, job, now=2000)
+    assert [await store.write(steps.send_inline, job.id, n, now=3000 + n) for n in (0, 1)] == [True, True]
+    assert [(each.url, each.content) for each in await store.read(jobs.references_of, job.id)] == [(None, REFERENCE.content)]
+    waiting = (await seen(store, job)).generations
+    assert {(each.state, each.provider_id, each.submitted_at) for each in waiting} == {(WAITING, None, None)}
+    await run(store, job, now=4000)
+    assert [await store.write(steps.send_inline, job.id, n, now=5000) for n in (0, 1)] == [False, False]
+    assert await states(store, job) == [RUNNING, RUNNING]
+    assert await money(store) == (8, 2, 0)
+
+
+async def test_a_generation_without_links_or_that_has_ended_is_not_sent_again(store: Store) -> None:
+    plain, ended = await run(store, await order(store, new_job())), await run(store, await order_with_reference(store))
+    await store.write(steps.settle, ended.id, 0, FAILED, 3000)
+    assert [await store.write(steps.send_inline, job.id, 0, now=4000) for job in (plain, ended)] == [False, False]
+
+
+async def test_a_cancelled_generation_is_not_sent_again(store: Store) -> None:
+    job = await run(store, await order_with_reference(store))
+    await store.write(steps.request_cancel, job.id, 2500)
+    assert await store.write(steps.send_inline, job.id, 0, now=3000) is True
+    assert await states(store, job) == [GenerationState.CANCELLED]
+    assert await money(store) == (10, 0, 0)
+
+
+async def order_with_reference(store: Store, *, images: int = 1) -> Job:
+    return await store.write(jobs.add, new_job(images=images), [REFERENCE], payment=own(7, TEN), max_waiting=8, now=1000)
 
 
 async def test_only_a_submitting_generation_is_put_back_or_looked_up(store: Store) -> None:

@@ -11,10 +11,10 @@ from typing import TypeVar
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderFailed, ProviderRefused
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderFailed, ProviderRefused, ReferenceUnread
 from bot.core.i18n import N_, _
 from bot.core.loops import Batch, Claim, Timing, Worker
-from bot.core.settings.field_types import ReferenceMode, UncertainCalls
+from bot.core.settings.field_types import UncertainCalls
 from bot.domain.failures import LOST, failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.domain.scheduling import Caps
@@ -25,6 +25,7 @@ from bot.services.pipeline import submission
 from bot.services.pipeline.fallback import fallback_for
 from bot.services.pipeline.last_failures import LastFailures
 from bot.services.pipeline.screening import Screening
+from bot.services.pipeline.submission import Packing
 from bot.services.pipeline.watch import Watch
 from bot.store import claims, jobs, steps
 from bot.store.claims import Place, ToSubmit
@@ -49,7 +50,6 @@ class DispatchPolicy:
     """The operator's settings for sending."""
 
     caps: Caps
-    references: ReferenceMode
     uncertain: UncertainCalls
     routes: Mapping[str, str]  # model: its fallback model
     give_up_ms: int  # a generation that could not be sent for this time fails
@@ -69,6 +69,7 @@ class Dispatch:
         watches: Mapping[str, Watch],
         orders: Orders,
         screening: Screening,
+        packing: Packing,
         policy: DispatchPolicy,
         timing: Timing,
         clock: Clock,
@@ -78,6 +79,7 @@ class Dispatch:
         self._watches = watches
         self._orders = orders
         self._screening = screening
+        self._packing = packing
         self._policy = policy
         self._timing = timing
         self._clock = clock
@@ -167,6 +169,9 @@ class Dispatch:
         generation = claimed.generation
         try:
             answer = await self._call(claimed)
+        except ReferenceUnread as error:
+            if not await self._store.write(steps.send_inline, *_key(generation), now=self._clock()):
+                await self._fail(generation, failure_of(error), error.sentence)
         except (ProviderRefused, ProviderAccount, ProviderFailed) as error:
             await self._last_failures.keep(generation.provider, error)
             await self._fail(generation, failure_of(error), error.sentence)
@@ -201,9 +206,7 @@ class Dispatch:
     async def _packed(self, claimed: ToSubmit) -> Submission:
         if not claimed.has_references:
             return submission.label(claimed.generation)
-        takes_links = self._guard(claimed.generation).provider.takes_links
-        mode = self._policy.references
-        return await submission.pack(claimed.generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
+        return await self._packing.pack(claimed.generation, self._guard(claimed.generation).provider)
 
     async def _record_id(self, generation: Generation, provider_id: str) -> bool:
         watch = self._watches[generation.provider]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.core.clock import Clock
 from bot.core.settings.field_types import ReferenceMode
 from bot.domain.job import Generation, Reference
-from bot.providers.provider import Submission
+from bot.media import codec
+from bot.media.decoding import DecodingPool
+from bot.providers.provider import Provider, Submission
 from bot.store import jobs
 from bot.store.engine.base import Store
 
 _LINK_MARGIN_MS = 10 * 60_000  # a link must outlive the image API's own queue
+# Of all inline images of a request to a queue, whose rows echo them: more detail than models use, and rows of a few megabytes.
+_INLINE_BYTES = 4_000_000
 
 
 def label(generation: Generation) -> Submission:
@@ -21,18 +25,31 @@ def label(generation: Generation) -> Submission:
     return Submission(model=generation.api_model, prompt=generation.prompt, seed=generation.seed, params=generation.params)
 
 
-async def pack(generation: Generation, *, store: Store, mode: ReferenceMode, takes_links: bool, clock: Clock) -> Submission:
-    """The complete submission. References are links if `mode` allows and they are fresh, else data URIs."""
-    refs = await store.read(jobs.references_of, generation.job_id)
-    mode = mode if takes_links else ReferenceMode.INLINE
-    passed_on = [link if (link := _link(ref, mode, clock())) else await asyncio.to_thread(_data_uri, ref) for ref in refs]
-    return replace(label(generation), references=passed_on)
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """Adds the reference images: as links if `mode` allows and they are fresh, else as data URIs."""
+
+    store: Store
+    decoding: DecodingPool
+    mode: ReferenceMode
+    clock: Clock
+
+    async def pack(self, generation: Generation, provider: Provider) -> Submission:
+        """The complete submission."""
+        refs = await self.store.read(jobs.references_of, generation.job_id)
+        mode = self.mode if provider.takes_links else ReferenceMode.INLINE
+        links = [_link(ref, mode, self.clock()) for ref in refs]
+        limit_bytes = _INLINE_BYTES // max(1, links.count(None)) if provider.has_queue else None
+        passed_on = [link or await self._data_uri(ref, limit_bytes) for ref, link in zip(refs, links, strict=True)]
+        return replace(label(generation), references=passed_on)
+
+    async def _data_uri(self, reference: Reference, limit_bytes: int | None) -> str:
+        content, content_type = reference.content, reference.content_type
+        if limit_bytes is not None and len(content) > limit_bytes:
+            content, content_type = await self.decoding.run(codec.shrink, content, content_type, limit_bytes)
+        return await asyncio.to_thread(lambda: f"data:{content_type};base64,{base64.b64encode(content).decode()}")
 
 
 def _link(reference: Reference, mode: ReferenceMode, now: int) -> str | None:
     fresh = reference.url_expires_at is not None and reference.url_expires_at - _LINK_MARGIN_MS > now
     return reference.url if mode is ReferenceMode.LINK or (mode is ReferenceMode.AUTO and fresh) else None
-
-
-def _data_uri(reference: Reference) -> str:
-    return f"data:{reference.content_type};base64,{base64.b64encode(reference.content).decode()}"

@@ -124,7 +124,7 @@ class Watch:
 
     async def _handle(self, event: Event) -> None:
         """Settle a generation by a complete event; after another one, read it."""
-        outcome = None if event.report is None else _complete(event.report)
+        outcome = None if event.report is None or event.report.is_unread else _complete(event.report)
         self._keep_early(event)  # before the write: the response to its enqueue may be written concurrently
         if await self._store.write(steps.reported, self._provider.name, event.provider_id, outcome, self._clock()):
             self._early.pop(event.provider_id, None)
@@ -178,6 +178,9 @@ class Watch:
             return None
         if report is None:
             return self._unknown_outcome(_key(generation))
+        if report.is_unread and await self._store.write(steps.send_inline, *_key(generation), now=self._clock()):
+            log.info("reference link unread, sent inline", job=generation.job_id, n=generation.n, provider=generation.provider)
+            return None
         self._unknown_since.pop(_key(generation), None)
         return self._outcome(generation, report, age)
 

@@ -106,6 +106,7 @@ ELSEWHERE = {  # they have tests of their own below
     "oxen-down",
     "oxlo-down",
     "result-wrapped",
+    "reference-unread",
     "session-lost",
     "channel-closed",
     "message-gone",
@@ -166,6 +167,17 @@ async def test_a_cancelled_image_ends_although_its_row_cannot_be_read(env: Env) 
         await ada.click(await ada.message(lambda m: "Cancel" in m.buttons), "Cancel")
         assert "✋ Cancelled" in (await ada.message(finished)).content
         assert (await statement_of(app, int(ada.id))).held == 0
+
+
+@pytest.mark.faults("reference-unread")
+@pytest.mark.parametrize("mode", ["events", "poll", "sync"])
+async def test_a_reference_whose_link_cannot_be_read_is_sent_inline_once(env: Env, mode: str) -> None:
+    async with env.app(OXEN_MODE=mode, REFERENCE_MODE="link") as app, person_in(env, "Ada") as ada:
+        await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", image_bytes()), count=2)
+        assert len((await ada.message(finished)).attachments) == 2
+        sent = [request.json["input_image"][0] for request in env.images.received("POST", "/api/ai/") if "input_image" in request.json]
+        assert sorted(each.startswith("data:") for each in sent) == [False, False, True, True]
+        assert (await statement_of(app, int(ada.id))).spent == 2 * PRICE
 
 
 @pytest.mark.faults("result-wrapped")

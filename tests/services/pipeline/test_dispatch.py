@@ -8,10 +8,12 @@ from sqlalchemy import update
 from bot.core.errors import AnswerLost
 from bot.core.loops import Timing
 from bot.domain.job import Failure, GenerationState, JobState, Lane
+from bot.domain.order import Attachment, ReadFile
 from bot.providers.provider import Submission
 from bot.store import jobs, kv, steps
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
+from tests.env.images import png
 from tests.services.conftest import GIVE_UP_MS, MODEL, Pipeline, eventually
 
 PRICE = 1_000_000
@@ -61,6 +63,17 @@ async def test_the_slow_lane_is_sent_last_and_completely(pipeline: Pipeline) -> 
         await pipeline.until(paid_job)
     prompts = [request.json["prompt"] for request in pipeline.images.received("POST", "/api/ai/queue")]
     assert (sorted(prompts[:3]), prompts[3:]) == (["free", "paid", "paid"], ["free"] * 3)  # the first three are sent concurrently
+
+
+async def test_large_references_are_sent_small_enough_for_the_rows_that_echo_them(pipeline: Pipeline) -> None:
+    async def read() -> ReadFile:
+        return "a.png", png(1600, 1600, noise=True)
+
+    job = await pipeline.order(attachments=[Attachment(url="", filename="a.png", size_bytes=9, read=read)] * 2)
+    assert sum(len(each.content) for each in await pipeline.store.read(jobs.references_of, job.id)) > 10_000_000
+    packed = await pipeline.app.dispatch._packing.pack(job.generations[0], pipeline.provider)
+    assert [each.partition(";")[0] for each in packed.references] == ["data:image/jpeg"] * 2
+    assert 3_000_000 < sum(map(len, packed.references)) < 5_500_000
 
 
 # --- lost responses --------------------------------------------------------------------------------------------------
