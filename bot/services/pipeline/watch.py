@@ -140,7 +140,7 @@ class Watch:
 
     # --- reads ---------------------------------------------------------------------------------------------------
 
-    async def _claim(self, free: int, _active: frozenset[Hashable]) -> Batch[Generation]:
+    async def _claim(self, free: int, active: frozenset[Hashable]) -> Batch[Generation]:
         """With a stream, what takes longer than usual; without one, everything, and sooner what is newer."""
         now, timing = self._clock(), self._timing
         overdue_s = min(timing.slow_s, max(timing.poll_max_s, timing.slow_s / 4), self._give_up_ms / 8000)
@@ -154,7 +154,8 @@ class Watch:
             soon=now + int(soon_s * 1000),
             later=now + int(later_s * 1000),
         )
-        return Batch(work=due, pause_s=min(soon_s, later_s))
+        # A read may take longer than the pause until the next one.
+        return Batch(work=[each for each in due if _key(each) not in active], pause_s=min(soon_s, later_s))
 
     async def _read(self, generation: Generation) -> None:
         provider_id, key = generation.provider_id or "", _key(generation)

@@ -157,6 +157,20 @@ async def test_an_event_during_a_read_settles_once(pipeline: Pipeline, switchboa
     assert await slow.spent() == PRICE
 
 
+@pytest.mark.faults("generation-stuck")
+async def test_a_slow_read_is_not_begun_again_before_its_end(pipeline: Pipeline) -> None:
+    SlowReader.release = asyncio.Event()
+    slow = await pipeline.restart(mode="poll", client=SlowReader)
+    _job, provider_id = await running_job(slow)
+    async with slow.running("watch"):
+        await eventually(lambda: was_read(slow, provider_id, 1))
+        for _ in range(3):
+            slow.clock.advance(1000)
+            await slow.watch._reads.turn()
+        SlowReader.release.set()
+    assert reads(slow, provider_id) == 1
+
+
 async def was_read(pipeline: Pipeline, provider_id: str, times: int) -> bool:
     return reads(pipeline, provider_id) >= times
 
