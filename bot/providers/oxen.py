@@ -254,6 +254,8 @@ class Oxen(Provider):
         found = dict(queued or {})
         try:
             async for page in self._charge_pages(earliest=since - _DAY_MS, model=submission.model):
+                if not page.is_list:
+                    raise ProviderBusy(_(UNREADABLE))
                 for report in map(self._report, page.readable):
                     match = self._match(report, submission, since)
                     if match is not None:

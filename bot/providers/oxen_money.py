@@ -48,13 +48,14 @@ class ChargesPage:
     rows: int  # how many it has
     count: float  # how many there are on all pages; infinite: unknown
     newest: float  # Unix ms of its newest row; infinite: unknown
+    is_list: bool  # False: the answer is none, so nothing is known
 
 
 def read_charges(body: object) -> ChargesPage:
     """A page of `GET /api/ai/generations`."""
     answer = body if isinstance(body, Mapping) else {}
-    raw = answer.get("generations")
-    raw = raw if isinstance(raw, list) else []
+    listed = answer.get("generations")
+    raw = listed if isinstance(listed, list) else []
     rows, count = [read_generation(each) for each in raw], answer.get("count")
     times = [math.inf if row is None or row.enqueued_at_ms is None else row.enqueued_at_ms for row in rows]
     return ChargesPage(
@@ -63,6 +64,7 @@ def read_charges(body: object) -> ChargesPage:
         rows=len(raw),
         count=count if isinstance(count, int) and not isinstance(count, bool) else math.inf,
         newest=max(times, default=math.inf),
+        is_list=isinstance(listed, list),
     )
 
 

@@ -260,3 +260,11 @@ async def test_a_relative_result_link_belongs_to_the_image_api() -> None:
     assert report is not None
     assert (report.result_url or "").endswith("/api/repos/a.png")
     assert (report.result_url or "").startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("body", [{}, {"status": "success"}, {"generations": None}, {"data": "x"}])
+async def test_a_lookup_whose_lists_are_none_says_nothing(body: object) -> None:
+    """An image that was made must not count as one that was never requested."""
+    async with answering_json(200, body) as oxen:
+        with pytest.raises(ProviderBusy):
+            await oxen.find(OX, since=0)
