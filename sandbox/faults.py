@@ -75,6 +75,7 @@ FAULTS: tuple[Fault, ...] = (
             "key-refused": "The API key is refused.",
             "images-rate-limited": "Calls that make, list or read images answer 429 with Retry-After.",
             "images-error": "Calls that make, list or read images answer 500.",
+            "random-answers": "Every call is answered at random: well, with an error, with garbage, cut at any byte, or late.",
             "models-down": "The model list answers 500.",
             "clock-behind": "Oxen's clock is five minutes behind.",
             "rows-lean": "The rows of Oxen's queue leave out the prompt and every parameter.",

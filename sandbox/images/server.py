@@ -24,6 +24,7 @@ from sandbox.images.moderations import ModerationsStandIn
 from sandbox.images.openai import OXLO_KEY, OpenAIStandIn
 from sandbox.images.oxen import OxenStandIn
 from sandbox.images.queue import OxenQueue
+from sandbox.images.random_answers import RandomAnswers
 from sandbox.images.renderer import Renderer
 from sandbox.images.results import ResultLinks
 from sandbox.images.timing import ApiTiming
@@ -71,14 +72,15 @@ async def serve(
     port: int = 0,
     credit_usd: Decimal = Decimal(1000),
     draft: bool = False,
+    seed: int = 0,
 ) -> AsyncIterator[ImageServer]:
     """Run the local image APIs until the context exits. Port 0 means a free port. Open event streams end immediately on exit.
 
-    With `draft` the images are small and coarse; those of an exact size are coarse only.
+    With `draft` the images are small and coarse; those of an exact size are coarse only. `seed`: of the fault random-answers.
     """
     switchboard, timing = switchboard or Switchboard(), timing or ApiTiming()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-        apis = _ImageApis(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd, draft=draft)
+        apis = _ImageApis(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd, draft=draft, seed=seed)
         runner = web.AppRunner(apis.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -106,12 +108,13 @@ class _ImageApis:
     """The parts of one server: both image contracts with a common renderer, and the moderations endpoint."""
 
     def __init__(
-        self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: ApiTiming, credit_usd: Decimal, draft: bool
+        self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: ApiTiming, credit_usd: Decimal, draft: bool, seed: int
     ) -> None:
         self.requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
         self.accounts = ApiAccounts(credit_usd=credit_usd)
         self.events = EventStreams(switchboard=switchboard, timing=timing)
         self.connection_faults = ConnectionFaults(switchboard)
+        self.random_answers = RandomAnswers(switchboard, seed=seed)
         self.renderer = renderer = Renderer(session=session, draft=draft)
         self.queue = OxenQueue(renderer=renderer, switchboard=switchboard, timing=timing, announce=lambda ended: self.oxen.announce(ended))
         self.results = ResultLinks(path="/results", find=self._result, switchboard=switchboard, timing=timing)
@@ -129,10 +132,13 @@ class _ImageApis:
         self.moderations = ModerationsStandIn(switchboard=switchboard)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._recorder(), self._connection_faults()], client_max_size=BODY_LIMIT_BYTES)
+        app = web.Application(
+            middlewares=[self._recorder(), self._connection_faults(), self._random_answers()], client_max_size=BODY_LIMIT_BYTES
+        )
         app.add_routes(self.oxen.routes())
         app.add_routes([self.results.route(), *self.openai.routes(), *self.moderations.routes()])
         app.router.add_get("/sandbox/generations", self._show_generations)
+        app.router.add_get("/sandbox/random", self.random_answers.show)
         app.router.add_post("/sandbox/credit", self._set_credit)
         return app
 
@@ -184,6 +190,13 @@ class _ImageApis:
             return await self.connection_faults.handle(request, handler)
 
         return apply_faults
+
+    def _random_answers(self) -> Any:
+        @web.middleware
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self.random_answers.handle(request, handler)
+
+        return answer
 
 
 def _row(generation: OxenGeneration) -> dict[str, Any]:

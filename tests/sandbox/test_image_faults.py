@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import struct
 import sys
 import time
@@ -312,6 +313,16 @@ async def test_an_unread_reference_fails_as_a_link_only(client: Client) -> None:
     by_link, inline = [await client.made(input_image=[each]) for each in ("https://x.test/a.png", pixel)]
     assert by_link["error_message"] == "403 Client Error: Forbidden for url: https://x.test/a.png"
     assert inline["status"] == "succeeded"
+
+
+@pytest.mark.faults("random-answers")
+async def test_random_answers_are_counted(client: Client) -> None:
+    statuses = []
+    for _ in range(30):
+        with contextlib.suppress(aiohttp.ClientError):
+            statuses.append((await client.get("/api/ai/queue/unknown")).status)
+    assert {200, 404, 500} & {*statuses}
+    assert (await client.get("/sandbox/random")).json["answers"] >= 30
 
 
 @pytest.mark.faults("rows-fail")

@@ -105,7 +105,7 @@ class Pipeline:
             return client(**keywords, mode=mode, attempts=1, silence_s=silence_s)
 
         given = config.load({**self._environment(), **settings}, env_file=None)
-        (oxen,) = given.providers
+        oxen = next(each for each in given.providers if each.name == "oxen")
         self.app = await self._run.enter_async_context(
             assemble(
                 given,

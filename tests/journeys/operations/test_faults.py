@@ -107,6 +107,7 @@ ELSEWHERE = {  # they have tests of their own below
     "oxlo-down",
     "result-wrapped",
     "reference-unread",
+    "random-answers",  # tests/services/pipeline/test_random_answers.py
     "session-lost",
     "channel-closed",
     "message-gone",
