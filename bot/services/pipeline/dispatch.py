@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -40,7 +40,7 @@ _CHECKS_AT_A_TIME = 8
 _LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a request whose response was lost: it may be paid for twice
-_CANCELLED_MS = 30_000  # after this time a cancelled submission that cannot be looked up counts as cancelled
+_CANCELLED_MS = 30_000  # after this time a cancelled submission whose answer is not known ends
 _PROVIDER_REMOVED = N_("The image service for this model is no longer available.")
 _LIMITED = N_("The image service has reached its limit and takes no new images for now. Try again later.")
 
@@ -199,9 +199,27 @@ class Dispatch:
         with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n, attempt=attempt):
             try:
                 async with asyncio.timeout(self._policy.give_up_ms / 1000):
-                    return await self._guard(generation).submit(packed)
+                    return await self._unless_cancelled(generation, self._guard(generation).submit(packed))
             except TimeoutError as error:
                 raise AnswerLost(_(LOST), detail="no answer in the longest time of a generation") from error
+
+    async def _unless_cancelled(self, generation: Generation, call: Coroutine[Any, Any, T]) -> T:
+        """The call's result. A while after its member cancelled, the call is given up: its answer is lost."""
+        task = asyncio.create_task(call, name=f"submission {_key(generation)}")
+        try:
+            while not (await asyncio.wait({task}, timeout=self._timing.poll_max_s))[0]:
+                if await self._is_cancelled(generation):
+                    raise AnswerLost(_(LOST), detail="no answer for a while after the member cancelled")
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _is_cancelled(self, generation: Generation) -> bool:
+        """Whether the member cancelled it a while ago. The generation itself may be of a time before."""
+        job = await self._store.read(jobs.get, generation.job_id)
+        patience_ms = min(_CANCELLED_MS, self._policy.give_up_ms // 4)
+        return job is not None and job.cancel_requested_at is not None and self._clock() - job.cancel_requested_at > patience_ms
 
     async def _packed(self, claimed: ToSubmit) -> Submission:
         if not claimed.has_references:
@@ -257,7 +275,9 @@ class Dispatch:
 
     async def _handle_uncertain(self, generation: Generation, reason: str = "") -> None:
         """It may have been made and paid for, and cannot be found: retry or fail, as the operator's settings say."""
-        if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
+        if await self._is_cancelled(generation):
+            await self._orders.settle(generation, Outcome(state=GenerationState.CANCELLED))
+        elif self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("uncertain call retried, may be charged twice", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._send_again(generation)
         else:
@@ -302,8 +322,7 @@ class Dispatch:
 
     async def _end_overdue(self, generation: Generation) -> bool:
         """End a submission that cannot be looked up, if its member cancelled it a while ago or its deadline is over."""
-        age = self._clock() - (generation.submitted_at or generation.created_at)
-        if generation.cancel_requested and age > min(_CANCELLED_MS, self._policy.give_up_ms // 4):
+        if await self._is_cancelled(generation):
             await self._orders.settle(generation, Outcome(state=GenerationState.CANCELLED))
         elif self._clock() - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.UNCERTAIN)

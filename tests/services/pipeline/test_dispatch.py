@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import update
 
@@ -9,7 +11,8 @@ from bot.core.errors import AnswerLost
 from bot.core.loops import Timing
 from bot.domain.job import Failure, GenerationState, JobState, Lane
 from bot.domain.order import Attachment, ReadFile
-from bot.providers.provider import Submission
+from bot.providers.oxen import Oxen
+from bot.providers.provider import Accepted, CompletedImage, Submission
 from bot.store import jobs, kv, steps
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
@@ -166,6 +169,33 @@ async def test_a_lost_response_that_cannot_be_looked_up_ends_with_a_cancellation
         ended = await pipeline.until(job)
     assert ended.generations[0].state is GenerationState.CANCELLED
     assert await pipeline.spent() == 0
+
+
+class NeverAnswers(Oxen):
+    begun = 0
+
+    async def submit(self, submission: Submission) -> Accepted | CompletedImage:
+        NeverAnswers.begun += 1
+        await asyncio.Event().wait()
+        return await super().submit(submission)
+
+
+@pytest.mark.parametrize("rule", ["release", "retry"])
+async def test_a_call_that_is_never_answered_ends_with_a_cancellation(pipeline: Pipeline, rule: str) -> None:
+    NeverAnswers.begun = 0
+    endless = await pipeline.restart(client=NeverAnswers, mode="sync", UNCERTAIN_CALLS=rule)
+    job = await endless.order()
+    async with endless.running("dispatch"):
+        await eventually(lambda: has_begun(1))
+        await endless.cancel(job)
+        endless.clock.advance(31_000)
+        ended = await endless.until(job)
+    assert (ended.generations[0].state, NeverAnswers.begun) == (GenerationState.CANCELLED, 1)
+    assert await endless.spent() == 0
+
+
+async def has_begun(count: int) -> bool:
+    return NeverAnswers.begun >= count
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
