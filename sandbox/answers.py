@@ -105,6 +105,7 @@ ANSWERS: Mapping[str, CannedAnswer] = {
     "limit-spoken": _not_made("429 with its time in the words", 429, _error("Rate limit reached. Please try again in 50ms.")),
     "limit-ms": _not_made("429 with retry-after-ms", 429, _error("Slow down."), **{"retry-after-ms": "50"}),
     "limit-of-a-day": _not_made("429 for half a day", 429, _error("Daily image limit reached"), **{"Retry-After": "43200"}),
+    "closed-for-a-day": _not_made("503 for half a day", 503, _error("Maintenance"), **{"Retry-After": "43200"}),
     "words-leak": _not_made("400 with a key and a host in its words", 400, _error(f"Received api_key={LEAKED_KEY} api_base={LEAKED_HOST}")),
 }
 

@@ -79,6 +79,7 @@ FAULTS: tuple[Fault, ...] = (
             "models-down": "The model list answers 500.",
             "clock-behind": "Oxen's clock is five minutes behind.",
             "rows-lean": "The rows of Oxen's queue leave out the prompt and every parameter.",
+            "charges-down": "Oxen's list of charges answers 404.",
             "answer-events": "Oxlo answers with server-sent events: a draft, keep-alives, then the image.",
             **{name: answer.meaning for name, answer in ANSWERS.items()},
         },

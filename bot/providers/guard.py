@@ -58,6 +58,7 @@ class ProviderGuard:
         self.provider = provider
         self.title = title
         self.max_running = max_running
+        self.is_rate_limited = False  # whether the last pause that it asked for was one of a rate limit
         self.away_since: int | None = None  # Unix ms of the first failure in a row; None while it is available
         self._clock = clock
         self._limit = failures
@@ -139,19 +140,20 @@ class ProviderGuard:
             case ProviderRefused() | ModelLocked() | ProviderFailed():
                 self._answered()
             case ProviderBusy(retry_after_s=wait_s) if wait_s:
-                self._pause(wait_s)
+                self._pause(wait_s, is_rate_limit=isinstance(error, RateLimited))
             case RateLimited():  # it works, so this is no failure
                 self._answered()
-                self._pause(self._limit_pause_s)
+                self._pause(self._limit_pause_s, is_rate_limit=True)
                 self._limit_pause_s = min(2 * self._limit_pause_s, self._pause_max_s)
             case ProviderBusy() | AnswerLost() if is_current:
                 self._failed()
 
-    def _pause(self, wait_s: float) -> None:
+    def _pause(self, wait_s: float, *, is_rate_limit: bool) -> None:
         until = self._clock() + math.ceil(wait_s * 1000)
         if until > self._retry_not_before and wait_s > self._pause_max_s and self.limited_until is None:
             log.warning("image API takes no requests for a while", provider=self.name, wait_s=round(wait_s))
-        self._retry_not_before = max(self._retry_not_before, until)
+        if until >= self._retry_not_before:
+            self._retry_not_before, self.is_rate_limited = until, is_rate_limit
 
     def _report(self, error: ProviderAccount, model: str) -> None:
         """Tell the operator of a problem of the account, once until it works again."""

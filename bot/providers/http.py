@@ -150,7 +150,7 @@ class Api:
             raise self._failed(call, AnswerTooLarge(_(LOST), detail="the answer is too large")) from error
         except _CUT as error:
             raise self._failed(call, _of_connection(error)) from error
-        if 200 <= answer.status < 300 and isinstance(answer.body, Mapping) and not has_error(answer.body):
+        if 200 <= answer.status < 300 and isinstance(answer.body, Mapping) and not self.has_error(answer.body):
             return answer.body
         raise self._failed(call, self.explain(answer, prompt=prompt), answer)
 
@@ -176,6 +176,10 @@ class Api:
         if 200 <= answer.status < 300 and not isinstance(answer.body, Mapping):
             return AnswerLost(_(LOST), detail=detail_of(status=answer.status, meaning="an answer that can't be read"))
         return explain(judge(answer), answer, words=self.words(answer.words, prompt=prompt))
+
+    def has_error(self, body: Mapping[str, Any]) -> bool:
+        """Whether an answer of a status of success says that there is nothing, in place of what was asked for."""
+        return has_error(body)
 
     def explain_failure(self, text: str) -> str:
         """A sentence for why a generation failed, from the image API's error text."""

@@ -16,7 +16,7 @@ import aiohttp
 from bot.core.config import Settings
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.domain.moderation.scores import Scores
-from bot.providers.answers import ApiResponse
+from bot.providers.answers import ApiResponse, error_text
 from bot.providers.http import Api
 from bot.providers.verdicts import Verdict, judge
 
@@ -82,6 +82,9 @@ class Moderations:
 
 class _ModerationsApi(Api):
     """`Api` with this endpoint's error sentences."""
+
+    def has_error(self, body: Mapping[str, Any]) -> bool:
+        return not body.get("results") and bool(error_text(body))  # what is filtered is its subject, and no error
 
     def explain(self, answer: ApiResponse, *, prompt: str = "") -> ProviderError:
         error = super().explain(answer, prompt=prompt)

@@ -95,6 +95,11 @@ class Orders:
         if await self.store.write(steps.settle, generation.job_id, generation.n, outcome, self.clock()):
             log.info("generation settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
 
+    async def settle_waiting(self, generation: Generation, outcome: Outcome) -> None:
+        """As `settle`, for one that was not sent. If it has been sent meanwhile, nothing changes."""
+        if await self.store.write(steps.settle_waiting, generation.job_id, generation.n, outcome, self.clock()):
+            log.info("waiting generation settled", job=generation.job_id, n=generation.n, error=outcome.error)
+
     async def message_deleted(self, job_id: str, message_id: int) -> None:
         """The author deleted a message that shows the job: deletes the job if it is its own message, else only the copy."""
         await self.store.write(history.message_deleted, job_id, message_id, self.clock())

@@ -204,6 +204,15 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     return True
 
 
+def settle_waiting(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
+    """As `settle`, if it still waits: another process may be sending it by now."""
+    _lock(conn, job_id)
+    waits = and_(_is(job_id, n), generations.c.state == GenerationState.WAITING)
+    if conn.scalar(select(generations.c.n).where(waits).with_for_update()) is None:
+        return False
+    return settle(conn, job_id, n, outcome, now)
+
+
 def reported(conn: Connection, provider: str, provider_id: str, outcome: Outcome | None, now: int) -> bool:
     """The image API reported this end; without an `outcome` the generation is to be read now. False if no generation has this id."""
     for job_id, n, state in _BY_PROVIDER_ID.rows(conn, {"at": provider, "id": provider_id}):

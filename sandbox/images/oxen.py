@@ -146,6 +146,8 @@ class OxenStandIn:
 
     async def list_charges(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         """All generations, also those of synchronous calls, newest first, with what each was charged."""
+        if self.switchboard.is_on("charges-down"):
+            raise OxenApiError(404, OxenErrorType.NOT_FOUND, "There is no such list")
         wanted = {row: request.query[name] for name, row in {**FILTERS, "status": "status"}.items() if name in request.query}
         rows = [each for each in self.queue.rows(account) if wanted.items() <= _comparable(each.row(None)).items()]
         page, size = _number(request, "page", 1, range(1, 2**31)), _number(request, "page_size", 50, range(1, 1001))

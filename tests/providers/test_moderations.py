@@ -111,6 +111,9 @@ async def test_a_refused_connection_raises_provider_busy(make: Make) -> None:
         (429, {"error": {"code": "insufficient_quota"}}, ProviderAccount),
         (402, {}, ProviderAccount),
         (301, {}, ProviderAccount),
+        (200, {"error": {"message": "No such key.", "code": "invalid_api_key"}}, ProviderAccount),
+        (404, {"error": {"message": "The model `x` does not exist."}}, ProviderAccount),
+        (200, {"error": {"message": "Slow down.", "code": 429, "retry_after": 60}}, ProviderBusy),
         (400, {"error": "no"}, ProviderRefused),
         (413, [], ProviderRefused),
     ],
@@ -147,6 +150,7 @@ async def test_an_endless_response_is_cut(make: Make) -> None:
         (b'{"results": [{"category_scores": {"a": 0.2, "b": null}}, {"category_scores": {"a": 0.4}}]}', {"a": 0.4}),
         (b'{"results": [{"flagged": true, "categories": {"a": true, "b": false}}]}', {"a": 1.0, "b": 0.0}),
         (b'{"results": [{"category_scores": {"a": 1.0000001}}]}', {"a": 1.0}),
+        (b'{"results": [{"category_scores": {"a": 0.5}, "filtered": true}], "error": null}', {"a": 0.5}),
     ],
 )
 async def test_scores_are_read_from_every_form_of_response(make: Make, content: bytes, expected: dict[str, float]) -> None:

@@ -433,6 +433,11 @@ async def test_lean_rows_leave_out_the_prompt_and_the_charges_have_it(client: Cl
     assert row["seed"] == 7
 
 
+@pytest.mark.faults("charges-down")
+async def test_there_may_be_no_list_of_charges(client: Client) -> None:
+    assert (await client.get("/api/ai/generations")).status == 404
+
+
 async def test_oxen_going_down_cuts_streams_and_calls_while_its_queue_goes_on(client: Client, switchboard: Switchboard) -> None:
     switchboard.turn_on("generation-stuck")
     waiting = asyncio.create_task(client.generate())

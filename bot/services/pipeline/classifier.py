@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
-from bot.core.errors import ProviderError, ProviderRefused
+from bot.core.errors import ProviderAccount, ProviderError, ProviderRefused
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import KnownBad
-from bot.domain.moderation.scores import Classification, classify, classify_when_down
+from bot.domain.moderation.scores import Classification, Scores, classify, classify_when_down
 from bot.domain.prompts.judge import Level
 from bot.media import likeness
 from bot.media.decoding import DecodingPool
@@ -30,6 +30,7 @@ class Classifier:
 
     endpoint: Moderations | None  # None: the operator has none
     decoding: DecodingPool  # of results
+    _reported: set[str] = field(init=False, repr=False, default_factory=set)  # problems of the account, until it works again
 
     def wants_prompts(self, policy: Policy) -> bool:
         """Whether prompts must be checked before they are sent."""
@@ -40,9 +41,9 @@ class Classifier:
         if self.endpoint is None or not policy.checks.prompts:
             return _NOTHING
         try:
-            return classify(await self.endpoint.check_text(text), policy.checks)
+            return self._classified(await self.endpoint.check_text(text), policy)
         except ProviderError as error:
-            return _unanswered(policy, error)
+            return self._unanswered(policy, error)
 
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
         """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
@@ -52,19 +53,25 @@ class Classifier:
             return _NOTHING
         content = await asyncio.to_thread(path.read_bytes)
         try:
-            return classify(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
+            return self._classified(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy)
         except ProviderError as error:
-            return _unanswered(policy, error)
+            return self._unanswered(policy, error)
+
+    def _classified(self, scores: Scores, policy: Policy) -> Classification:
+        self._reported.clear()
+        return classify(scores, policy.checks)
+
+    def _unanswered(self, policy: Policy, error: ProviderError) -> Classification:
+        """What the guild's rules say if the endpoint does not respond. A rejected request is not retried: it would be rejected again."""
+        if isinstance(error, ProviderAccount) and error.sentence not in self._reported:
+            self._reported.add(error.sentence)
+            log.critical("moderations endpoint needs its operator", reason=error.detail or error.sentence)
+        log.info("moderations endpoint failed", reason=error.sentence)
+        finding = classify_when_down(policy.checks)
+        if finding.hold and isinstance(error, ProviderRefused):
+            return Classification(level=Level.BLOCK)
+        return finding
 
 
 def _is_known(path: Path, known_bad: KnownBad) -> bool:
     return known_bad.matches(likeness.fingerprint(path))
-
-
-def _unanswered(policy: Policy, error: ProviderError) -> Classification:
-    """What the guild's rules say if the endpoint does not respond. A rejected request is not retried, since it would be rejected again."""
-    log.warning("moderations endpoint failed", reason=error.sentence)
-    finding = classify_when_down(policy.checks)
-    if finding.hold and isinstance(error, ProviderRefused):
-        return Classification(level=Level.BLOCK)
-    return finding

@@ -42,6 +42,7 @@ _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a request whose response was lost: it may be paid for twice
 _CANCELLED_MS = 30_000  # after this time a cancelled submission whose answer is not known ends
 _PROVIDER_REMOVED = N_("The image service for this model is no longer available.")
+_CLOSED = N_("The image service takes no new images for now. Try again later.")
 _LIMITED = N_("The image service has reached its limit and takes no new images for now. Try again later.")
 
 
@@ -237,7 +238,7 @@ class Dispatch:
     async def _redirect(self, generation: Generation, references: int, now: int) -> None:
         """The provider is unavailable: switch to the operator's fallback model if there is one; after `give_up_ms`, fail and refund."""
         if now - generation.created_at > self._policy.give_up_ms:
-            await self._fail(generation, Failure.TIMEOUT)
+            await self._orders.settle_waiting(generation, failed(Failure.TIMEOUT))
             return
         await self._reroute(generation, references)
 
@@ -250,7 +251,7 @@ class Dispatch:
             late = until - self._policy.give_up_ms
             for generation, references in await self._store.read(claims.stuck, [guard.name], routes=[], before=late):
                 if not await self._reroute(generation, references):
-                    await self._fail(generation, Failure.FAULT, _LIMITED)
+                    await self._orders.settle_waiting(generation, failed(Failure.FAULT, _LIMITED if guard.is_rate_limited else _CLOSED))
 
     async def _reroute(self, generation: Generation, references: int) -> bool:
         """Switch to the operator's fallback model, if there is one that can be used."""

@@ -38,11 +38,12 @@ TOLD = {
     "firewall": OPERATOR,
     "words-leak": "refused this request",
 }
+LIMITS = {"limit-of-a-day": "reached its limit", "closed-for-a-day": "takes no new images for now"}
 LATER = ("limit-inside", "limit-spoken", "limit-ms")
 
 
 def test_every_answer_has_a_case() -> None:
-    assert {*MADE, *TOLD, *LATER, "limit-of-a-day"} == set(ANSWERS)
+    assert {*MADE, *TOLD, *LATER, *LIMITS} == set(ANSWERS)
 
 
 async def paid(env: Env) -> int:
@@ -105,6 +106,14 @@ async def test_a_lost_answer_is_found_in_the_list_of_charges_where_the_queue_say
         assert len(await env.generations()) == 1
 
 
+@pytest.mark.faults("rows-lean", "charges-down", "enqueue-answer-lost")
+async def test_one_that_cannot_be_told_from_others_is_not_sent_again(env: Env) -> None:
+    async with env.app() as app, person_in(env, "Ada") as ada:
+        assert "no image to show" in (await made(ada, model=MODEL)).content
+        assert len(await env.generations()) == 1
+        assert await is_settled(app, ada, 0)
+
+
 @pytest.mark.faults("enqueue-cut")
 async def test_what_never_arrives_is_sent_once_more_and_no_further(env: Env) -> None:
     async with env.app() as app, person_in(env, "Ada") as ada:
@@ -141,12 +150,13 @@ async def test_a_rate_limit_is_waited_for_and_no_outage(env: Env, name: str, mod
 
 
 @pytest.mark.parametrize("model", [OXLO[0], MODEL])
-async def test_a_limit_beyond_the_deadline_ends_every_order_now(env: Env, model: str) -> None:
+@pytest.mark.parametrize("name", LIMITS)
+async def test_a_limit_beyond_the_deadline_ends_every_order_now(env: Env, model: str, name: str) -> None:
     async with both(env) as (app, ada):
-        env.switchboard.turn_on("limit-of-a-day")
+        env.switchboard.turn_on(name)
         with capture_logs() as logs:
             for _ in range(2):
-                assert "reached its limit" in (await made(ada, model=model)).content
+                assert LIMITS[name] in (await made(ada, model=model)).content
         assert len([entry for entry in logs if entry["event"] == "image API takes no requests for a while"]) == 1
         assert await is_settled(app, ada, 0)
 

@@ -117,6 +117,7 @@ ELSEWHERE = {  # they have tests of their own below
     "answer-events",
     "clock-behind",
     "rows-lean",
+    "charges-down",
 }
 
 

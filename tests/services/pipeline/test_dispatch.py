@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from bot.core.errors import AnswerLost
 from bot.core.loops import Timing
+from bot.domain.failures import failed
 from bot.domain.job import Failure, GenerationState, JobState, Lane
 from bot.domain.order import Attachment, ReadFile
 from bot.providers.oxen import Oxen
@@ -346,3 +347,10 @@ async def test_without_a_list_of_models_a_job_for_an_unavailable_api_waits(pipel
     async with restarted.running("dispatch", grace_s=0):
         await restarted.store.read(lambda _conn: None)
     assert [g.state for g in (await pipeline.orders.job(job.id)).generations] == [GenerationState.WAITING]
+
+
+async def test_what_another_process_sends_meanwhile_is_not_ended_as_waiting(pipeline: Pipeline) -> None:
+    job = await pipeline.order()
+    await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
+    await pipeline.orders.settle_waiting(job.generations[0], failed(Failure.TIMEOUT))
+    assert [g.state for g in (await pipeline.orders.job(job.id)).generations] == [GenerationState.SUBMITTING]

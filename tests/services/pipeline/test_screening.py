@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.domain.job import Failure, GenerationState, Job, JobState, ReplyTarget
 from bot.domain.moderation.audit import AuditAction
@@ -104,6 +105,15 @@ async def test_the_guild_decides_what_happens_while_the_endpoint_is_down(pipelin
     job = await deliver(pipeline, await pipeline.order(OK))
     assert (len(job.succeeded), await strikes(pipeline)) == (made, 0)
     assert [g.failure for g in job.generations] == [None if made else Failure.FAULT]
+
+
+async def test_the_operator_is_told_once_that_the_endpoint_refuses_the_key(pipeline: Pipeline) -> None:
+    restarted = await pipeline.restart(MODERATIONS_KEY="wrong")
+    await change_rules(restarted.guilds, checks={"prompts": True, "on_down": "allow"})
+    with capture_logs() as logs:
+        for _ in range(2):
+            await deliver(restarted, await restarted.order(OK))
+    assert [entry["event"] for entry in logs if entry["log_level"] == "critical"] == ["moderations endpoint needs its operator"]
 
 
 @pytest.mark.faults("moderation-down")
