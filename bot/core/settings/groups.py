@@ -85,11 +85,23 @@ class LimitSettings(_Fields):
     max_running_per_server: int = Field(6, ge=1, le=1000, description="How many images are generated at the same time for one server.")
     max_running: int = Field(8, ge=1, le=1000, description="How many images are generated at the same time in total.")
     max_waiting_per_user: int = Field(8, ge=1, le=1000, description="How many images of one member may be queued.")
-    max_generation_minutes: float = Field(30, gt=0, le=1440, description="Minutes after which an image that isn't finished is cancelled.")
+    max_generation_minutes: float = Field(
+        30,
+        gt=0,
+        le=1440,
+        description="Minutes after which an image that isn't finished is cancelled. If the image API doesn't answer then,"
+        " it ends a minute later.",
+    )
     reference_max_mb: float = Field(10, gt=0, le=100, description="The largest reference image, in MB.")
     reference_max_megapixels: float = Field(40, gt=0, le=500, description="The largest reference image, in megapixels.")
     references_keep_days: float = Field(7, gt=0, le=3650, description="Days that reference images are kept, so that Again works.")
-    result_max_mb: float = Field(40, gt=0, le=500, description="The largest generated image that is downloaded, in MB.")
+    result_max_mb: float = Field(
+        40,
+        gt=0,
+        le=500,
+        description="The largest generated image that is taken, in MB. A link to a larger one is tried for a day, so that you can raise"
+        " this; then the member is refunded. A larger one within an answer is refunded at once.",
+    )
     pictures_keep_days: float = Field(
         7,
         ge=0,
