@@ -10,7 +10,7 @@ from typing import Final
 
 _MAX_RETRY_AFTER_S: Final = 3600.0
 _MAX_LIMIT_S: Final = 31 * 86_400.0  # a limit may be that of a month
-_NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _AMOUNT: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z])"
 _PARTS: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)", re.IGNORECASE)
@@ -26,6 +26,8 @@ _FIELDS: Final = {
     "retrydelay": 1.0,
 }
 _DEPTH: Final = 4
+_RESETS: Final = ("x-ratelimit-reset-requests", "x-ratelimit-reset-images", "ratelimit-reset", "x-ratelimit-reset")
+_FIRST_MOMENT_S: Final = 1e9  # of what is a moment and no duration
 
 
 def read_retry_after(header: str | None) -> float | None:
@@ -44,9 +46,18 @@ def read_wait(headers: Mapping[str, str], body: object, text: str) -> float | No
         _from_header(headers.get("Retry-After"), _date(headers.get("Date")) or datetime.now(UTC)),
         next(_from_fields(body, _DEPTH), None),
         _from_text(text),
+        next((wait for name in _RESETS if (wait := _from_reset(headers.get(name))) is not None), None),
     )
     wait = next((each for each in found if each is not None), None)
     return None if wait is None else min(wait, _MAX_LIMIT_S)
+
+
+def _from_reset(header: str | None) -> float | None:
+    """A duration, seconds, or a moment in Unix seconds."""
+    wait = _scaled(header, 1.0)
+    if wait is None:
+        return _sum_of(header or "")
+    return wait if wait < _FIRST_MOMENT_S else max(wait - datetime.now(UTC).timestamp(), 0.0)
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:

@@ -77,6 +77,8 @@ async def check_event_stream(settings: Settings, session: aiohttp.ClientSession,
     try:
         async with oxen_of(settings, report.api, session).listen():
             return [ok("it is open; finished images are reported at once.")]
+    except ProxyRefused as error:
+        return [bad(f"a proxy or firewall on the way to it answers in its place{_why(error)}.")]
     except ProviderAccount:
         return [bad("it refuses OXEN_API_KEY.")]
     except ProviderBusy:

@@ -99,16 +99,17 @@ def _texts(body: object) -> Iterator[str]:
     yield from found or _texts_of(body.get("status_message"))
 
 
-def _texts_of(value: object) -> Iterator[str]:
-    """The words of a text, of an object with a message, or of a list of these."""
+def _texts_of(value: object, depth: int = 4) -> Iterator[str]:
+    """The words of a text, of an object with a message, of one with a list for each field, or of a list of these."""
     if isinstance(value, str) and value:
         yield value
-    elif isinstance(value, list):
+    elif isinstance(value, list) and depth:
         for each in value[:5]:
-            yield from _texts_of(each)
-    elif isinstance(value, Mapping):
-        for name in ("message", "msg", "title", "detail"):
-            yield from _texts_of(value.get(name))
+            yield from _texts_of(each, depth - 1)
+    elif isinstance(value, Mapping) and depth:
+        named = [text for name in ("message", "msg", "title", "detail") for text in _texts_of(value.get(name), depth - 1)]
+        lists = [each for each in list(value.values())[:5] if isinstance(each, list)]
+        yield from named or (text for each in lists for text in _texts_of(each, depth - 1))
 
 
 def _plain(request_id: str) -> str:

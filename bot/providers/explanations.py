@@ -22,7 +22,7 @@ from bot.core.errors import (
 from bot.core.i18n import N_, _
 from bot.domain.failures import CONTENT_RULES, UNAVAILABLE
 from bot.providers.answers import ApiResponse
-from bot.providers.verdicts import Verdict, judge_words
+from bot.providers.verdicts import Verdict
 
 BUSY: Final = N_("The image service is busy or unavailable. Easel will try again.")
 UNREADABLE: Final = N_("The image service sent an answer that can't be read. Easel will try again.")
@@ -70,9 +70,11 @@ def explain(verdict: Verdict, answer: ApiResponse, *, words: str) -> ProviderErr
     return found.error(sentence, detail=detail)
 
 
-def explain_failure(text: str, *, words: str) -> str:
-    """A sentence for why a generation failed. `text`: the image API's error text; `words`: the same, redacted."""
-    verdict = judge_words(text)
+OPERATORS: Final = frozenset(verdict for verdict, each in _EXPLANATIONS.items() if issubclass(each.error, ProviderAccount))
+
+
+def explain_failure(verdict: Verdict | None, *, words: str) -> str:
+    """A sentence for why a generation failed. `words`: the image API's error text, redacted."""
     if verdict in {None, Verdict.FAILED}:  # often a value of the request: it is checked only when the generation runs
         return _with_words(words, _FAILED_FOR, _FAILED)
     return _(_EXPLANATIONS[verdict].sentence)

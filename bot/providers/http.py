@@ -23,9 +23,9 @@ from bot.core.i18n import N_, _
 from bot.core.retry_after import server_time
 from bot.domain.failures import LOST, UNAVAILABLE
 from bot.providers.answers import ANSWER_LIMIT, ApiResponse, ResponseTooLarge, read_answer
-from bot.providers.explanations import BUSY, UNREADABLE, detail_of, explain, explain_failure
+from bot.providers.explanations import BUSY, OPERATORS, UNREADABLE, detail_of, explain, explain_failure
 from bot.providers.redact import redacted
-from bot.providers.verdicts import has_error, judge
+from bot.providers.verdicts import Verdict, has_error, judge, judge_words
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ _LONGEST_WAIT_S: Final = 5.0  # a retry with a longer wait is left to the caller
 _RETRIES_S: Final = 30.0  # no retry after this time
 _RETRY_MIN_S, _RETRY_MAX_S = 0.2, 2.0
 _MORE_S: Final = 20.0  # for the whole of a call, beyond its time without a byte
+_TOLD_S: Final = 3600.0  # not told again of the same in this time
 _SHORTEST_PROMPT: Final = 4  # a shorter one may be a part of any word
 
 _NO_STREAM: Final = N_("The image service's event stream was interrupted. Easel will reconnect.")
@@ -88,6 +89,7 @@ class Api:
         self._secrets = tuple(filter(None, (api_key, URL(base_url, encoded=True).raw_authority)))
         self._attempts = attempts
         self._name = name
+        self._told: dict[Verdict, float] = {}  # when the operator was told of a generation that failed for it
         self._proxy = proxy
 
     async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None, limit: int = ANSWER_LIMIT) -> Any | None:
@@ -182,8 +184,13 @@ class Api:
         return has_error(body)
 
     def explain_failure(self, text: str) -> str:
-        """A sentence for why a generation failed, from the image API's error text."""
-        return explain_failure(text, words=self.words(text))
+        """A sentence for why a generation failed, from the image API's error text. What the operator must do is logged."""
+        words = self.words(text)
+        verdict = judge_words(text)
+        if verdict in OPERATORS and time.monotonic() - self._told.get(verdict, -_TOLD_S) > _TOLD_S:
+            self._told[verdict] = time.monotonic()
+            log.critical("image API needs its operator", provider=self._name, reason=words)
+        return explain_failure(verdict, words=words)
 
     def words(self, text: str, *, prompt: str = "") -> str:
         """The service's words as they may be shown and logged."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 
 from bot.core.config import Settings
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused, ProxyRefused
 from bot.domain.moderation.scores import Scores
 from bot.providers.answers import ApiResponse, error_text
 from bot.providers.http import Api
@@ -29,6 +29,7 @@ _ADDRESS: Final = (
     "There is no moderations endpoint at this address, or it does not have the model; the operator must check MODERATIONS_URL and"
     " MODERATIONS_MODEL."
 )
+_PROXY: Final = "A proxy or firewall answers in place of the moderations endpoint."
 _REFUSED: Final = "The moderations endpoint does not accept this text or image."
 
 
@@ -92,6 +93,8 @@ class _ModerationsApi(Api):
             return ProviderAccount(_ADDRESS, detail=error.detail)
         if isinstance(error, AnswerLost | ProviderBusy):
             return error
+        if isinstance(error, ProxyRefused):
+            return ProxyRefused(_PROXY, detail=error.detail)
         if isinstance(error, ProviderAccount):
             return ProviderAccount(_ACCOUNT, detail=error.detail)
         return ProviderRefused(_REFUSED, detail=error.detail)

@@ -14,7 +14,7 @@ _KEY_NAMES: Final = (
     r"(?:[\w-]*(?:api|access|secret|private|auth|account)[ _-]?(?:key|token|id)"
     r"|[\w-]*(?:token|secret|passw(?:or)?d|credentials?)|authorization|apikey|pwd)"
 )
-_KEY_PREFIXES: Final = "sk|pk|rk|ak|hf|r8|gsk|xai|fal|tok|key|org|proj|user|acct|req|ghp|github_pat|glpat|xox[a-z]"
+_KEY_PREFIXES: Final = "sk|pk|rk|ak|hf|r8|gsk|xai|fal|nvapi|tgp|pplx|fw|sess|tok|key|org|proj|user|acct|req|ghp|github_pat|glpat|xox[a-z]"
 _FILES: Final = r"(?:safetensors|ckpt|gguf|onnx|pth?|bin|png|jpe?g|webp|gif|json|ya?ml|txt)"
 _DOMAINS: Final = (
     r"(?:com|net|org|io|ai|dev|app|co|cloud|local|internal|intranet|lan|corp|home|arpa|test|example|invalid|localdomain|svc|sh|gg|me|eu|de"
@@ -42,6 +42,11 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Replacement], ...]] = tuple(
         (
             rf"\b({_KEY_NAMES})([\"']?\s*(?:[=:]|\bis\b(?=\s*\S*\d))\s*[\"']?)(?:(?:bearer|basic|key|token)\s+)?[^\s\"'<>,;)}}\]]+",
             r"\1\2(key)",
+        ),
+        (r"\b(key)([\"']?\s*[=:]\s*[\"']?)(?=[\w.~+/=*-]*\d)[\w.~+/=*-]{6,}", r"\1\2(key)"),
+        (
+            r"\b(host(?:name)?|server|node|upstream|backend|pod)([ =:\"']{1,3})(?=[\w.-]*[a-z])(?=[\w.-]*[\d.-])[\w.-]*\w(?::\d{1,5})?",
+            r"\1\2(host)",
         ),
         (r"\b(bearer|basic)\s+[\w.~+/=*-]{6,}", r"\1 (key)"),
         (rf"\b(?:{_KEY_PREFIXES})[-_][\w*.-]{{4,}}|\b(?:AKIA|ASIA|AIza|eyJ)[\w.*-]{{8,}}", "(key)"),

@@ -45,9 +45,10 @@ _CODES: Final[Mapping[str, Verdict]] = _table(
     request="modelnotfound modeldeprecated deploymentnotfound",
     model="tiertoolow modelnotavailable modelnotallowed modelnotopen",
     credit="insufficientquota billinghardlimitreached billingnotactive insufficientcredits insufficientbalance insufficientfunds"
-    " paymentrequired arrearage accountoverdueerror",
+    " paymentrequired arrearage accountoverdueerror insufficientcredit outofcredits creditsexhausted nocredits billingerror",
     account="invalidapikey apikeyinvalid accountdeactivated accountsuspended unauthenticated unauthorized authenticationerror"
-    " invalidauthentication accessterminated unsupportedcountryregionterritory",
+    " invalidauthentication accessterminated unsupportedcountryregionterritory accountdisabled accountblocked invalidtoken tokenexpired"
+    " expiredapikey missingapikey",
     limited="ratelimitexceeded ratelimiterror ratelimitreached resourceexhausted toomanyrequests throttling throttled",
     failed="servererror internalerror internalservererror apierror",
 )
@@ -167,9 +168,24 @@ def _is_about_a_model(answer: ApiResponse) -> bool:
 
 _DEPTH: Final = 8
 _VALUES: Final = 2_000
-_FLAGS: Final = frozenset({"has_nsfw_concepts", "has_nsfw_concept", "nsfw_content_detected", "censored", "filtered", "flagged_input"})
-_REASONS: Final = frozenset({"raifilteredreason", "blockreason", "block_reason", "moderation_reasons"})
-_FINISHES: Final = frozenset({"finish_reason", "finishreason", "finish_reasons", "finishreasons", "stop_reason"})
+_FLAGS: Final = frozenset(  # true if an image is withheld or blackened
+    {
+        "has_nsfw_concepts",
+        "has_nsfw_concept",
+        "has_nsfw_content",
+        "nsfw_content_detected",
+        "nsfw_detected",
+        "nsfw_filtered",
+        "censored",
+        "is_censored",
+        "filtered",
+        "content_filtered",
+        "safety_filtered",
+    }
+)
+_PASSES: Final = frozenset({"respect_moderation", "passed_moderation", "moderation_passed"})  # false if it is
+_REASONS: Final = frozenset({"flagged_input", "raifilteredreason", "blockreason", "block_reason", "moderation_reasons"})
+_FINISHES: Final = frozenset({"status", "finish_reason", "finishreason", "finish_reasons", "finishreasons", "stop_reason"})
 
 
 def is_filtered(body: Mapping[str, Any]) -> bool:
@@ -178,10 +194,10 @@ def is_filtered(body: Mapping[str, Any]) -> bool:
 
 
 def _is_mark(name: str, value: object) -> bool:
-    if name == "respect_moderation":
+    if name in _PASSES:
         return value is False
     if name in _FLAGS:
-        return value is True or (name == "flagged_input" and bool(value))
+        return value is True
     if name in _FINISHES:
         return _CODES.get(_plain(value)) is Verdict.CONTENT
     return name in _REASONS and bool(value)

@@ -29,6 +29,9 @@ NOON = {"Date": "Fri, 27 Nov 2026 12:00:00 GMT"}
         ({}, None, "Please retry after 30 seconds.", 30),
         ({}, None, "Try again in 1 hour and 30 minutes", 5400),
         ({}, None, "Limit: 5 / min. Please try again in 500ms", 0.5),
+        ({"x-ratelimit-reset-requests": "6m0s"}, None, "Slow down.", 360),
+        ({"ratelimit-reset": "30"}, None, "", 30),
+        ({"x-ratelimit-reset": "1000000000"}, None, "", 0),  # a moment that is over
         ({}, None, "Try again in 20 steps", None),
         ({}, None, "Try again later", None),
         ({}, {"retry_after": True, "error": {"retry_after": "never"}}, "", None),

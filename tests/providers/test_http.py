@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from bot import USER_AGENT
 from bot.core.errors import AnswerLost, ContentRefused, ImageError, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.proxies import ProxyRules
+from bot.domain.failures import UNAVAILABLE
 from bot.media.addresses import AddressRules
 from bot.media.fetch import Fetcher
 from bot.providers.http import Api, open_session
@@ -117,6 +119,14 @@ async def test_an_answer_may_come_as_events(client: OpenAi, wire: Scripted, piec
 async def test_events_without_an_image_are_judged(client: OpenAi, wire: Scripted, pieces: list[bytes], kind: type[ProviderError]) -> None:
     wire.answer = sending(*pieces, content_type="text/event-stream").answer
     assert type(await refusal(client, OX)) is kind
+
+
+async def test_a_generation_that_fails_for_the_account_is_told_to_the_operator_once(session: aiohttp.ClientSession) -> None:
+    api = Api(session=session, base_url="http://127.0.0.1:1", api_key="", name="local")
+    with capture_logs() as logs:
+        sentences = {api.explain_failure("Insufficient credits") for _ in range(2)}
+    assert sentences == {UNAVAILABLE}
+    assert [entry["log_level"] for entry in logs] == ["critical"]
 
 
 # --- the proxy -------------------------------------------------------------------------------------------------------

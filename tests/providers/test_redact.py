@@ -29,6 +29,8 @@ from bot.providers.redact import redacted
         ("in /usr/lib/python3/worker.py line 3", "in (path) line 3"),
         ("one\ntwo\u202e\x00three", "one two three"),
         ("a known secret", "a (key) secret"),
+        ("?key=abc123def", "?key=(key)"),
+        ("upstream gpu-node-3 is away, host 'blade7' too", "upstream (host) is away, host '(host)' too"),
     ],
 )
 def test_secrets_hosts_and_links_are_removed(text: str, shown: str) -> None:
@@ -44,6 +46,8 @@ def test_secrets_hosts_and_links_are_removed(text: str, shown: str) -> None:
         "num_generations must be an integer between 1 and 4",
         "It ended at 12:30:45, e.g. with gpt-image-1.5.",
         "Invalid value for body.size",
+        "The server is busy, and no node has room for it",
+        "Unknown key: size",
         "プロンプトが長すぎます",
     ],
 )

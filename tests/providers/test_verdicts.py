@@ -97,6 +97,9 @@ def test_a_page_with_403_is_a_proxy_s() -> None:
         {"candidates": [{"finishReason": "IMAGE_SAFETY"}]},
         {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}},
         {"predictions": [{"raiFilteredReason": "blocked"}]},
+        {"status": "Content Moderated", "result": None},
+        {"data": [{"b64_json": "AAAA", "is_censored": True}]},
+        {"data": [{"url": "x", "passed_moderation": False}]},
         {"data": [{"content_filter_results": {"sexual": {"filtered": True}}}]},
     ],
 )
@@ -134,6 +137,7 @@ def test_a_hostile_body_is_read_to_a_limit() -> None:
         ({"detail": [{"loc": ["body"], "msg": "The reason"}]}, "The reason"),
         ({"errors": [{"message": "The reason"}]}, "The reason"),
         ({"errors": ["The reason"]}, "The reason"),
+        ({"errors": {"size": ["The reason"]}}, "The reason"),
         ({"error": ["The reason"]}, "The reason"),
         ({"error": [{"message": "The reason"}]}, "The reason"),
         ({"error": "The reason"}, "The reason"),
