@@ -61,7 +61,7 @@ def limited(provider: str) -> Iterator[None]:
         yield
     except (AnswerTooLarge, ResultTooLarge):
         log.warning("result refused for its size", provider=provider, change="RESULT_MAX_MB")
-        raise ResultTooLarge(_("it's larger than the bot's operator allows")) from None
+        raise ResultTooLarge(_("It's larger than the bot's operator allows.")) from None
 
 
 async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedImage:
