@@ -21,7 +21,7 @@ from tests.imports import PROJECT
 NEEDED = {"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}
 _NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|SERVERS"
 # Ids in examples of endpoints that are not described in this repository.
-OUTSIDE = {"gpt-image-1", "sd-xl", "what-your-server-calls-it", "what-this-one-calls-it"}
+OUTSIDE = {"gpt-image-2", "sd-xl", "what-your-server-calls-it", "what-this-one-calls-it"}
 OXEN = json.loads((PROJECT / "sandbox" / "images" / "models.json").read_text("utf-8"))
 KNOWN = json.loads((PROJECT / "bot" / "providers" / "known_models.json").read_text("utf-8"))
 MODELS = OUTSIDE | {model["id"] for model in [*OXEN, *(each for models in KNOWN.values() for each in models)]}
