@@ -394,4 +394,4 @@ def test_the_proxy_is_also_read_under_the_names_of_other_programs() -> None:
 @pytest.mark.parametrize("name", ["model", "prompt", "n", "image"])
 def test_constants_of_an_endpoint_cannot_replace_what_easel_sets(name: str) -> None:
     endpoint = {"name": "local", "base_url": "http://localhost/v1", "models": [{"id": "sd"}], "params": {name: "x"}}
-    assert f"{name} is set by Easel" in refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([endpoint])})
+    assert f"can't include {name}, which Easel sets itself" in refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([endpoint])})

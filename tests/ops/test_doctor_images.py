@@ -171,7 +171,7 @@ async def test_a_model_whose_end_is_announced_is_named(env: Env, end: str | int,
     async with scripted() as server:
         server.says({"data": [SD | {"shutdown_date": end}]})
         output = await found(env.settings(OXEN_API_KEY="", OPENAI_ENDPOINTS=local(f"{server.url}/v1")))
-    assert f"warn local: stable-diffusion-1.5 shuts down on {day}; replace it in the settings before." in output
+    assert f"warn local: stable-diffusion-1.5 shuts down on {day}; choose another one in the settings before." in output
 
 
 async def test_a_firewall_is_not_taken_for_a_refused_key(env: Env) -> None:
