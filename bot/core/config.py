@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 
-from bot.core.endpoints import Endpoint, OxenSettings
 from bot.core.errors import StartError
 from bot.core.log import Redactor
 from bot.core.proxies import ProxyRules
 from bot.core.settings import complaints
 from bot.core.settings.complaints import Need
+from bot.core.settings.endpoints import Endpoint, OxenSettings
 from bot.core.settings.groups import (
     AdvancedSettings,
     ImageApiSettings,

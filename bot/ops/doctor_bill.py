@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from bot.core.clock import system
 from bot.core.config import Settings
-from bot.core.endpoints import OxenSettings
 from bot.core.errors import EaselError
+from bot.core.settings.endpoints import OxenSettings
 from bot.domain.money import quota
 from bot.ops.doctor_images import oxen_of
 from bot.ops.findings import Finding, Severity, bad, ok, warn

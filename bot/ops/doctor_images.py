@@ -13,8 +13,8 @@ from typing import Any, Final
 import aiohttp
 
 from bot.core.config import NAMES, Settings
-from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
 from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused, StartError
+from bot.core.settings.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.money import quota

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 import aiohttp
 
-from bot.core.endpoints import EditEncoding
 from bot.core.errors import ProviderBusy, ProviderRefused
 from bot.core.i18n import N_, _
+from bot.core.settings.endpoints import EditEncoding
 from bot.domain.catalog.models import Slots
 from bot.media.headers import Format, read_header
 from bot.providers.http import Api

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from bot.core.endpoints import Endpoint, EndpointModel, OptionPrice
+from bot.core.settings.endpoints import Endpoint, EndpointModel, OptionPrice
 
 Raw = Mapping[str, Any]  # a model, as `Catalog.merge` expects it
 

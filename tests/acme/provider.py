@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from bot.core.endpoints import ProviderSettings
+from bot.core.settings.endpoints import ProviderSettings
 from bot.providers.factory import BuildContext, ImageApi
 from bot.providers.http import Api
 from bot.providers.provider import Accepted, Event, GenerationReport, Provider, ReportState, Submission

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from bot.core import config
 from bot.core.config import NAMES, SECRETS, Settings
-from bot.core.endpoints import OBJECT_STORES, EditEncoding, Endpoint, OxenMode
 from bot.core.errors import StartError
+from bot.core.settings.endpoints import OBJECT_STORES, EditEncoding, Endpoint, OxenMode
 from bot.core.settings.field_types import UncertainCalls
 
 ENOUGH = {"DISCORD_TOKEN": "the-token-itself", "OXEN_API_KEY": "the-key-itself"}

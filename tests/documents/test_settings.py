@@ -10,7 +10,7 @@ import pytest
 from bot import __version__
 from bot.core import config
 from bot.core.config import Settings
-from bot.core.endpoints import Endpoint, EndpointModel, OxenSettings
+from bot.core.settings.endpoints import Endpoint, EndpointModel, OxenSettings
 from bot.domain.catalog.models import Catalog
 from bot.domain.guild.document import Policy, read_file
 from bot.providers.openai_models import models_of

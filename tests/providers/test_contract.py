@@ -10,8 +10,8 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from bot.core.endpoints import EditEncoding, Endpoint
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.settings.endpoints import EditEncoding, Endpoint
 from bot.domain.catalog.models import Catalog
 from bot.media.codec import inspect
 from bot.providers.openai import OpenAi

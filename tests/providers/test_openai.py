@@ -15,7 +15,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.core.endpoints import EditEncoding
 from bot.core.errors import (
     AnswerLost,
     ContentRefused,
@@ -29,6 +28,7 @@ from bot.core.errors import (
     RateLimited,
     ResultTooLarge,
 )
+from bot.core.settings.endpoints import EditEncoding
 from bot.domain.catalog.models import Slots
 from bot.media.addresses import HostNotListed
 from bot.media.fetch import LinkExpired

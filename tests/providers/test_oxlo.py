@@ -5,8 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from bot.core.endpoints import Endpoint
 from bot.core.errors import AnswerLost, ContentRefused, ModelLocked
+from bot.core.settings.endpoints import Endpoint
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog
 from bot.domain.catalog.params import build_params

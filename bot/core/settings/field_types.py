@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from bot.core.endpoints import Credits
+from bot.core.settings.endpoints import Credits
 from bot.core.settings.values import Expected
 
 _HOST = re.compile(r"^((\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")

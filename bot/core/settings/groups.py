@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from bot.core.endpoints import BaseUrl, Credits, Endpoint, Endpoints, Key, OptionalUrl, OxenMode, OxenSettings, OxloSettings
+from bot.core.settings.endpoints import BaseUrl, Credits, Endpoint, Endpoints, Key, OptionalUrl, OxenMode, OxenSettings, OxloSettings
 from bot.core.settings.field_types import (
     DatabaseUrl,
     Hosts,

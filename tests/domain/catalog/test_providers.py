@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.endpoints import Endpoint, EndpointModel
 from bot.core.errors import InvalidRequest
+from bot.core.settings.endpoints import Endpoint, EndpointModel
 from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.costs import cost_microcredits, price_microcredits
 from bot.domain.catalog.ideas import Idea

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.core.endpoints import OxenSettings
+from bot.core.settings.endpoints import OxenSettings
 from bot.providers.factory import BuildContext, ImageApi
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Provider
