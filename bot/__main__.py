@@ -88,12 +88,37 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from bot.ops import doctor, doctor_bill
 
     show = partial(print, flush=True)
+    if arguments.live:
+        return _doctor_live(arguments, show)
+    if arguments.yes or arguments.channel is not None:
+        raise StartError("--channel and --yes belong to `doctor --live`.")
     if arguments.ledger or arguments.bill:
         examine = doctor.examine_ledger if arguments.ledger else doctor_bill.examine_bill
         return DONE if asyncio.run(examine(_settings(arguments, needs=()), show=show)) else WRONG
     given = _read(arguments, needs=tuple(Need))
     log.set_up(level="ERROR", form=given.settings.log_format, known_secrets=given.settings.secrets)  # the findings say what failed
     return DONE if asyncio.run(doctor.examine(given, show=show)) else WRONG
+
+
+def _doctor_live(arguments: argparse.Namespace, show: Callable[[Any], object]) -> int:
+    from bot.ops import doctor_live
+
+    if arguments.channel is None:
+        raise StartError(doctor_live.NO_CHANNEL)
+    if not (arguments.yes or sys.stdin.isatty()):
+        raise StartError(doctor_live.NO_TERMINAL)
+    settings = _settings(arguments)
+    plan = asyncio.run(doctor_live.plan_of(settings, arguments.channel))
+    show(plan)
+    if not (arguments.yes or _agrees()):
+        return _say("Nothing was done.", WRONG)
+    return DONE if asyncio.run(doctor_live.examine_live(plan, show=show)) else WRONG
+
+
+def _agrees() -> bool:
+    with suppress(EOFError):
+        return input("Go on? [y/N] ").strip().casefold() in {"y", "yes"}
+    return False
 
 
 def _messages(_: argparse.Namespace) -> int:
@@ -128,6 +153,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _channel(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
+        raise argparse.ArgumentTypeError("a channel is given by its id, a number of about 19 digits")
+    return int(text)
+
+
 _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--once": {"action": "store_true", "help": "without a person: create and edit an image at each image API, and write them to out/"},
     "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one if that is taken)"},
@@ -136,6 +167,12 @@ _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--ledger": {"action": "store_true", "help": "only check that every credit is accounted for; works while the bot runs"},
     "--bill": {"action": "store_true", "help": "only compare this month's charges with what was counted; works while the bot runs"},
+    "--live": {
+        "action": "store_true",
+        "help": "create one cheap image at each image API and post in a channel, after asking; works while the bot runs",
+    },
+    "--channel": {"type": _channel, "metavar": "ID", "help": "the channel that --live posts in"},
+    "--yes": {"action": "store_true", "help": "agree to what --live does and costs, without being asked"},
 }
 _SETTINGS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--markdown": {"action": "store_true", "help": "as the page docs/settings.md"},

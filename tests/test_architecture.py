@@ -23,7 +23,7 @@ from tests.layers import upward, upward_in_cogs
 
 NOT_OURS = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "data", "out"}
 
-SPEAKS_DISCORD = ("cogs", "bot.client", "bot.ops.portal")  # cogs.images.delivery is the delivery adapter
+SPEAKS_DISCORD = ("cogs", "bot.client", "bot.ops.live_discord", "bot.ops.portal")  # cogs.images.delivery is the delivery adapter
 KNOWS_SANDBOX = {"bot.ops.demo"}
 TRANSLATING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}  # and how many of their arguments are texts
 READS_ENVIRONMENT = {"bot.core.config", "bot.ops.demo"}  # the demo makes the environment of its two processes

@@ -118,7 +118,7 @@ class RestApi:
             params=call.params,
             files=call.files,
             reason=call.reason,
-            reads_content="message_content" in self._privileged,
+            reads_content="message_content" in self._privileged and not self._switchboard.fires("content-hidden"),
         )
 
     # ------------------------------------------------------------- application

@@ -15,6 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # The prefix of a path, and the fault that takes it down. Each contract has its own, including links to results.
 OXEN_DOWN, OXLO_DOWN = "oxen-down", "oxlo-down"
+LARGE_BYTES = 2**19  # of a request
 FAULT_BY_PREFIX = {"/api/": OXEN_DOWN, "/results/": OXEN_DOWN, "/v1/": OXLO_DOWN}
 
 
@@ -46,6 +47,9 @@ class ConnectionFaults:
             return await handler(request)
         if self._switchboard.fires(fault):
             return cut(request)
+        if (request.content_length or 0) > LARGE_BYTES and self._switchboard.fires("body-refused"):
+            await request.read()  # a client that is still sending would see a broken connection instead of the answer
+            return web.Response(status=413, text="Request Entity Too Large")
         call = asyncio.ensure_future(handler(request))
         self._calls[call] = fault
         try:

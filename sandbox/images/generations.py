@@ -84,6 +84,8 @@ class OxenGeneration:
     started_at: int | None = None
     completed_at: int | None = None
     is_charged: bool = False  # known once it has ended
+    charges: int = 1  # how often its cost is charged, if it is
+    added_words: str = ""  # after the prompt in its row
     first_link_is_stale: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -112,7 +114,7 @@ class OxenGeneration:
     @property
     def charged_usd(self) -> Decimal | None:
         """What was charged; None until it is."""
-        return self.request.cost_usd if self.is_charged else None
+        return self.request.cost_usd * self.charges if self.is_charged else None
 
     def row(self, result_url: str | None) -> dict[str, Any]:
         """The row as it is sent: the submitted parameters and the API's own fields."""
@@ -120,7 +122,7 @@ class OxenGeneration:
             **self.request.parameters,
             "generation_id": self.id,
             "model_name": self.request.model.id,
-            "prompt": self.request.prompt,
+            "prompt": f"{self.request.prompt}{self.added_words}" if self.added_words else self.request.prompt,
             "media_type": self.media_type,
             "status": self.status,
             "result_url": result_url,

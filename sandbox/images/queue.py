@@ -46,6 +46,7 @@ class OxenQueue:
         taken = [OxenGeneration(request=request, seed=_seed(request), in_queue=in_queue) for _ in range(count)]
         self.enqueued += count if in_queue else 0
         for generation in taken:
+            generation.added_words = ", highly detailed" if self._switchboard.fires("rows-rewritten") else ""
             self._add_row(generation)
             self._begin(generation)
         return taken
@@ -112,6 +113,9 @@ class OxenQueue:
             status is OxenStatus.CANCELLED and has_begun and self._switchboard.fires("cancel-charged")
         )
         self.paid += generation.is_charged
+        if generation.is_charged and self._switchboard.fires("charge-doubled"):
+            generation.charges = 2
+            generation.request.account.credit_usd -= generation.request.cost_usd
         if status is OxenStatus.SUCCEEDED:
             generation.first_link_is_stale = self._switchboard.fires("result-expired")
         if not generation.is_charged:

@@ -55,6 +55,31 @@ async def test_an_empty_enqueue_answer_takes_nothing(client: Client) -> None:
     assert (await client.ledger())["enqueued"] == 0
 
 
+@pytest.mark.faults("rows-rewritten")
+async def test_a_rewritten_row_names_another_prompt(client: Client) -> None:
+    assert (await client.made(prompt="a fox"))["prompt"] == "a fox, highly detailed"
+
+
+@pytest.mark.faults("body-refused")
+async def test_a_large_request_is_refused_and_takes_nothing(client: Client) -> None:
+    calls = [client.call("POST", path, data=bytes(2**20 - 1)) for path in ("/api/ai/queue", "/v1/images/generations")]
+    assert [(await each).status for each in calls] == [413, 413]
+    assert (await client.ledger())["enqueued"] == 0
+    assert (await client.made())["status"] == "succeeded"
+
+
+@pytest.mark.faults("charge-doubled")
+async def test_an_image_can_cost_twice_its_price(client: Client) -> None:
+    await client.made()
+    assert [each["cost"] for each in (await client.get("/api/ai/generations")).json["generations"]] == ["0.028"]
+
+
+@pytest.mark.faults("size-ignored")
+async def test_an_image_can_be_smaller_than_asked(client: Client) -> None:
+    (image,) = (await client.draw(size="512x256")).inline_images
+    assert image.size == (256, 128)
+
+
 # Events
 
 

@@ -145,6 +145,14 @@ async def test_attachments_can_be_gone_from_the_cdn(bot: EchoBot, ada: Person) -
     await sent.attachments[0].read()
 
 
+@pytest.mark.parametrize("privileged", [frozenset({"message_content"})])
+async def test_messages_of_others_can_be_hidden(bot: EchoBot, ada: Person, privileged: frozenset[str]) -> None:
+    place = bot.place(ada.channel("studio"))
+    own, others = await place.send("mine"), await ada.say("for friends")
+    await ada.fault("content-hidden")
+    assert [(await place.fetch_message(int(each))).content for each in (own.id, others)] == ["mine", ""]
+
+
 async def test_a_second_initial_response_is_refused(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     held.response._response_type = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from sandbox.images.openai.models import OxloCatalog
 from sandbox.images.openai.parameters import CallParameters, check_names, parse_parameters
 from sandbox.images.renderer import ImageCache, Renderer
 from sandbox.images.results import ResultLinks
-from sandbox.painter import PaintedImage, UnreadableReference
+from sandbox.painter import Brief, PaintedImage, UnreadableReference
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
@@ -106,11 +107,17 @@ class OpenAIStandIn:
         now = asyncio.get_running_loop().time
         due = now() + self._timing.image_s(parameters.prompt, parameters.seed)
         try:
-            images = [await self._renderer.paint(brief) for brief in parameters.briefs]
+            images = [await self._renderer.paint(brief) for brief in self._briefs(parameters)]
         except UnreadableReference as error:
             raise errors.invalid("image", f"Invalid image: {error}.", code="invalid_image") from error
         await asyncio.sleep(due - now())
         return images
+
+    def _briefs(self, parameters: CallParameters) -> tuple[Brief, ...]:
+        if not self._switchboard.fires("size-ignored"):
+            return parameters.briefs
+        width, height = parameters.size_px
+        return replace(parameters, size_px=(width // 2, height // 2)).briefs
 
     async def _deliver(
         self, request: web.Request, call: OpenAICall, parameters: CallParameters, images: list[PaintedImage]

@@ -45,6 +45,10 @@ UNSEEN = [
     *[
         FaultCase(fault=name)
         for name in (
+            "rows-rewritten",
+            "body-refused",
+            "size-ignored",
+            "content-hidden",
             "events-early",
             "events-lost",
             "events-doubled",
@@ -99,7 +103,8 @@ TOLD = [
     FaultCase(fault="generation-cancelled", says="The image service cancelled this image.", spent=0),
     FaultCase(fault="result-bomb", says="You were refunded", spent=0),
 ]
-ELSEWHERE = {  # they have tests of their own below
+ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
+    "charge-doubled",
     "cancel-charged",
     "generation-stuck",
     "models-down",
