@@ -108,6 +108,7 @@ def _doctor_live(arguments: argparse.Namespace, show: Callable[[Any], object]) -
     if not (arguments.yes or sys.stdin.isatty()):
         raise StartError(doctor_live.NO_TERMINAL)
     settings = _settings(arguments)
+    log.set_up(level="ERROR", form=settings.log_format, known_secrets=settings.secrets)  # the findings say what failed
     plan = asyncio.run(doctor_live.plan_of(settings, arguments.channel))
     show(plan)
     if not (arguments.yes or _agrees()):

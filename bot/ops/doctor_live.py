@@ -15,16 +15,17 @@ from typing import Final, Self
 import aiohttp
 
 from bot.core.config import Settings
-from bot.core.endpoints import ProviderSettings
 from bot.core.errors import EaselError, ProviderError
 from bot.core.log import Redactor
+from bot.core.settings.endpoints import ProviderSettings
 from bot.domain.catalog.models import Slots
 from bot.domain.money import quota
 from bot.media.fetch import Fetcher
 from bot.ops.findings import Finding, Severity, bad, ok, skip
 from bot.ops.live_discord import LiveChannel
-from bot.ops.live_images import LiveTiming, LiveTrial, ReferenceLink, TrialModel, choose, small_image
+from bot.ops.live_images import LiveTiming, LiveTrial, ReferenceLink, TrialModel, choose, small_image, told
 from bot.providers.factory import image_apis_of, providers_of, reader_of, result_rules
+from bot.providers.http import open_session
 from bot.providers.provider import Provider
 
 NO_CHANNEL: Final = (
@@ -109,11 +110,14 @@ class _Clients:
             return choice.model.slots if isinstance(choice, TrialModel) else Slots()
 
         apis, max_bytes = image_apis_of(settings), int(settings.result_max_mb * _MB)
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, AsyncExitStack() as stack:
+        async with open_session() as session, AsyncExitStack() as stack:
             rules = result_rules(apis, more_hosts=settings.result_hosts)
-            fetchers = {name: await stack.enter_async_context(Fetcher(rules=each)) for name, each in rules.items()}
+            fetchers = {
+                name: await stack.enter_async_context(Fetcher(rules=each, proxies=settings.proxies))  # without the key
+                for name, each in rules.items()
+            }
             fetch = {name: partial(each.fetch_bytes, max_bytes=max_bytes) for name, each in fetchers.items()}
-            providers = providers_of(apis, session=session, fetch=fetch, max_result_bytes=max_bytes, slots=slots)
+            providers = providers_of(apis, session=session, fetch=fetch, max_result_bytes=max_bytes, slots=slots, proxies=settings.proxies)
             yield cls(settings=settings, session=session, providers=providers, fetchers=fetchers)
 
     async def choose(self, name: str) -> TrialModel | Finding:
@@ -121,7 +125,7 @@ class _Clients:
         try:
             models = await self.providers[name].models()
         except ProviderError as error:
-            return bad(f"they can't be read: {error.sentence} Run `doctor` without --live first.")
+            return bad(f"they can't be read: {told(error)} Run `doctor` without --live first.")
         catalog = await asyncio.to_thread(reader_of(self.settings), {name: models})
         has_queue = self.providers[name].queues
         choice = choose(catalog, name, references=has_queue)

@@ -19,8 +19,8 @@ from PIL import Image
 from yarl import URL
 
 from bot.core.config import Settings
-from bot.core.endpoints import ProviderSettings
 from bot.core.errors import EaselError, ImageError, InvalidRequest, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.settings.endpoints import ProviderSettings
 from bot.core.settings.field_types import ReferenceMode
 from bot.domain.catalog import costs
 from bot.domain.catalog.ideas import Idea
@@ -29,7 +29,7 @@ from bot.domain.catalog.params import build_params
 from bot.domain.money import quota
 from bot.media.codec import DEFAULT_MAX_PIXELS, ImageInfo, inspect
 from bot.media.fetch import Fetcher
-from bot.ops.findings import Finding, bad, ok, skip, warn
+from bot.ops.findings import Finding, Severity, bad, ok, skip, warn
 from bot.providers.provider import Accepted, GenerationReport, Provider, ReportState, Submission
 
 _PROMPT: Final = "A small red circle on a white background, test {nonce}"
@@ -114,7 +114,7 @@ class LiveTrial:
         try:
             made = await self.provider.submit(self._submission())
         except ProviderError as error:
-            return [self._named("image", bad(f"none was created: {_told(error)} Check the account and the address there."))]
+            return [self._named("image", bad(f"none was created: {told(error)} Check the account and the address there."))]
         content = getattr(made, "content", None)
         if content is None:
             host = URL(getattr(made, "url", None) or "").host or "an unknown host"
@@ -122,7 +122,7 @@ class LiveTrial:
         try:
             info = await _inspected(content)
         except ImageError as error:
-            return [self._named("image", bad(f"it was created, but can't be opened: {_told(error)}"))]
+            return [self._named("image", bad(f"it was created, but can't be opened: {told(error)}"))]
         return [self._named("image", ok(f"{self.choice.model.title} created it, and it opens.")), self._named("size", self._size(info))]
 
     def _size(self, image: ImageInfo) -> Finding:
@@ -144,7 +144,7 @@ class LiveTrial:
                     submission, report, unread = await self._create()
             except ProviderError as error:
                 what = "the generation can't be read" if self._open else "it didn't accept an image"
-                return [self._named("queue", bad(f"{what}: {_told(error)} Check the account there."))]
+                return [self._named("queue", bad(f"{what}: {told(error)} Check the account there."))]
             except TimeoutError:
                 return [
                     self._named("queue", bad(f"the image isn't finished after {self.timing.image_s:g} s; see the service's status page."))
@@ -160,8 +160,7 @@ class LiveTrial:
         checks = {
             "queue": ok(f"{self.choice.model.title} created an image."),
             "event": event,
-            "link": await self._opens(report.result_url or ""),
-            "link with key": await self._opens_with_key(report.result_url or ""),
+            **await self._links(report.result_url or ""),
             "row": _echo(submission, report),
             "reference": self._read_link(unread),
             "large body": await self._large_body(),
@@ -181,7 +180,7 @@ class LiveTrial:
                 return linked, report, ""
             unread = report.error or str(report.state)
         except ProviderRefused as error:
-            unread = _told(error)
+            unread = told(error)
         plain = self._submission()
         return plain, await self._made(plain), unread
 
@@ -244,14 +243,20 @@ class LiveTrial:
                     if heard == provider_id:
                         return ok("an event reported the end of the generation.")
         if stream.done() and isinstance(error := stream.exception(), ProviderError):
-            return bad(f"{_told(error)} Look for a proxy that ends long connections; OXEN_MODE=poll does without events.")
+            return bad(f"{told(error)} Look for a proxy that ends long connections; OXEN_MODE=poll does without events.")
         return bad("no event arrived; look for a proxy that delays answers, or set OXEN_MODE=poll, which does without events.")
+
+    async def _links(self, url: str) -> Mapping[str, Finding]:
+        plain, with_key = await self._opens(url), await self._opens_with_key(url)
+        if plain.severity is Severity.BAD and with_key.severity is Severity.OK:
+            plain = warn("the image's link opens only with the key, which Easel then sends.")
+        return {"link": plain, "link with key": with_key}
 
     async def _opens(self, url: str) -> Finding:
         try:
             await _inspected(await self.fetcher.fetch_bytes(url, max_bytes=int(self.settings.result_max_mb * _MB)))
         except EaselError as error:
-            return bad(f"the image's link doesn't open without the key: {_told(error)} See the next line, and RESULT_HOSTS.")
+            return bad(f"the image's link doesn't open without the key: {told(error)} See the next line, and RESULT_HOSTS.")
         return ok("the image's link opens without the key.")
 
     async def _opens_with_key(self, url: str) -> Finding:
@@ -259,14 +264,15 @@ class LiveTrial:
             return skip("the link is on another host, which the key is never sent to.")
         headers = {"Authorization": f"Bearer {self.api.key.get_secret_value()}"}
         try:
-            async with self.session.get(url, headers=headers, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=60)) as response:
+            timeout, proxy = aiohttp.ClientTimeout(total=60), self.settings.proxies.proxy_for(url)
+            async with self.session.get(url, headers=headers, allow_redirects=False, timeout=timeout, proxy=proxy) as response:
                 if response.status != 200:
                     return bad(f"the image's link answers {response.status} with the key; try again, or ask the service.")
                 await _inspected(await self._read(response))
         except (aiohttp.ClientError, OSError, TimeoutError):
             return bad("the image's link doesn't answer with the key; check the connection, and try again.")
         except ImageError as error:
-            return bad(f"the image's link returns no image with the key: {_told(error)} Try again, or ask the service.")
+            return bad(f"the image's link returns no image with the key: {told(error)} Try again, or ask the service.")
         return ok("the image's link opens with the key.")
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -301,7 +307,7 @@ class LiveTrial:
         try:
             await self._enqueue(self._submission(f"data:image/png;base64,{await asyncio.to_thread(_base64, content)}"))
         except ProviderError as error:
-            return bad(f"it refuses a request with a reference image of {size_mb:g} MB: {_told(error)} Lower REFERENCE_MAX_MB.")
+            return bad(f"it refuses a request with a reference image of {size_mb:g} MB: {told(error)} Lower REFERENCE_MAX_MB.")
         finally:
             await self._cancel_all()
         return ok(f"it accepts a request with a reference image of {size_mb:g} MB.")
@@ -314,11 +320,11 @@ class LiveTrial:
         except TimeoutError:
             return warn("its list of charges doesn't show the image yet; `doctor --bill` compares them later.")
         except ProviderError as error:
-            return bad(f"its list of charges can't be read: {_told(error)} Compare with your account there.")
-        told, expected = f"it charged ${charged.normalize():f}", f"the ${reserved.normalize():f} that Easel reserves"
+            return bad(f"its list of charges can't be read: {told(error)} Compare with your account there.")
+        cost, expected = f"it charged ${charged.normalize():f}", f"the ${reserved.normalize():f} that Easel reserves"
         if charged > reserved:
-            return bad(f"{told}, more than {expected}; if its prices haven't just changed, please report it.")
-        return ok(f"{told}, as much as Easel reserves.") if charged == reserved else warn(f"{told}, less than {expected}.")
+            return bad(f"{cost}, more than {expected}; if its prices haven't just changed, please report it.")
+        return ok(f"{cost}, as much as Easel reserves.") if charged == reserved else warn(f"{cost}, less than {expected}.")
 
     async def _charged(self, provider_id: str, since: int) -> Decimal:
         """What the image cost by the image API's own list, in US dollars."""
@@ -350,9 +356,10 @@ def _origin(url: str) -> URL | None:
         return None
 
 
-def _told(error: EaselError) -> str:
+def told(error: EaselError) -> str:
     """Why something failed, without what the bot would do next."""
-    return error.sentence.removesuffix(" Easel will try again.")
+    detail = error.detail if isinstance(error, ProviderError) else ""
+    return f"{detail}." if detail else error.sentence.removesuffix(" Easel will try again.")
 
 
 def _echo(submission: Submission, report: GenerationReport) -> Finding:

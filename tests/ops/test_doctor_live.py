@@ -91,6 +91,9 @@ BAD = [
     ("events-refused", "Oxen.ai, event: "),
     ("result-not-image", "Oxen.ai, link: the image's link doesn't open without the key"),
     ("result-not-image", "Oxen.ai, link with key: the image's link returns no image with the key"),
+    ("result-short", "Oxen.ai, link: the image's link doesn't open without the key"),
+    ("rows-lean", "Oxen.ai, row: the row doesn't repeat the prompt and the seed"),
+    ("reference-unread", "Oxen.ai, reference: it can't use Discord's link to a reference image"),
     ("result-bomb", "Oxen.ai, link: the image's link doesn't open without the key"),
     ("result-cut", "Oxen.ai, link with key: the image's link doesn't answer with the key"),
     ("rows-rewritten", "Oxen.ai, row: the row doesn't repeat the prompt"),
@@ -113,6 +116,13 @@ async def test_every_line_is_bad_under_its_fault(live: Env, eve: Person, fault: 
 
 def test_every_line_is_once_good_and_once_bad() -> None:
     assert {line.partition(":")[0] for line in GOOD} <= {line.partition(":")[0] for _fault, line in BAD}
+
+
+async def test_a_link_that_needs_the_key_is_a_warning(live: Env, eve: Person) -> None:
+    live.switchboard.turn_on("result-locked")
+    lines = await examine(live, eve)
+    assert "warn  Oxen.ai, link: the image's link opens only with the key, which Easel then sends." in lines
+    assert "ok    Oxen.ai, link with key: the image's link opens with the key." in lines
 
 
 async def test_a_message_that_stays_is_named(live: Env, eve: Person, monkeypatch: pytest.MonkeyPatch) -> None:
