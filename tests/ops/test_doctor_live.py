@@ -108,6 +108,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "line"), BAD)
 async def test_every_line_is_bad_under_its_fault(live: Env, eve: Person, fault: str, line: str) -> None:
     live.switchboard.turn_on(fault)

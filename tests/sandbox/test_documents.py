@@ -125,7 +125,7 @@ needs_programs = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
+@pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=[needs_programs, pytest.mark.slow])])
 async def test_the_synchronous_examples_print_a_link_to_an_image(
     client: Client, server: images.ImageServer, shims: Path, kind: str
 ) -> None:
@@ -135,7 +135,7 @@ async def test_the_synchronous_examples_print_a_link_to_an_image(
     assert all(request.status == 200 for request in server.requests)
 
 
-@pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
+@pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=[needs_programs, pytest.mark.slow])])
 async def test_the_queue_examples_end_with_a_result(client: Client, server: images.ImageServer, shims: Path, kind: str) -> None:
     printed = await run_all(examples(f"*-*-queue-*.{kind}"), server, shims)
     await assert_images(client, printed)
@@ -143,7 +143,7 @@ async def test_the_queue_examples_end_with_a_result(client: Client, server: imag
 
 
 @pytest.mark.parametrize("timing", [CHATTY])
-@pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
+@pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=[needs_programs, pytest.mark.slow])])
 @pytest.mark.faults("generation-stuck")
 async def test_the_event_examples_receive_their_event(
     client: Client, server: images.ImageServer, switchboard: Switchboard, shims: Path, kind: str

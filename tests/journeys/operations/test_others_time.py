@@ -55,6 +55,7 @@ async def test_huge_references_of_a_few_bytes(app: App, ada: Person, ben: Person
     await acknowledged_during(attack(), ben)
 
 
+@pytest.mark.slow
 async def test_patterns_that_are_slow_over_their_matches(app: App, ada: Person, ben: Person) -> None:
     await change_rules(app.services.guilds, guild_of(ada), prompts={"allow": {"patterns": SLOW}})
 
@@ -65,6 +66,7 @@ async def test_patterns_that_are_slow_over_their_matches(app: App, ada: Person, 
     await acknowledged_during(attack(), ben)
 
 
+@pytest.mark.slow
 async def test_huge_references_for_the_tray(app: App, ada: Person, ben: Person) -> None:
     async def attack() -> None:
         for n in range(2):
