@@ -199,10 +199,15 @@ class Dispatch:
         attempt = self._failures[_key(generation)] + generation.uncertain + 1
         with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n, attempt=attempt):
             try:
-                async with asyncio.timeout(self._policy.give_up_ms / 1000):
+                async with asyncio.timeout(self._longest_s(generation)):
                     return await self._unless_cancelled(generation, self._guard(generation).submit(packed))
             except TimeoutError as error:
                 raise AnswerLost(_(LOST), detail="no answer in the longest time of a generation") from error
+
+    def _longest_s(self, generation: Generation) -> float:
+        """How long a call may take: as long as a generation, less what it waited for the image API before."""
+        longest, waited = self._policy.give_up_ms, self._clock() - generation.created_at
+        return (longest if waited > longest else min(longest, 2 * longest - waited)) / 1000
 
     async def _unless_cancelled(self, generation: Generation, call: Coroutine[Any, Any, T]) -> T:
         """The call's result. A while after its member cancelled, the call is given up: its answer is lost."""
@@ -278,11 +283,14 @@ class Dispatch:
         """It may have been made and paid for, and cannot be found: retry or fail, as the operator's settings say."""
         if await self._is_cancelled(generation):
             await self._orders.settle(generation, Outcome(state=GenerationState.CANCELLED))
-        elif self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
+        elif self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES and not self._is_overdue(generation):
             log.warning("uncertain call retried, may be charged twice", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._send_again(generation)
         else:
             await self._fail(generation, Failure.UNCERTAIN, reason)
+
+    def _is_overdue(self, generation: Generation) -> bool:
+        return self._clock() - generation.created_at > self._policy.give_up_ms
 
     async def _send_again(self, generation: Generation) -> None:
         await self._store.write(steps.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
@@ -314,7 +322,7 @@ class Dispatch:
         elif any(not report.is_certain for report in reports):
             log.warning("lost generation cannot be told from others", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._fail(generation, Failure.UNCERTAIN)
-        elif generation.queued and generation.uncertain < _RETRIES:
+        elif generation.queued and generation.uncertain < _RETRIES and not self._is_overdue(generation):
             await self._send_again(generation)
         elif generation.queued:
             await self._fail(generation, Failure.UNCERTAIN)
@@ -325,7 +333,7 @@ class Dispatch:
         """End a submission that cannot be looked up, if its member cancelled it a while ago or its deadline is over."""
         if await self._is_cancelled(generation):
             await self._orders.settle(generation, Outcome(state=GenerationState.CANCELLED))
-        elif self._clock() - generation.created_at > self._policy.give_up_ms:
+        elif self._is_overdue(generation):
             await self._fail(generation, Failure.UNCERTAIN)
         else:
             return False

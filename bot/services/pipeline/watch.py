@@ -159,16 +159,26 @@ class Watch:
 
     async def _read(self, generation: Generation) -> None:
         provider_id, key = generation.provider_id or "", _key(generation)
-        age = self._clock() - (generation.submitted_at or generation.created_at)
-        if generation.cancel_requested or age > self._give_up_ms:
+        is_late = self._clock() > self._deadline(generation)
+        if generation.cancel_requested or is_late:
             await self._cancel(generation, provider_id)
-        outcome = await self._read_outcome(generation, provider_id, age) or self._overdue_outcome(generation, age)
+        outcome = await self._read_outcome(generation, provider_id, is_late=is_late) or self._overdue_outcome(generation, is_late=is_late)
         if outcome is not None:
             for since in (self._unknown_since, self._cancelled_since, self._late_since):
                 since.pop(key, None)
             await self._orders.settle(generation, outcome)
 
-    async def _read_outcome(self, generation: Generation, provider_id: str, age: int) -> Outcome | None:
+    def _deadline(self, generation: Generation) -> int:
+        """When it should have ended (Unix ms): so long after it was sent, or earlier if it had waited for the image API before.
+
+        What waited longer than that waited in Easel's own queue, and has its whole time from then on.
+        """
+        sent_at = generation.submitted_at or generation.created_at
+        if sent_at - generation.created_at > self._give_up_ms:
+            return sent_at + self._give_up_ms
+        return min(sent_at, generation.created_at + self._give_up_ms - self._patience_ms(_LATE_MS)) + self._give_up_ms
+
+    async def _read_outcome(self, generation: Generation, provider_id: str, *, is_late: bool) -> Outcome | None:
         """What the image API says of it; `None` if it says nothing or that there is no end yet."""
         try:
             report = await self._provider.read(provider_id)
@@ -183,7 +193,7 @@ class Watch:
             log.info("reference link unread, sent inline", job=generation.job_id, n=generation.n, provider=generation.provider)
             return None
         self._unknown_since.pop(_key(generation), None)
-        return self._outcome(generation, report, age)
+        return self._outcome(generation, report, is_late=is_late)
 
     async def _cancel(self, generation: Generation, provider_id: str) -> None:
         """Try to cancel it at the image API; the read afterwards says whether that worked."""
@@ -196,21 +206,24 @@ class Watch:
         """Failed, if the image API has not known the generation for a while; a single such response may be a mistake."""
         return failed(Failure.FAULT, _FORGOTTEN) if self._lasts(self._unknown_since, key, _FORGOTTEN_MS) else None
 
-    def _overdue_outcome(self, generation: Generation, age: int) -> Outcome | None:
+    def _overdue_outcome(self, generation: Generation, *, is_late: bool) -> Outcome | None:
         """An end all the same, a while after the member cancelled it or its deadline was over. The bot may have been offline until now."""
         key = _key(generation)
         if generation.cancel_requested and self._lasts(self._cancelled_since, key, _CANCELLED_MS):
             return Outcome(state=GenerationState.CANCELLED)
-        return failed(Failure.TIMEOUT) if age > self._give_up_ms and self._lasts(self._late_since, key, _LATE_MS) else None
+        return failed(Failure.TIMEOUT) if is_late and self._lasts(self._late_since, key, _LATE_MS) else None
 
     def _lasts(self, since: dict[Key, int], key: Key, patience_ms: int) -> bool:
         """Whether a trouble has lasted long enough, measured from the first call. With a short deadline, it need not last so long."""
-        return self._clock() - since.setdefault(key, self._clock()) > min(patience_ms, self._give_up_ms // 4)
+        return self._clock() - since.setdefault(key, self._clock()) > self._patience_ms(patience_ms)
 
-    def _outcome(self, generation: Generation, report: GenerationReport, age: int) -> Outcome | None:
+    def _patience_ms(self, most: int) -> int:
+        return min(most, self._give_up_ms // 4)
+
+    def _outcome(self, generation: Generation, report: GenerationReport, *, is_late: bool) -> Outcome | None:
         """The outcome of a report; `None` while there is nothing to settle."""
         match report.state:
-            case ReportState.SUCCEEDED if report.result_url is None and age <= self._give_up_ms:
+            case ReportState.SUCCEEDED if report.result_url is None and not is_late:
                 return None  # its link may come a little later
             case ReportState.SUCCEEDED:
                 return _complete(report) or failed(Failure.FAULT, _NO_LINK)
@@ -219,7 +232,7 @@ class Watch:
             case ReportState.CANCELLED if generation.cancel_requested:
                 return Outcome(state=GenerationState.CANCELLED)
             case ReportState.CANCELLED:
-                return failed(Failure.TIMEOUT) if age > self._give_up_ms else failed(Failure.FAULT, _CANCELLED_THERE)
+                return failed(Failure.TIMEOUT) if is_late else failed(Failure.FAULT, _CANCELLED_THERE)
             case _:
                 return None
 

@@ -36,17 +36,18 @@ async def listeners(pipeline: Pipeline) -> int:
         return int((await response.json())["listeners"])
 
 
-async def submitted_job(pipeline: Pipeline) -> tuple[Job, str]:
-    """A job that was sent to the image API, and its id there; the id is not recorded."""
+async def submitted_job(pipeline: Pipeline, *, waits_ms: int = 0) -> tuple[Job, str]:
+    """A job that was sent to the image API after a wait, and its id there; the id is not recorded."""
     job = await pipeline.order()
+    pipeline.clock.advance(waits_ms)
     await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
     answer = await pipeline.provider.submit(Submission(model=MODEL, prompt=job.prompt, seed=job.generations[0].seed))
     assert isinstance(answer, Accepted)
     return job, answer.provider_id
 
 
-async def running_job(pipeline: Pipeline, *, read_in_ms: int = 0) -> tuple[Job, str]:
-    job, provider_id = await submitted_job(pipeline)
+async def running_job(pipeline: Pipeline, *, read_in_ms: int = 0, waits_ms: int = 0) -> tuple[Job, str]:
+    job, provider_id = await submitted_job(pipeline, waits_ms=waits_ms)
     await pipeline.store.write(steps.accept, job.id, 0, provider_id, read_at=pipeline.clock() + read_in_ms)
     return job, provider_id
 
@@ -350,6 +351,19 @@ async def test_a_generation_that_cannot_be_read_ends_soon_after_the_deadline(pip
         await eventually(lambda: was_read(pipeline, provider_id, 2))
         assert (await pipeline.orders.job(job.id)).state is JobState.OPEN  # the bot may have been offline until now
         pipeline.clock.advance(61_000)
+        ended = await pipeline.until(job)
+    assert ended.generations[0].error == "The image service took too long."
+    assert await pipeline.spent() == 0
+
+
+@pytest.mark.faults("rows-fail", "generation-stuck")
+async def test_an_order_that_waited_for_its_image_api_ends_within_twice_the_longest_time(pipeline: Pipeline) -> None:
+    job, provider_id = await running_job(pipeline, waits_ms=GIVE_UP_MS - 1000)
+    async with pipeline.running("watch"):
+        await eventually(lambda: was_read(pipeline, provider_id, 1))
+        pipeline.clock.advance(job.created_at + 2 * GIVE_UP_MS - 60_000 - pipeline.clock())
+        await eventually(lambda: was_read(pipeline, provider_id, 3))
+        pipeline.clock.advance(60_000)
         ended = await pipeline.until(job)
     assert ended.generations[0].error == "The image service took too long."
     assert await pipeline.spent() == 0
