@@ -19,6 +19,7 @@ from sandbox.person import Message, Person
 
 _CHANNEL = "studio"
 _IMAGE_TIMEOUT_S = 60.0  # for one image, on a slow machine
+_DEFAULT_MODEL = "FLUX.2 Klein 4B"
 _CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
 _OXLO_CREDITS = Decimal(2)  # the bot's default for OXLO_PRICE_CREDITS
 _CHARGES = re.compile(r"\*\*([\d.,]+)\*\* of ([\d.,]+) left · ([\d.,]+) reserved · ([\d.,]+) spent")
@@ -82,10 +83,21 @@ async def main_job(addresses: Mapping[str, str], *, out: Path, say: Callable[[st
     """
     log = _TimedLog(say=say, began=time.monotonic())
     async with Person.connect(addresses["page"], "Ada") as ada:
+        await _until_offered(ada, _DEFAULT_MODEL)
         for step in _STEPS:
             await _run_step(step, ada, log, out)
         await _check_charges(ada, log, addresses)
     log.note("Everything is as it should be.")
+
+
+async def _until_offered(ada: Person, model: str) -> None:
+    """Wait until the bot has read the list with this model: on its first start it may connect to Discord earlier."""
+    try:
+        async with asyncio.timeout(_IMAGE_TIMEOUT_S):
+            while not await ada.autocomplete("generate", "model", _CHANNEL, model=model):  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"The bot does not offer {model}.") from None
 
 
 async def _run_step(step: _VisitStep, ada: Person, log: _TimedLog, out: Path) -> None:
