@@ -17,7 +17,7 @@ from bot.assembly import ImageApis, Resources, build_services, configured_apis, 
 from bot.client import Easel
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind
 from bot.domain.scheduling import Caps

@@ -16,8 +16,8 @@ from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.config import Settings
 from bot.core.errors import StartError
-from bot.core.executors import BoundedExecutor
-from bot.core.loops import KeyedLocks, Timing
+from bot.core.running.executors import BoundedExecutor
+from bot.core.running.loops import KeyedLocks, Timing
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
 from bot.domain.order import OperatorLimits

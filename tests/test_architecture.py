@@ -148,7 +148,7 @@ def test_every_task_has_a_name() -> None:
     assert nameless == []
 
 
-WAKES_ITSELF = {"bot.core.loops"}  # a worker that was full, when a task ends
+WAKES_ITSELF = {"bot.core.running.loops"}  # a worker that was full, when a task ends
 
 
 def test_no_code_wakes_a_loop_directly() -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from bot.core.executors import BoundedExecutor
+from bot.core.running.executors import BoundedExecutor
 from bot.media import codec
 from bot.media.cleaning import clean_in_process
 from bot.media.codec import CleanedImage, ImageInfo, Source

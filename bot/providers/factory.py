@@ -11,8 +11,8 @@ import aiohttp
 
 from bot.core.clock import Clock
 from bot.core.config import Settings
-from bot.core.loops import Timing
 from bot.core.proxies import ProxyRules
+from bot.core.running.loops import Timing
 from bot.core.settings.endpoints import Endpoint, OxenSettings, ProviderSettings
 from bot.domain.catalog.models import Catalog, Slots
 from bot.media.addresses import AddressRules, host_of

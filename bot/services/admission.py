@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.executors import BoundedExecutor
+from bot.core.running.executors import BoundedExecutor
 from bot.domain import admission
 from bot.domain.admission import Admission, Facts, PromptBlocked
 from bot.domain.allowance import merge

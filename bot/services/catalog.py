@@ -10,7 +10,7 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.core.errors import ProviderBusy, ProviderError
-from bot.core.executors import BoundedExecutor
+from bot.core.running.executors import BoundedExecutor
 from bot.domain.catalog.costs import needs_estimate, with_estimate
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images
 from bot.domain.catalog.reading import id_of, is_quick

@@ -13,8 +13,8 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ProviderError, RouteClosed
-from bot.core.loops import Batch, Timing, Worker
 from bot.core.metrics import OUTBOX
+from bot.core.running.loops import Batch, Timing, Worker
 from bot.domain.job import Job
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import POOL_OF, ItemKind, OutboxItem, Pool

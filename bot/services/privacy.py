@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.executors import BoundedExecutor
+from bot.core.running.executors import BoundedExecutor
 from bot.services.members import Members
 from bot.store.engine.base import Store
 from bot.store.privacy import erase as privacy_erase

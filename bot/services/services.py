@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.core.executors import BoundedExecutor
+from bot.core.running.executors import BoundedExecutor
 from bot.services.admin import Admin
 from bot.services.admission import Admissions
 from bot.services.gallery import Gallery

@@ -17,7 +17,7 @@ from bot.app import App, assemble
 from bot.core import config
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.money.accounts import AccountRef, user_account
 from bot.domain.money.ledger import Statement
 from bot.providers.factory import ImageApi

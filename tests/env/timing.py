@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 
 BRISK = Timing(
     slow_s=1.0,

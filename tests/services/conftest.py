@@ -17,7 +17,7 @@ import pytest
 from bot.app import App, DiscordPorts, assemble
 from bot.core import config
 from bot.core.clock import system
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.core.settings.endpoints import OxenSettings
 from bot.domain.actor import Actor
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from bot.core.errors import RouteClosed, TryLater
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.job import Job
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.outbox import POLICIES, Outbox, RetryPolicy

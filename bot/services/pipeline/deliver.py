@@ -12,8 +12,8 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError, RouteClosed, TryLater
 from bot.core.i18n import _
-from bot.core.loops import KeyedLocks, Timing
 from bot.core.markdown import escaped
+from bot.core.running.loops import KeyedLocks, Timing
 from bot.domain.job import Failure, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem

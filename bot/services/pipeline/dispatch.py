@@ -13,7 +13,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderFailed, ProviderRefused, ReferenceUnread
 from bot.core.i18n import N_, _
-from bot.core.loops import Batch, Claim, Timing, Worker
+from bot.core.running.loops import Batch, Claim, Timing, Worker
 from bot.core.settings.field_types import UncertainCalls
 from bot.domain.failures import LOST, failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome

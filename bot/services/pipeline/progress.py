@@ -13,7 +13,7 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import EaselError
-from bot.core.loops import KeyedLocks, Timing
+from bot.core.running.loops import KeyedLocks, Timing
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.domain.order import Receipt
 from bot.services.orders import Orders

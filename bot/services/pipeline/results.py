@@ -16,7 +16,7 @@ from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, EaselError, ImageError, ProviderBusy, ProviderError
 from bot.core.i18n import _
-from bot.core.loops import KeyedLocks
+from bot.core.running.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState, new_job_id
 from bot.media import codec
 from bot.media.addresses import HostNotListed

@@ -11,7 +11,7 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import TryLater
 from bot.core.i18n import _
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.catalog import image_properties
 from bot.domain.guild.document import Policy
 from bot.domain.job import Failure, Job, JobState

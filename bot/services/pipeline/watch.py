@@ -11,7 +11,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Batch, Timing, Worker
+from bot.core.running.loops import Batch, Timing, Worker
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.providers.provider import Event, GenerationReport, Provider, ReportState

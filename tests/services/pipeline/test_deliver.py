@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.job import JobState, ReplyTarget
 from bot.domain.outbox import ItemKind
 from bot.store import jobs, outbox

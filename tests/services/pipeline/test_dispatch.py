@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.core.errors import AnswerLost
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.failures import failed
 from bot.domain.job import Failure, GenerationState, JobState, Lane
 from bot.domain.order import Attachment, ReadFile

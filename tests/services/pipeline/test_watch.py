@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.core.errors import ProviderBusy
-from bot.core.loops import Timing
+from bot.core.running.loops import Timing
 from bot.domain.job import GenerationState, Job, JobState, Outcome
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, Event, GenerationReport, Submission

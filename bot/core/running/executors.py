@@ -12,7 +12,7 @@ from typing import Final, Self, TypeVar
 
 from bot.core.errors import Overloaded
 from bot.core.i18n import _
-from bot.core.loops import KeyedLocks
+from bot.core.running.loops import KeyedLocks
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from bot.core.errors import Overloaded
-from bot.core.executors import BoundedExecutor
+from bot.core.running.executors import BoundedExecutor
 
 
 async def test_the_work_of_one_key_does_not_keep_another_waiting() -> None:

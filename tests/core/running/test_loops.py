@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.core.loops import Batch, KeyedLocks, Timing, Worker
+from bot.core.running.loops import Batch, KeyedLocks, Timing, Worker
 
 
 class FakeWakeups:

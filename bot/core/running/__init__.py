@@ -1,0 +1,1 @@
+"""What long-running work is made of: workers, executors, and how long a caller waits."""
