@@ -2,7 +2,11 @@
 
 EaselError                  base class; `sentence` is safe to show
 ├── StartError              the bot cannot start: a setting, the database, the token
-│   └── DatabaseInUse       another process has this database open
+│   ├── DatabaseInUse       another process has this database open
+│   └── DatabaseDamaged     the database's file is damaged: nothing can be written safely
+├── DatabaseAway            the database doesn't answer: nothing was written
+│   └── MaybeSaved          it stopped answering during a commit: what was asked may have been written
+├── MachineTrouble          this machine lacks something (files, disk, memory): do it later
 ├── Refusal                 a member's request is refused; nothing is held or charged
 │   ├── InvalidRequest      a value is not allowed (names the field, what is allowed, what was given)
 │   ├── BadReference        an attached image cannot be used
@@ -49,6 +53,22 @@ class StartError(EaselError, RuntimeError):
 
 class DatabaseInUse(StartError):
     """Another process has this database open."""
+
+
+class DatabaseDamaged(StartError):
+    """The database's file is damaged."""
+
+
+class DatabaseAway(EaselError, ConnectionError):
+    """The database didn't answer for as long as the caller waits; nothing was written."""
+
+
+class MaybeSaved(DatabaseAway):
+    """The database stopped answering during the commit; what was asked may have been written."""
+
+
+class MachineTrouble(EaselError, OSError):
+    """This machine lacks something; never the fault of an image, a member or an image API."""
 
 
 class Refusal(EaselError):
