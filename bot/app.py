@@ -12,9 +12,8 @@ from typing import Any
 
 import structlog
 
-from bot import client
 from bot.assembly import ImageApis, Resources, build_services, configured_apis, connect_image_apis, open_resources
-from bot.client import Easel
+from bot.client.easel import Easel, set_addresses
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.running.loops import Timing
@@ -145,7 +144,7 @@ async def assemble(
     `more_apis` are added to the image APIs of the settings, and replace those of the same name. `discord` replaces the client's own ports.
     """
     apis = configured_apis(settings, more_apis)
-    client.set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+    set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with open_resources(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
         if discord is None:
             handlers = Messenger(easel, clock=clock).handlers

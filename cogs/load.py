@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.client import Easel, intents
+from bot.client.easel import Easel, intents
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
 from cogs.admin import cog as imageadmin

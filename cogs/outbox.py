@@ -18,7 +18,7 @@ from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 _NO_SUCH_EMOJI = 10014  # the message does not have that reaction
 

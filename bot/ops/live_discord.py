@@ -12,7 +12,7 @@ from typing import Final, Self
 import aiohttp
 import discord
 
-from bot.client import set_addresses
+from bot.client.easel import set_addresses
 from bot.core.config import Settings
 from bot.core.errors import EaselError
 from bot.ops.findings import Finding, bad, ok, skip

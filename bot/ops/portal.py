@@ -13,7 +13,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.client import set_addresses
+from bot.client.easel import set_addresses
 from bot.core.config import Settings
 from bot.core.errors import EaselError
 

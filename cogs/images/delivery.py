@@ -23,7 +23,7 @@ from cogs.kit.outbound import Messageable, delivery_errors, send_reply
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 _NO_MENTIONS = discord.AllowedMentions.none()
 _SEARCHED_MAX = 100  # messages; a post whose response was lost is among the latest

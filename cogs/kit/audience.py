@@ -15,7 +15,7 @@ from bot.domain.request import audience_locale
 from cogs.kit.request import Interaction, guild_locale_of, services_of
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 
 def language_of(interaction: Interaction, *, private: bool) -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ from bot.domain.guild.ids import NamedId
 from bot.domain.request import Channel
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from cogs.kit.job_buttons import ended_job_of
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 # The names of files that the bot posts. Trust them in the bot's own messages only: anyone can choose such a name.
 _OUR_FILENAME = re.compile(r"(?:SPOILER_)?easel-(?P<job>[0-9a-z]{12})-(?P<number>[1-9])\.\w+")

@@ -16,7 +16,7 @@ from cogs.kit import texts
 from cogs.kit.outbound import Messageable, send_reply
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 _SEARCHED_MAX = 50  # messages; one whose response was lost is among the latest
 _RETRY_SPAN_MS = 2 * 3_600_000  # all tries of an outbox item fit in this

@@ -17,7 +17,7 @@ from bot.services.services import Services
 from cogs.kit.channels import channel_from, fetch_channel
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 Interaction = discord.Interaction[Any]
 

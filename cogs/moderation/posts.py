@@ -33,7 +33,7 @@ from cogs.kit.request import services_of
 from cogs.moderation import case_texts, views
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 log = structlog.get_logger(__name__)
 

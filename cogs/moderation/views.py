@@ -18,7 +18,7 @@ from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 from cogs.moderation import case_texts
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 DECISION: Final = one_of(*Decision)
 CASE: Final = CustomId("case:{decision}:{case}", decision=DECISION, case=integer())

@@ -27,7 +27,7 @@ from cogs.reactions import gestures, notes
 from cogs.reactions.gestures import ReactionContext
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 log = structlog.get_logger(__name__)
 

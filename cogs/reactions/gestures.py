@@ -26,7 +26,7 @@ from cogs.kit.request import services_of
 from cogs.reactions import file_texts, notes
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 _NO_MENTIONS = discord.AllowedMentions.none()
 _DIRECT_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES

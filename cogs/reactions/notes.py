@@ -17,7 +17,7 @@ from cogs.kit.request import services_of
 from cogs.kit.router import DISCORD_ID, CustomId
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 DESCRIBE = CustomId("describe:{channel}:{message}:{user}", channel=DISCORD_ID, message=DISCORD_ID, user=DISCORD_ID)
 FAILED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)  # Discord refused, or did not respond

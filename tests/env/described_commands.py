@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.client import Easel
+from bot.client.easel import Easel
 from bot.core import i18n
 
 _described: dict[str, list[dict[str, Any]]] = {}  # by the commands without translations

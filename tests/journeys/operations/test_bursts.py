@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot import client
 from bot.app import App
+from bot.client import easel as client
 from cogs.kit import answers
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
