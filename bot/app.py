@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import structlog
 
 from bot.assembly import ImageApis, Resources, build_services, configured_apis, connect_image_apis, open_resources
 from bot.client.easel import Easel, set_addresses
+from bot.core import metrics
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.running.loops import Timing
@@ -24,6 +26,7 @@ from bot.providers.factory import ImageApi
 from bot.providers.guard import ProviderGuard
 from bot.services import housekeeping
 from bot.services.catalog import Models
+from bot.services.gauges import Gauges
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
 from bot.services.outbox import Handler, Outbox
@@ -70,6 +73,7 @@ class App:
     outbox: Outbox
     progress: Progress
     bill: Bill
+    gauges: Gauges
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. If a background task fails, stop all of them and raise its error."""
@@ -96,6 +100,7 @@ class App:
             "progress": self.progress.run(),
             "cases": self.services.cases.run(),
             "bill": self.bill.run(),
+            "gauges": self.gauges.run(),
             "housekeeping": housekeeping.run(
                 store=self.store,
                 references_keep_ms=int(self.settings.references_keep_days * DAY_MS),
@@ -112,6 +117,7 @@ class App:
 
 async def run(settings: Settings) -> None:
     """Run the bot until SIGINT or SIGTERM. Raises `StartError` if it cannot start."""
+    logging.getLogger().addHandler(metrics.LogCounter())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -143,6 +149,7 @@ async def assemble(
 
     `more_apis` are added to the image APIs of the settings, and replace those of the same name. `discord` replaces the client's own ports.
     """
+    metrics.describe_build(database=settings.database.partition(":")[0])
     apis = configured_apis(settings, more_apis)
     set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with open_resources(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
@@ -205,6 +212,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         watches=watches,
         outbox=Outbox(store=store, handlers={ItemKind.DELIVER: deliver.handle, **discord.handlers}, timing=timing, clock=clock),
         progress=progress,
+        gauges=Gauges(store=store, monthly_usd=settings.monthly_limit_usd, credit_usd=settings.credit_usd, clock=clock),
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
     )
 

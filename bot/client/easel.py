@@ -18,10 +18,12 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord.state import ConnectionState
 
+from bot.client.requests import Requests
 from bot.core import commands as commands_shown
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import StartError
+from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
 from bot.store import kv
 from bot.store.engine.base import Store
 
@@ -53,8 +55,13 @@ def intents(*, message_content: bool = False) -> discord.Intents:
 class LocalizedState(ConnectionState[Any]):
     """Handles each interaction in the member's language: the tasks that discord.py starts here inherit it."""
 
+    def __init__(self, *, requests: Requests, **options: Any) -> None:
+        super().__init__(**options)
+        self._requests = requests
+
     def parse_interaction_create(self, data: Any) -> None:
         """Dispatch components and forms as the event `press`, for the router; leave commands and autocomplete to discord.py."""
+        self._requests.arrived(data["id"])
         with i18n.speaking(data.get("locale")):
             if data["type"] in _COMPONENTS_AND_FORMS:
                 self.dispatch("press", discord.Interaction(data=data, state=self))
@@ -79,6 +86,7 @@ class Easel(commands.Bot):
         tree_cls: type[app_commands.CommandTree[Any]],
         message_content: bool = False,
     ) -> None:
+        self._requests = Requests()
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -88,7 +96,10 @@ class Easel(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
+            http_trace=self._requests.trace,
         )
+        GATEWAY_UP.set(0)
+        GATEWAY_LATENCY.set_function(lambda: self.latency)
         self._store = store
         self._clock = clock
         self._load = load
@@ -144,7 +155,8 @@ class Easel(commands.Bot):
         return [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
-        return LocalizedState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
+        options |= {"dispatch": self.dispatch, "handlers": self._handlers, "hooks": self._hooks, "http": self.http}
+        return LocalizedState(requests=self._requests, **options)
 
     async def finish_events(self) -> None:
         """Wait for running event handlers, then cancel the rest. discord.py starts a task for each event and keeps no reference to it."""
@@ -157,7 +169,19 @@ class Easel(commands.Bot):
         await asyncio.gather(*late, return_exceptions=True)
 
     async def on_connect(self) -> None:
+        _count_connection("connected")
         log.info("connected", user=str(self.user))
+
+    async def on_resumed(self) -> None:
+        _count_connection("resumed")
+
+    async def on_disconnect(self) -> None:
+        _count_connection("disconnected")
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("event failed", on=event_method)
+
+
+def _count_connection(event: str) -> None:
+    GATEWAY_EVENTS.labels(event).inc()
+    GATEWAY_UP.set(event != "disconnected")

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from bot.core.clock import Clock
+from bot.core.metrics import LAST_SWEEP
 from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.money.quota import DAY_MS, Bucket
 from bot.store import delivery, kv, reactions, sweeps, tray
@@ -35,6 +36,7 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
         }
         if any(deleted.values()):
             log.info("retention sweep", **deleted)
+        LAST_SWEEP.set_to_current_time()
         await asyncio.sleep(_EVERY_S)
 
 

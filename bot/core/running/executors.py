@@ -12,6 +12,7 @@ from typing import Final, Self, TypeVar
 
 from bot.core.errors import Overloaded
 from bot.core.i18n import _
+from bot.core.metrics import EXECUTOR_WAITING
 from bot.core.running.loops import KeyedLocks
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class BoundedExecutor:
         self._per_key, self._total = per_key, total
         self._turns = KeyedLocks()
         self._waiting: Counter[Hashable] = Counter()
+        EXECUTOR_WAITING.labels(name).set_function(self._waiting.total)
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,9 +13,11 @@ from bot.core.clock import Clock
 from bot.core.errors import ProviderError, RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.markdown import escaped
+from bot.core.metrics import CREDITS, IMAGES, ORDER_SECONDS
 from bot.core.running.loops import KeyedLocks, Timing
 from bot.domain.job import Failure, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
+from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
 from bot.services.members import Members
@@ -82,6 +84,7 @@ class Deliver:
             await self._take_back(job, posted)
             return False
         log.info("job delivered", job=job.id, images=len(message.images))
+        _measure(message, now)
         return True
 
     async def _log_items(self, job: Job, now: int) -> Sequence[OutboxItem]:
@@ -159,3 +162,14 @@ def _question(job: Job, cause: Cause | None, posted: PostedMessage | None) -> sc
 def _guild_of(job: Job) -> int | None:
     """The guild of the order. `job.place` may change with the delivery."""
     return job.generations[0].guild_id
+
+
+def _measure(message: ResultMessage, now: int) -> None:
+    job, shown = message.job, {image.n for image in message.images}
+    for generation in job.generations:
+        outcome = "shown" if generation.n in shown else generation.failure or generation.state
+        IMAGES.labels(generation.provider, outcome).inc()
+        if generation.n in shown:
+            CREDITS.labels(generation.provider).inc(generation.price / MICRO)
+    if shown:
+        ORDER_SECONDS.labels(job.generations[0].provider).observe((now - job.created_at) / 1000)

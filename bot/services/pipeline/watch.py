@@ -11,6 +11,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.core.i18n import N_
+from bot.core.metrics import STREAM_EVENTS, STREAM_LOST, STREAM_UP
 from bot.core.running.loops import Batch, Timing, Worker
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
@@ -97,21 +98,27 @@ class Watch:
             try:
                 async with self._provider.listen() as events:
                     log.info("event stream connected", provider=self._provider.name)
-                    self._is_connected = True
+                    self._set_connected(True)
                     catching_up = asyncio.create_task(self._catch_up(), name=f"watch {self._provider.name} catch up")
                     try:
                         async for event in events:
+                            STREAM_EVENTS.labels(self._provider.name).inc()
                             await self._handle(event)
                     finally:
                         catching_up.cancel()
             except ProviderError as error:
+                STREAM_LOST.labels(self._provider.name).inc()
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
                 reason = error.sentence
                 log.warning("event stream lost, polling", provider=self._provider.name, reason=reason, failures=failures)
             finally:
-                self._is_connected = False
+                self._set_connected(False)
             await self._store.write(steps.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
             await asyncio.sleep(self._timing.backoff_s(max(failures, 1)))
+
+    def _set_connected(self, connected: bool) -> None:
+        self._is_connected = connected
+        STREAM_UP.labels(self._provider.name).set(connected)
 
     async def _catch_up(self) -> None:
         """Events without a connection are lost: read what is no longer active at the image API, or everything if it cannot say."""

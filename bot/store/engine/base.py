@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +15,7 @@ from weakref import WeakSet
 import structlog
 from sqlalchemy import Connection, Dialect, Table
 
+from bot.core.metrics import COMMIT_WRITES, WRITE_SECONDS, WRITES_WAITING
 from bot.store.engine.schema import Migration
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class Store(Reader):
         context = copy_context()  # error sentences use the caller's language, also where the writer runs
         done = asyncio.get_running_loop().create_future()
         self._begin(Write(lambda conn: context.run(op, conn, *args, **kwargs), done))
-        value: T = await done
+        with WRITES_WAITING.track_inprogress(), WRITE_SECONDS.time():
+            value: T = await done
         return value
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -155,6 +157,7 @@ class Store(Reader):
 
     def _finish(self, group: Sequence[Write], results: Sequence[WriteResult]) -> None:
         """After the commit: return results to the callers, then wake subscribers."""
+        COMMIT_WRITES.observe(len(group))
         for write, result in zip(group, results, strict=True):
             if write.done.cancelled():  # the caller no longer waits
                 if result.error is not None:
@@ -168,6 +171,10 @@ class Store(Reader):
     @abstractmethod
     async def overwrite_deleted(self) -> bool:
         """Remove what was deleted from the database's files too. False if it must be tried again, because something is reading."""
+
+    @abstractmethod
+    async def sizes(self) -> Mapping[str, int]:
+        """The bytes of the database, by part: "data", and "log" for a write-ahead log in a file of its own."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
 
@@ -132,6 +132,9 @@ class PostgresStore(Store):
     async def overwrite_deleted(self) -> bool:
         """PostgreSQL's own VACUUM does that."""
         return True
+
+    async def sizes(self) -> Mapping[str, int]:
+        return {"data": int(await self.read(lambda conn: conn.scalar(text("SELECT pg_database_size(current_database())"))) or 0)}
 
     async def close(self) -> None:
         """Finish the queued writes and the running reads. `open_postgres` closes the connections."""

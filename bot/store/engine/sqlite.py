@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -72,6 +72,9 @@ class SqliteStore(Store):
         await self.write(lambda _conn: None)  # wakes the thread
         done: bool = await asked
         return done
+
+    async def sizes(self) -> Mapping[str, int]:
+        return await self._loop.run_in_executor(self._readers, self._log.sizes)
 
     async def close(self) -> None:
         """Commit the queued writes, end the thread, and move the write-ahead log into the database file."""

@@ -7,7 +7,7 @@ until the last one has ended, and the log is emptied.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
@@ -66,7 +66,7 @@ class Reads:
 
 
 class Log:
-    """The write-ahead log of one database. Only the writer's thread uses it, between two transactions."""
+    """The write-ahead log of one database. Only the writer's thread changes it, between two transactions."""
 
     def __init__(self, database: Path, engine: Engine, reads: Reads) -> None:
         self._database = database
@@ -80,6 +80,11 @@ class Log:
             self._shorten(self._path.stat().st_size)
         except (OSError, sqlite3.Error) as error:  # the disk may be full; what was written is safe in the log
             log.warning("checkpoint failed", error=repr(error))
+
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of the database and of the log. Any thread may ask."""
+        log_bytes = self._path.stat().st_size if self._path.exists() else 0
+        return {"data": self._database.stat().st_size, "log": log_bytes}
 
     def overwrite_deleted(self) -> bool:
         """Remove what was deleted from the files too. False if it must be tried again, because something is reading.

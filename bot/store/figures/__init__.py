@@ -1,0 +1,1 @@
+"""Figures that are read for people: how much waits, and since when."""
