@@ -109,7 +109,7 @@ async def easel(url: str, count: int) -> AsyncIterator[Relay]:
         await app.client.authenticate(env["DISCORD_TOKEN"])
 
         async def run() -> None:
-            delivering = asyncio.create_task(app.outbox.run(grace_s=1), name="outbox")
+            delivering = asyncio.gather(*(worker.run() for worker in app.outbox.workers))
             while await app.store.read(_count_undelivered):
                 await asyncio.wait({delivering}, timeout=0.1)
                 if delivering.done():

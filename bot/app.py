@@ -6,9 +6,10 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from bot.core import metrics
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.running.loops import Timing
+from bot.core.running.supervision import Loop, Loops, Supervisor
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind
 from bot.domain.scheduling import Caps
@@ -74,14 +76,18 @@ class App:
     progress: Progress
     bill: Bill
     gauges: Gauges
+    supervisor: Supervisor
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set. If a background task fails, stop all of them and raise its error."""
+        """Run until `stop` is set. Raises `StartError` if the bot cannot go on: a refused token, a damaged or lost database."""
         await self.client.authenticate(self.settings.discord_token.get_secret_value())
+        keep = self.supervisor.keep
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
-            connection = group.create_task(self.client.keep_connected(), name="discord")
+            tasks = [group.create_task(keep(name, loop), name=name) for name, loop in self._loops().items()]
+            connected = Loop(run=self.client.keep_connected, is_patient=False)  # it starts what answers members
+            connection = group.create_task(keep("discord", connected), name="discord")
             await stop.wait()
+            self.supervisor.is_stopping = True
             log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
                 task.cancel()
@@ -91,27 +97,33 @@ class App:
             connection.cancel()
         await self.client.finish_events()
 
-    def _loops(self) -> dict[str, Coroutine[Any, Any, None]]:
+    def _loops(self) -> Loops:
         grace_s = self.settings.stop_grace_s
+        sweep = partial(
+            housekeeping.run,
+            store=self.store,
+            references_keep_ms=int(self.settings.references_keep_days * DAY_MS),
+            images_keep_ms=int(self.settings.pictures_keep_days * DAY_MS),
+            bucket=self.services.orders.bucket,
+            clock=self.clock,
+        )
+        erased = partial(housekeeping.overwrite_erased, store=self.store, every_s=self.timing.overwrite_s, clock=self.clock)
+        runs: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "supervisor": self.supervisor.watch,
+            "progress": self.progress.run,
+            "cases": self.services.cases.run,
+            "bill": self.bill.run,
+            "gauges": self.gauges.run,
+            "housekeeping": sweep,
+            "erased": erased,
+            "sponsorships": partial(sponsorships.run, store=self.store, clock=self.clock),
+            **{f"guard {name}": guard.run for name, guard in self.guards.items()},
+        }
+        working: Sequence[Dispatch | Outbox | Watch] = (self.dispatch, self.outbox, *self.watches.values())
         return {
-            "models": self.models.run(),
-            "dispatch": self.dispatch.run(grace_s=grace_s),
-            "outbox": self.outbox.run(grace_s=grace_s),
-            "progress": self.progress.run(),
-            "cases": self.services.cases.run(),
-            "bill": self.bill.run(),
-            "gauges": self.gauges.run(),
-            "housekeeping": housekeeping.run(
-                store=self.store,
-                references_keep_ms=int(self.settings.references_keep_days * DAY_MS),
-                images_keep_ms=int(self.settings.pictures_keep_days * DAY_MS),
-                bucket=self.services.orders.bucket,
-                clock=self.clock,
-            ),
-            "erased": housekeeping.overwrite_erased(store=self.store, every_s=self.timing.overwrite_s, clock=self.clock),
-            "sponsorships": sponsorships.run(store=self.store, clock=self.clock),
-            **{f"guard {name}": guard.run() for name, guard in self.guards.items()},
-            **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
+            **{name: Loop(run=run) for name, run in runs.items()},
+            **self.models.loops,
+            **{name: loop for each in working for name, loop in each.loops(grace_s=grace_s).items()},
         }
 
 
@@ -214,6 +226,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         progress=progress,
         gauges=Gauges(store=store, monthly_usd=settings.monthly_limit_usd, credit_usd=settings.credit_usd, clock=clock),
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
+        supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, clock=clock),
     )
 
 

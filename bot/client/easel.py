@@ -24,6 +24,7 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import StartError
 from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
+from bot.core.running.supervision import resting
 from bot.store import kv
 from bot.store.engine.base import Store
 
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
 _CLOSING_S = 5.0
+_REFUSED_TOKEN = 4004  # the gateway's close code
+_TOKEN_REFUSED = "Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application."  # noqa: S105
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
 _REGISTERED = "commands"  # key in the key-value table: what was registered, and the ids that Discord gave it
@@ -117,19 +120,28 @@ class Easel(commands.Bot):
         try:
             await self.login(token)
         except discord.LoginFailure:
-            raise StartError("Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application.") from None
+            raise StartError(_TOKEN_REFUSED) from None
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             raise StartError("Discord does not answer as expected; `python -m bot doctor` says what to do.") from error
 
     async def keep_connected(self) -> None:
-        """Stay connected to the gateway, reconnecting until `close`. Raises `StartError` if Discord refuses the intents."""
+        """Stay connected to the gateway, reconnecting until `close`. Raises `StartError` if Discord refuses the token or the intents."""
         try:
-            await self.connect(reconnect=True)
+            with resting():
+                await self.connect(reconnect=True)
+        except discord.ConnectionClosed as error:
+            if error.code == _REFUSED_TOKEN:
+                raise StartError(_TOKEN_REFUSED) from None
+            raise StartError(f"Discord closed the connection for good (code {error.code}); update Easel.") from error
         except discord.PrivilegedIntentsRequired:
             raise StartError(
                 "Discord refused the message content intent; turn it on at the Bot page of your application, or set"
                 " MESSAGE_CONTENT_INTENT to false."
             ) from None
+        except Exception:
+            if self.ws is not None:
+                await self.ws.close()  # else it stays open beside the next one
+            raise
 
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord if they changed, or `always`. Return whether they were registered."""

@@ -25,6 +25,7 @@ from bot.core.errors import (
     RateLimited,
 )
 from bot.core.metrics import PROVIDER_UP, SUBMISSIONS, Submitted
+from bot.core.running.supervision import pause, resting
 from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 
 log = structlog.get_logger(__name__)
@@ -128,9 +129,10 @@ class ProviderGuard:
     async def run(self) -> None:
         """Run until cancelled: whenever the provider is unavailable, ping it until it answers."""
         while True:
-            await self._away.wait()
+            with resting():
+                await self._away.wait()
             pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, self._pause_max_s)
-            await asyncio.sleep(pause_s)
+            await pause(pause_s)
             if self._away.is_set() and await self._is_available():
                 self._recover()
 

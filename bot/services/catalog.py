@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderBusy, ProviderError
 from bot.core.running.executors import BoundedExecutor
+from bot.core.running.supervision import Loop, Loops, pause
 from bot.domain.catalog.costs import needs_estimate, with_estimate
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images
 from bot.domain.catalog.reading import id_of, is_quick
@@ -117,11 +119,10 @@ class Models:
                 _ = model.options, model.validator
         return catalog
 
-    async def run(self) -> None:
-        """Refresh each provider's list periodically, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for name in self._providers:
-                group.create_task(self._keep_fresh(name), name=f"models of {name}")
+    @property
+    def loops(self) -> Loops:
+        """One for each provider, which refreshes its list periodically."""
+        return {f"models {name}": Loop(run=partial(self._keep_fresh, name)) for name in self._providers}
 
     async def _keep_fresh(self, name: str) -> None:
         while True:
@@ -131,7 +132,7 @@ class Models:
             except ProviderError as error:
                 log.warning("models not refreshed", provider=name, reason=error.sentence)
                 pause_s = self._retry_s
-            await asyncio.sleep(pause_s)
+            await pause(pause_s)
 
 
 def _without(models: Raw, ids: Container[str]) -> Raw:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from bot.core import metrics
 from bot.core.clock import Clock
 from bot.core.metrics import Ages
+from bot.core.running.supervision import pause
 from bot.domain.money import quota
 from bot.domain.money.accounts import operator_account
 from bot.domain.outbox import ItemKind
@@ -36,7 +36,7 @@ class Gauges:
         """Read at the start and then every `EVERY_S` seconds, until cancelled."""
         while True:
             await self.read()
-            await asyncio.sleep(EVERY_S)
+            await pause(EVERY_S)
 
     async def read(self) -> None:
         """Read once."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from bot.core.clock import Clock
 from bot.core.metrics import LAST_SWEEP
+from bot.core.running.supervision import apart, pause
 from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.money.quota import DAY_MS, Bucket
 from bot.store import delivery, kv, reactions, sweeps, tray
@@ -23,21 +24,31 @@ _REACTIONS_KEEP_MS = 30 * DAY_MS  # nobody repeats a reaction after this time
 
 
 async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, bucket: Bucket, clock: Clock) -> None:
-    """Sweep at the start and then every hour, until cancelled."""
+    """Sweep at the start and then every hour, until cancelled. A sweep that fails keeps no other from being done."""
     while True:
-        now = clock()
-        deleted = {
-            "references": await remove(store, delivery.old_references(now - references_keep_ms)),
-            "images": await remove(store, delivery.old_images(now - images_keep_ms)),
-            "forms": await store.write(kv.forget, prefix="form:", before=now - DAY_MS),
-            "trays": await remove(store, tray.old(now - DAY_MS)),
-            "reactions": await remove(store, reactions.old(now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS))),
-            "accounts": await _remove_accounts(store, bucket, now),
-        }
-        if any(deleted.values()):
-            log.info("retention sweep", **deleted)
+        deleted = {}
+        with apart() as attempt:
+            for name, sweep in _sweeps(store, references_keep_ms, images_keep_ms, bucket, clock()).items():
+                with attempt():
+                    deleted[name] = await sweep()
+            if any(deleted.values()):
+                log.info("retention sweep", **deleted)
         LAST_SWEEP.set_to_current_time()
-        await asyncio.sleep(_EVERY_S)
+        await pause(_EVERY_S)
+
+
+def _sweeps(
+    store: Store, references_keep_ms: int, images_keep_ms: int, bucket: Bucket, now: int
+) -> Mapping[str, Callable[[], Awaitable[int]]]:
+    """Each deletes what is too old, and says how much."""
+    return {
+        "references": lambda: remove(store, delivery.old_references(now - references_keep_ms)),
+        "images": lambda: remove(store, delivery.old_images(now - images_keep_ms)),
+        "forms": lambda: store.write(kv.forget, prefix="form:", before=now - DAY_MS),
+        "trays": lambda: remove(store, tray.old(now - DAY_MS)),
+        "reactions": lambda: remove(store, reactions.old(now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS))),
+        "accounts": lambda: _remove_accounts(store, bucket, now),
+    }
 
 
 async def remove(store: Store, expired: Expired) -> int:
@@ -55,7 +66,7 @@ async def overwrite_erased(*, store: Store, every_s: float, clock: Clock) -> Non
     """Delete what is left of erased members once it has ended, and clean the database's files, until cancelled."""
     while True:
         is_cleaned = await _overwrite_erased(store, clock())
-        await asyncio.sleep(every_s * (_REST if is_cleaned else 1))
+        await pause(every_s * (_REST if is_cleaned else 1))
 
 
 async def _overwrite_erased(store: Store, now: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -15,6 +14,7 @@ from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ProviderError, RouteClosed
 from bot.core.metrics import OUTBOX
 from bot.core.running.loops import Batch, Timing, Worker
+from bot.core.running.supervision import Loops
 from bot.domain.job import Job
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import POOL_OF, ItemKind, OutboxItem, Pool
@@ -84,11 +84,9 @@ class Outbox:
         self._clock = clock
         self.workers = [self._worker(pool, size) for pool, size in _AT_A_TIME.items()]
 
-    async def run(self, *, grace_s: float) -> None:
-        """Run until cancelled; running handlers then have `grace_s` seconds to finish."""
-        async with asyncio.TaskGroup() as group:
-            for worker in self.workers:
-                group.create_task(worker.run(grace_s=grace_s), name=worker.name)
+    def loops(self, *, grace_s: float) -> Loops:
+        """One for each pool; running handlers have `grace_s` seconds to finish at the stop."""
+        return {worker.name: worker.loop(grace_s=grace_s) for worker in self.workers}
 
     def _worker(self, pool: Pool, size: int) -> Worker[Claimed]:
         kinds = tuple(kind for kind in self._handlers if POOL_OF[kind] is pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -75,9 +75,10 @@ class Env:
         await_models: bool = True,
         settings: Mapping[str, str] | None = None,
         more_apis: Sequence[ImageApi] = (),
+        may_fail: Container[str] = (),
         **overrides: str,
     ) -> AsyncIterator[App]:
-        """A running bot, which is stopped gracefully at the end. An error of one of its tasks fails the test."""
+        """A running bot, which is stopped gracefully at the end. A failure of one of its loops fails the test, except of those named."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
         if self.empty_database and not (self.folder / self.empty_database.name).exists():
@@ -94,6 +95,8 @@ class Env:
             finally:
                 stop.set()
                 await serving
+            failed = {name: dict(state.kinds) for name, state in app.supervisor.states.items() if state.failures and name not in may_fail}
+            assert failed == {}
 
     async def generations(self) -> list[dict[str, Any]]:
         """All generations that the image API has accepted."""

@@ -18,6 +18,7 @@ from bot.app import App, DiscordPorts, assemble
 from bot.core import config
 from bot.core.clock import system
 from bot.core.running.loops import Timing
+from bot.core.running.supervision import Loop
 from bot.core.settings.endpoints import OxenSettings
 from bot.domain.actor import Actor
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
@@ -200,9 +201,10 @@ class Pipeline:
     @asynccontextmanager
     async def running(self, *names: str, grace_s: float = 1.0) -> AsyncIterator[None]:
         """Run these loops: "dispatch", "watch", "outbox" (default: all three). An error of one fails the test."""
-        loops: dict[str, Dispatch | Watch | Outbox] = {"dispatch": self.app.dispatch, "watch": self.watch, "outbox": self.app.outbox}
+        parts: dict[str, Dispatch | Watch | Outbox] = {"dispatch": self.app.dispatch, "watch": self.watch, "outbox": self.app.outbox}
+        loops = [loop for name in names or parts for loop in parts[name].loops(grace_s=grace_s).values()]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(loops[name].run(grace_s=grace_s)) for name in names or loops]
+            tasks = [group.create_task(_to_its_end(loop)) for loop in loops]
             try:
                 yield
             finally:
@@ -257,6 +259,14 @@ class Pipeline:
         """How many generations the image API has accepted."""
         async with self.session.get(f"{self.images.url}/sandbox/generations") as response:
             return int((await response.json())["enqueued"])
+
+
+async def _to_its_end(loop: Loop) -> None:
+    try:
+        await loop.run()
+    finally:
+        if loop.finish is not None:
+            await loop.finish()
 
 
 @pytest.fixture

@@ -72,11 +72,11 @@ async def test_an_item_is_done_when_it_is_due(harness: Harness) -> None:
 
 
 async def test_the_loop_wakes_for_a_new_item(harness: Harness) -> None:
-    running = asyncio.create_task(harness.service.run(grace_s=1))
+    running = asyncio.gather(*(worker.run() for worker in harness.service.workers))
     await harness.add_item(in_ms=20)
     await harness.messenger.until(lambda sent: len(sent) == 1)
     running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await asyncio.gather(running, *(worker.finish(1) for worker in harness.service.workers), return_exceptions=True)
     assert await harness.due_items() == []
 
 

@@ -6,10 +6,13 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
+
+from bot.core.running.supervision import Loop, resting
 
 log = structlog.get_logger(__name__)
 
@@ -99,13 +102,16 @@ class Worker(Generic[T]):
         """The keys of the work in progress."""
         return frozenset(self._tasks)
 
-    async def run(self, *, grace_s: float) -> None:
-        """Run until cancelled; work in progress then has `grace_s` seconds to finish."""
-        try:
-            while True:
-                await self._wakeups.wait(timeout_s=await self.turn())
-        finally:
-            await self.finish(grace_s)
+    async def run(self) -> None:
+        """Run until cancelled. Work in progress goes on meanwhile, also after a failure of a claim, until `finish`."""
+        while True:
+            pause_s = await self.turn()
+            with resting():
+                await self._wakeups.wait(timeout_s=pause_s)
+
+    def loop(self, *, grace_s: float) -> Loop:
+        """For the supervisor; work in progress has `grace_s` seconds to finish at the stop."""
+        return Loop(run=self.run, finish=partial(self.finish, grace_s))
 
     async def turn(self) -> float:
         """Claim once and start the work. Returns the seconds until the next turn, if nothing wakes the worker before."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from sqlalchemy import Connection
 from bot.core.clock import Clock
 from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import N_, _, ngettext
+from bot.core.running.supervision import apart, pause
 from bot.domain import permissions
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
@@ -110,11 +110,16 @@ class Cases:
     async def run(self) -> None:
         """Recount flags every minute, until cancelled. Catches flags that were unlocked by a settings file or just before a crash."""
         while True:
-            for guild_id in await self.store.read(flagging.guilds_with_flags):
-                rules = (await self._policy(guild_id)).flags
-                if rules.on and not rules.locked:
-                    await self.store.write(flagging.recount, guild_id, rules, self.clock())
-            await asyncio.sleep(_RECOUNT_S)
+            with apart() as attempt:
+                for guild_id in await self.store.read(flagging.guilds_with_flags):
+                    with attempt():
+                        await self._recount(guild_id)
+            await pause(_RECOUNT_S)
+
+    async def _recount(self, guild_id: int) -> None:
+        rules = (await self._policy(guild_id)).flags
+        if rules.on and not rules.locked:
+            await self.store.write(flagging.recount, guild_id, rules, self.clock())
 
     # --- cases -----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +11,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError
 from bot.core.metrics import BILLED_USD, COUNTED_USD
+from bot.core.running.supervision import apart, pause
 from bot.domain.catalog.costs import microcredits
 from bot.domain.money import quota
 from bot.domain.money.quota import DAY_MS
@@ -40,14 +40,17 @@ class Bill:
     async def run(self) -> None:
         """Read the charges at the start and then every hour, until cancelled."""
         while True:
-            for name in self.providers:
-                try:
-                    await self.read(name)
-                except ProviderError as error:
-                    log.warning("charges not read", provider=name, reason=error.sentence)
-                except Exception:  # a bill that cannot be booked must not end the bot: what was counted stays
-                    log.exception("charges not recorded", provider=name)
-            await asyncio.sleep(_EVERY_S)
+            with apart() as attempt:
+                for name in self.providers:
+                    with attempt():
+                        await self._try_to_read(name)
+            await pause(_EVERY_S)
+
+    async def _try_to_read(self, name: str) -> None:
+        try:
+            await self.read(name)
+        except ProviderError as error:
+            log.warning("charges not read", provider=name, reason=error.sentence)
 
     async def read(self, name: str) -> None:
         """Record the charges of one image API since they were read last. Raises `ProviderError`."""

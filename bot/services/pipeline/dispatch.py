@@ -14,6 +14,7 @@ from bot.core.clock import Clock
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderFailed, ProviderRefused, ReferenceUnread
 from bot.core.i18n import N_, _
 from bot.core.running.loops import Batch, Claim, Timing, Worker
+from bot.core.running.supervision import Loop, Loops, apart, pause
 from bot.core.settings.field_types import UncertainCalls
 from bot.domain.failures import LOST, failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _IDLE_S = 5.0  # how often an idle bot checks for generations whose pause is over
+_REMOVED_EVERY_S = 3600.0  # settings change only with a restart, so once would do
 _CHECKS_AT_A_TIME = 8
 _LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
@@ -111,13 +113,19 @@ class Dispatch:
             wakeups=store.subscribe(Topic.CHECKS),
         )
 
-    async def run(self, *, grace_s: float) -> None:
-        """Run until cancelled; running requests then have `grace_s` seconds to finish."""
-        for generation in await self._store.read(claims.of_others, list(self._guards)):
-            await self._fail(generation, Failure.FAULT, _PROVIDER_REMOVED)
-        async with asyncio.TaskGroup() as group:
-            for worker in (self._sending, self._lookups, self._checks):
-                group.create_task(worker.run(grace_s=grace_s), name=worker.name)
+    def loops(self, *, grace_s: float) -> Loops:
+        """Its workers, and what ends the generations of removed image APIs; running requests have `grace_s` seconds at the stop."""
+        workers = {worker.name: worker.loop(grace_s=grace_s) for worker in (self._sending, self._lookups, self._checks)}
+        return {"removed image APIs": Loop(run=self._end_removed), **workers}
+
+    async def _end_removed(self) -> None:
+        """End what waits for an image API that the settings no longer name."""
+        while True:
+            with apart() as attempt:
+                for generation in await self._store.read(claims.of_others, list(self._guards)):
+                    with attempt():
+                        await self._fail(generation, Failure.FAULT, _PROVIDER_REMOVED)
+            await pause(_REMOVED_EVERY_S)
 
     # --- claims --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import EaselError
 from bot.core.running.loops import KeyedLocks, Timing
+from bot.core.running.supervision import pause
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.domain.order import Receipt
 from bot.services.orders import Orders
@@ -53,7 +53,7 @@ class Progress:
         """Run until cancelled."""
         while True:
             await self.turn()
-            await asyncio.sleep(self._timing.progress_s)
+            await pause(self._timing.progress_s)
 
     def follow(self, job_id: str) -> None:
         """The images of this finished job could not be fetched: its message must say so."""

@@ -13,6 +13,7 @@ from bot.core.errors import ProviderError, ProviderRefused
 from bot.core.i18n import N_
 from bot.core.metrics import STREAM_EVENTS, STREAM_LOST, STREAM_UP
 from bot.core.running.loops import Batch, Timing, Worker
+from bot.core.running.supervision import Loop, Loops, pause, resting
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.providers.provider import Event, GenerationReport, Provider, ReportState
@@ -67,12 +68,10 @@ class Watch:
         self._handling: set[asyncio.Task[None]] = set()
         self._is_connected = False
 
-    async def run(self, *, grace_s: float) -> None:
-        """Run until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            if self._provider.streams:
-                group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
-            group.create_task(self._reads.run(grace_s=grace_s), name=self._reads.name)
+    def loops(self, *, grace_s: float) -> Loops:
+        """The reads and, if there is one, the event stream; running reads have `grace_s` seconds to finish at the stop."""
+        stream = {f"events {self._provider.name}": Loop(run=self._listen)} if self._provider.streams else {}
+        return {**stream, self._reads.name: self._reads.loop(grace_s=grace_s)}
 
     async def first_read_at(self, model: str) -> int:
         """When (Unix ms) to read a generation that is accepted now, if no event comes before: with a stream after twice the usual time."""
@@ -101,9 +100,10 @@ class Watch:
                     self._set_connected(True)
                     catching_up = asyncio.create_task(self._catch_up(), name=f"watch {self._provider.name} catch up")
                     try:
-                        async for event in events:
-                            STREAM_EVENTS.labels(self._provider.name).inc()
-                            await self._handle(event)
+                        with resting():  # an event may never come
+                            async for event in events:
+                                STREAM_EVENTS.labels(self._provider.name).inc()
+                                await self._handle(event)
                     finally:
                         catching_up.cancel()
             except ProviderError as error:
@@ -111,10 +111,18 @@ class Watch:
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
                 reason = error.sentence
                 log.warning("event stream lost, polling", provider=self._provider.name, reason=reason, failures=failures)
+            except Exception:
+                await self._poll()  # until the supervisor has started this loop again
+                raise
             finally:
                 self._set_connected(False)
-            await self._store.write(steps.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
-            await asyncio.sleep(self._timing.backoff_s(max(failures, 1)))
+            await self._poll()
+            await pause(self._timing.backoff_s(max(failures, 1)))
+
+    async def _poll(self) -> None:
+        """Read what is running soon: its events may be missed."""
+        self._set_connected(False)
+        await self._store.write(steps.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
 
     def _set_connected(self, connected: bool) -> None:
         self._is_connected = connected

@@ -38,11 +38,15 @@ class DueWork:
         self.begun, self.may_end, self.may_claim = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.late_may_end = asyncio.Event()
         self.may_claim.set()
+        self.fails_next = False  # the next claim
         self.wakeups = FakeWakeups()
         self.worker = Worker("test", size=size, claim=self._claim, work=self._work, key=lambda each: each, wakeups=self.wakeups)
 
     async def _claim(self, free: int, _active: frozenset[Hashable]) -> Batch[str]:
         self.claims.append(free)
+        if self.fails_next:
+            self.fails_next = False
+            raise LookupError
         taken, self.due = self.due[:free], self.due[free:]
         self.begun.set()
         await self.may_claim.wait()
@@ -56,13 +60,14 @@ class DueWork:
 
     @asynccontextmanager
     async def running(self, grace_s: float = 1) -> AsyncIterator[None]:
-        running = asyncio.create_task(self.worker.run(grace_s=grace_s))
+        running = asyncio.create_task(self.worker.run())
         try:
             await self.begun.wait()
             yield
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            await self.worker.finish(grace_s)
 
 
 async def until(check: Callable[[], bool]) -> None:
