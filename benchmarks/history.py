@@ -66,6 +66,13 @@ _READS_ALL = {
 _CAPS, _PLACE = Caps(per_user=9, per_guild=9, total=9), Place(max_running=9, turns=9, queued=True)
 _STAR = normalized_emoji(STARS)
 _CHUNK = 2000  # jobs
+_COUNT_USAGE = f"""
+INSERT INTO daily_usage (guild_id, day, user_id, model, provider, images, failed, price, refunded, cost, corrected)
+SELECT guild_id, ended_at / {DAY_MS}, user_id, model, provider, COUNT(CASE WHEN state = 'succeeded' THEN 1 END),
+    COUNT(CASE WHEN state = 'failed' THEN 1 END), SUM(CASE WHEN state = 'succeeded' THEN price ELSE 0 END),
+    SUM(CASE WHEN refunded_at IS NULL THEN 0 ELSE price END), SUM(CASE WHEN state = 'succeeded' THEN price ELSE 0 END), 0
+FROM generations GROUP BY guild_id, ended_at / {DAY_MS}, user_id, model, provider
+"""  # noqa: S608  a constant
 
 
 # --- a history -----------------------------------------------------------------------------------------------------
@@ -87,6 +94,7 @@ def fill(conn: Connection, count: int) -> None:
             total[:] = [total[0] + row["available"], total[1] + row["held"], total[2] + row["spent"]]
         for table, some in rows.items():
             _insert(conn, table, some)
+    conn.exec_driver_sql(_COUNT_USAGE)
     for name, (available, held, spent) in totals.items():
         amounts = {"available": available, "held": held, "spent": spent}
         conn.execute(update(tables.accounts).where(tables.accounts.c.name == name).values(amounts))

@@ -25,7 +25,7 @@ from bot.domain.job import (
     sources,
 )
 from bot.domain.money.payment import charged
-from bot.store import outbox
+from bot.store import outbox, usage
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared
 from bot.store.money import ledger
@@ -34,7 +34,7 @@ from bot.store.tables import generations, images, jobs, references
 from bot.store.tables.work import RUNNING
 
 _IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
-_CHARGED = [generations.c[name] for name in ("account", "budget", "operator", "price", "cost")]
+_CHARGED = ("account", "budget", "operator", "price", "cost")
 
 
 def _to(then: GenerationState, *conditions: ColumnElement[bool], **values: Any) -> Update:
@@ -70,7 +70,7 @@ _SETTLE = {
             result_url=bindparam("link"),
             failure=bindparam("why"),
             error=bindparam("sentence"),
-        ).returning(*_CHARGED)
+        ).returning(*(generations.c[name] for name in (*_CHARGED, *usage.COUNTED)))
     )
     for then in ENDED
 }
@@ -195,7 +195,8 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     if row is None:
         return False
     end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
-    end(conn, charged(**row), job_id=job_id, n=n, now=now)
+    end(conn, charged(**{name: row[name] for name in _CHARGED}), job_id=job_id, n=n, now=now)
+    usage.add_ended(conn, outcome.state, row)
     if outcome.content is not None:
         conn.execute(insert(images).values(job_id=job_id, n=n, content=outcome.content))
     announce(conn, Topic.QUEUE)
@@ -261,11 +262,14 @@ def refund(conn: Connection, job_id: str, n: int, now: int, *, by_id: int | None
     Budget and limit count on, because the image API was paid.
     """
     paid = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED, generations.c.refunded_at.is_(None))
-    row = conn.execute(select(generations.c.account, generations.c.price).where(paid).with_for_update()).one_or_none()
-    if row is None:
+    known = [generations.c[name] for name in ("account", "price", *usage.COUNTED)]
+    found = conn.execute(select(*known).where(paid).with_for_update()).mappings().one_or_none()
+    if found is None:
         return False
+    row = dict(found)
     conn.execute(update(generations).where(paid).values(refunded_at=now))
-    return ledger.refund(conn, account=row.account, job_id=job_id, n=n, amount=row.price, now=now, by_id=by_id, note=note)
+    usage.add(conn, row, refunded=row["price"])
+    return ledger.refund(conn, account=row["account"], job_id=job_id, n=n, amount=row["price"], now=now, by_id=by_id, note=note)
 
 
 def refresh_url(conn: Connection, job_id: str, n: int, url: str) -> None:

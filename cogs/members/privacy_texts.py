@@ -45,10 +45,10 @@ SUBJECTS = (
         how_long=N_("Full images: {images}. Previews: until you delete them."),
     ),
     Subject(
-        tables=frozenset({"accounts", "ledger", "sponsorships"}),
+        tables=frozenset({"accounts", "ledger", "daily_usage", "sponsorships"}),
         name=N_("Credits"),
-        what=N_("what was reserved, spent, refunded, given and sponsored, by whom, and for which request."),
-        how_long=N_("After you delete your data: totals under a random ID, and your balance until it has refilled."),
+        what=N_("what was reserved, spent, refunded, given and sponsored, by whom, and for which request, and your images per day."),
+        how_long=N_("After you delete your data: totals without your ID, and your balance until it has refilled."),
     ),
     Subject(
         tables=frozenset({"members"}),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,7 +16,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import pgettext
-from bot.domain.money.usage import GroupBy
+from bot.domain.money.usage import GroupBy, UsageRow, as_csv
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.media import chart
@@ -118,15 +118,20 @@ async def _show(request: Request, interaction: Interaction, view: _View) -> None
 
 async def _export(request: Request, interaction: Interaction, view: _View) -> None:
     await answers.defer(interaction, thinking=True)
-    table = await services_of(interaction).money.table(request.required_guild_id, days=view.days, user_id=view.member_id)
-    content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by the byte order mark
-    file = discord.File(content, filename=f"usage-{view.days}-days.csv")
+    services = services_of(interaction)
+    rows = await services.money.table(request.required_guild_id, days=view.days, user_id=view.member_id)
+    content = await services.managing.run(request.guild_id, _csv, rows, services.money.credit_usd)
+    file = discord.File(io.BytesIO(content), filename=f"usage-{view.days}-days.csv")
     await answers.send(interaction, files=[file])
+
+
+def _csv(rows: Sequence[UsageRow], credit_usd: float) -> bytes:
+    return as_csv(rows, credit_usd=credit_usd).encode("utf-8-sig")  # spreadsheets recognise UTF-8 by the byte order mark
 
 
 async def _names(interaction: Interaction, user_ids: Iterable[int | None]) -> dict[int, str]:
     """Names of these members; empty if Discord does not return them."""
-    wanted = [user_id for user_id in user_ids if user_id is not None]
+    wanted = [user_id for user_id in user_ids if user_id]
     found = await asyncio.gather(*(_name(interaction.guild, user_id) for user_id in wanted))
     return dict(zip(wanted, found, strict=True))
 

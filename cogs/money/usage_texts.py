@@ -69,7 +69,7 @@ def _rows(report: UsageReport, title_of: Titles) -> Iterator[str]:
 
 def _name(each: UsageRow, title_of: Titles) -> str:
     if each.user_id is not None:
-        return f"<@{each.user_id}>"
+        return f"<@{each.user_id}>" if each.user_id else _("Members who deleted their data")
     return quoted(title_of(each.model)) if each.model is not None else _date(each.day)
 
 

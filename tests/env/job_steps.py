@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from bot.domain.job import Generation, GenerationState, Job, JobState
 from bot.domain.money.accounts import AccountRef, user_account
 from bot.domain.money.payment import Payment
-from bot.domain.money.quota import MICRO, Bucket
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.store import jobs, steps, tables
 from bot.store.engine.base import Store
 from bot.store.engine.statements import write
 from bot.store.money import audit, ledger
 from bot.store.money.payment import pay
-from bot.store.rows import read_generations, read_jobs
+from bot.store.rows import generation_of, read_generations, read_jobs
 from bot.store.tables import ledger as lines
 from tests.env.jobs import TEN
 
@@ -72,6 +73,32 @@ async def money(store: Store, member: int = 7, *, bucket: Bucket = TEN) -> tuple
     """(available, held, spent) in credits."""
     it = await store.read(ledger.statement, account=user_account(member), bucket=bucket, now=0)
     return it.available / MICRO, it.held / MICRO, it.spent / MICRO
+
+
+async def check_usage(store: Store) -> None:
+    """The usage of each day equals what the generations say. Only while all of them are kept."""
+    counted, found = await store.read(_usage)
+    assert counted == found
+
+
+def _usage(conn: Connection) -> tuple[dict[tuple[Any, ...], tuple[int, ...]], dict[tuple[Any, ...], tuple[int, ...]]]:
+    counted = {tuple(row[:5]): tuple(row[5:]) for row in conn.execute(select(tables.daily_usage))}
+    found = defaultdict[tuple[Any, ...], tuple[int, ...]](lambda: (0,) * 6)
+    for g in (generation_of(row) for row in conn.execute(select(tables.generations)).mappings()):
+        made, failed = g.state is GenerationState.SUCCEEDED, g.state is GenerationState.FAILED
+        corrected = 0 if g.billed is None else g.billed - made * g.cost
+        amounts = (
+            int(made),
+            int(failed),
+            made * g.price,
+            made * g.price * (g.refunded_at is not None),
+            made * g.cost + corrected,
+            corrected,
+        )
+        if any(amounts):
+            key = (g.guild_id or 0, (g.ended_at or 0) // DAY_MS, g.user_id, g.model, g.provider)
+            found[key] = tuple(map(sum, zip(found[key], amounts, strict=True)))
+    return counted, found
 
 
 async def entries(store: Store) -> Counter[tuple[str, int, str]]:

@@ -16,7 +16,7 @@ from bot.domain.job import ENDED, GenerationState, Job
 from bot.domain.money.quota import MICRO
 from bot.store import delivery, outbox, steps
 from bot.store.engine.base import Store
-from tests.env.job_steps import check_ledger, money, order, seen
+from tests.env.job_steps import check_ledger, check_usage, money, order, seen
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
 
 _members = count(1000)
@@ -79,6 +79,7 @@ async def test_ledger_and_jobs_agree_in_any_history(store: Store, moments: list[
         await asyncio.gather(*(history.action(*action) for action in moment))
         assert before.items() <= (await history.ended()).items()  # an ended generation never changes
     await check_ledger(store)
+    await check_usage(store)
     for member in history.members:
         assert sum(await money(store, member)) == 10  # there is no refill, so the sum must not change
 

@@ -21,7 +21,8 @@ from bot.domain.money.quota import MICRO, Bucket, Limit
 from bot.domain.money.sponsorship import Sponsorship
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
-from bot.store.money import sponsorships, transfers
+from bot.store.money import bill, sponsorships, transfers
+from tests.env.job_steps import check_usage
 from tests.env.jobs import new_job
 from tests.store.money.accounts import TornError, findings, has, torn
 
@@ -70,7 +71,7 @@ class Server:
         payer = self.member(step.who) if step.who else self.pool
         budget, sponsored_in = monthly_budget(self.id, BUDGET, 0), self.id + step.other % 2
         payment = Payment(payer=payer, budget=budget, slow_lane=self.pool, reserve=MICRO, sponsored_in=sponsored_in)
-        job = new_job(images=1 + step.other % 3, price=step.amount // 2)
+        job = new_job(images=1 + step.other % 3, price=step.amount // 2, member=1 + step.who, model=("klein", "dev")[step.other % 2])
         self.jobs.append(await self.write(step, jobs.add, job, (), payment=payment, max_waiting=100_000, now=step.amount))
 
     async def end(self, step: Step) -> None:
@@ -78,7 +79,13 @@ class Server:
             job = self.jobs[step.other % len(self.jobs)]
             states = (GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED)
             await self.store.write(steps.start, job.id, 0, step.amount)
-            await self.write(step, steps.settle, job.id, 0, Outcome(state=states[step.who % 3]), step.amount)
+            await self.store.write(steps.accept, job.id, 0, f"{job.id}/0")
+            await self.write(step, steps.settle, job.id, 0, Outcome(state=states[step.who % 3]), step.amount * 50)  # on three days
+
+    async def bill(self, step: Step) -> None:
+        if self.jobs:
+            charge = {f"{self.jobs[step.other % len(self.jobs)].id}/0": step.amount // 3}
+            await self.write(step, bill.record, "oxen", charge, step.amount)
 
     async def cancel(self, step: Step) -> None:
         if self.jobs:
@@ -113,7 +120,7 @@ class Server:
         await self.write(step, sponsorships.close, f"{self.id}-{step.other}", step.amount)
 
 
-_actions = ("order", "order", "order", "end", "end", "cancel", "refund", "grant", "gift", "sponsor", "close")
+_actions = ("order", "order", "order", "end", "end", "cancel", "bill", "refund", "grant", "gift", "sponsor", "close")
 _step = st.builds(
     Step,
     action=st.sampled_from(_actions),
@@ -147,5 +154,6 @@ async def run_history(store: Store, history: list[list[Step]]) -> None:
     for at_once in history:
         await asyncio.gather(*(server.run(step) for step in at_once))
         assert await findings(store) == ()
+        await check_usage(store)
     _left, held, spent = await has(store, AccountRef(name=monthly_budget(server.id, BUDGET, 0).name, fills=Limit(size=BUDGET)))
     assert held + spent <= BUDGET / MICRO

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bot.domain.job import Outcome, ReplyTarget
 from bot.domain.money.payment import Payment
@@ -16,7 +18,10 @@ from bot.domain.money.usage import GroupBy, UsageRow, as_csv, total
 from bot.domain.preferences import Preferences
 from bot.store import documents, steps, usage
 from bot.store.engine.base import Store
-from tests.env.job_steps import run
+from bot.store.money import bill
+from bot.store.privacy import erase
+from bot.store.tables import daily_usage, jobs
+from tests.env.job_steps import check_usage, run
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
 from tests.store.money.accounts import budget, has, member, order
 
@@ -78,9 +83,9 @@ async def test_a_report_s_days_name_the_first_groups_and_sum_the_others(store: S
     assert {(each.day, each.user_id, each.cost // MICRO) for each in daily} == {(first, 7, 4), (second, 7, 2), (second, None, 2)}
 
 
-async def test_a_range_includes_its_start_and_excludes_its_end(store: Store) -> None:
-    ranges = [(5000, 5001), (0, 5000), (5001, DAY_MS + 5000)]
-    assert [sum(each.images for each in await store.read(usage.use, 1, since=a, until=b)) for a, b in ranges] == [2, 0, 0]
+async def test_a_range_consists_of_whole_days(store: Store) -> None:
+    ranges = [(0, DAY_MS), (5001, 5002), (DAY_MS, DAY_MS + 1), (2 * DAY_MS, 3 * DAY_MS)]
+    assert [sum(each.images for each in await store.read(usage.use, 1, since=a, until=b)) for a, b in ranges] == [2, 2, 2, 0]
 
 
 async def test_usage_can_be_limited_to_one_member(store: Store) -> None:
@@ -110,3 +115,36 @@ def test_the_csv_file_has_no_formulas_and_exact_amounts() -> None:
         "'123456789012345678,'=cmd(),2026-11-20,2,1,2.8,0.0,0.0280",
         ",,2026-11-20,2,1,2.8,0.0,0.0280",
     ]
+
+
+async def test_usage_stays_when_jobs_are_deleted(store: Store) -> None:
+    before = await store.read(usage.report, 1, **ALL, by=GroupBy.MEMBER, series_max=8)
+    await store.write(lambda conn: conn.execute(jobs.delete()))
+    assert await store.read(usage.report, 1, **ALL, by=GroupBy.MEMBER, series_max=8) == before
+    assert await store.read(usage.leaderboard, 1, since=0) == [(7, 3), (8, 1)]
+
+
+async def test_the_images_of_an_erased_member_are_counted_to_nobody(store: Store) -> None:
+    (before,) = await store.read(usage.use, 1, **ALL)
+    for user in (7, 8):  # both made images on the second day
+        await store.write(erase.erase, user, 2 * DAY_MS)
+    assert await store.read(usage.use, 1, **ALL) == [before]
+    assert [each.user_id for each in await store.read(usage.use, 1, **ALL, by=[GroupBy.MEMBER])] == [usage.NOBODY]
+    assert await store.read(usage.leaderboard, 1, since=0) == []
+
+
+async def test_a_charge_for_a_cancelled_image_is_shown(store: Store) -> None:
+    cancelled = await made(store, CANCELLED, guild=3)
+    assert await store.read(usage.use, 3, **ALL) == []
+    await store.write(bill.record, "oxen", {f"{cancelled}/0": MICRO}, DAY_MS)
+    (only,) = await store.read(usage.use, 3, **ALL)
+    assert (only.images, only.cost, only.corrected) == (0, MICRO, MICRO)
+
+
+async def test_the_migration_counts_the_images_that_are_there(store: Store) -> None:
+    cancelled = await made(store, CANCELLED, day=2)
+    await store.write(bill.record, "oxen", {f"{cancelled}/0": MICRO}, DAY_MS)
+    fill = import_module("bot.store.migrations.versions.0013_daily_usage").FILL
+    await store.write(lambda conn: conn.execute(daily_usage.delete()))
+    await store.write(lambda conn: conn.execute(text(fill)))
+    await check_usage(store)

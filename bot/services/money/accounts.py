@@ -22,7 +22,7 @@ from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Statement
 from bot.domain.money.quota import DAY_MS, MICRO, next_month
 from bot.domain.money.sponsorship import Sponsorship
-from bot.domain.money.usage import GroupBy, UsageRow, as_csv, total
+from bot.domain.money.usage import GroupBy, UsageRow, total
 from bot.domain.permissions import Target, check
 from bot.domain.request import Request
 from bot.media.chart import SERIES_MAX
@@ -188,10 +188,13 @@ class Money:
             credit_usd=self.credit_usd,
         )
 
-    async def table(self, guild_id: int, *, days: int, user_id: int | None = None) -> str:
-        """The same as CSV, grouped by member, model and day."""
+    async def table(self, guild_id: int, *, days: int, user_id: int | None = None) -> list[UsageRow]:
+        """The same, grouped by member, model and day."""
         since, until = self._span(days)
-        return await self.store.read(_csv, guild_id, since=since, until=until, user_id=user_id, credit_usd=self.credit_usd)
+        rows = list[UsageRow]()
+        for day in range(since, until, DAY_MS):  # one read for each: a large guild has many rows
+            rows += await self.store.read(usage.use, guild_id, since=day, until=day + 1, by=list(GroupBy), user_id=user_id)
+        return rows
 
     async def leaderboard(self, request: Request, *, days: int) -> list[tuple[int, int]]:
         """The members with the most images, as (user id, images). Raises `NotAllowed` if the guild has no leaderboard."""
@@ -240,8 +243,3 @@ def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: Aud
     if line is not None:
         audit_log.note(conn, line)
     return sponsorships.by_id(conn, wanted.id) or wanted
-
-
-def _csv(conn: Connection, guild_id: int, *, since: int, until: int, user_id: int | None, credit_usd: float) -> str:
-    """Written on the reader's thread, because a busy guild has tens of thousands of rows."""
-    return as_csv(usage.use(conn, guild_id, since=since, until=until, by=list(GroupBy), user_id=user_id), credit_usd=credit_usd)

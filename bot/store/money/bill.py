@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from bot.domain.job import ENDED, GenerationState
+from bot.store import usage
 from bot.store.engine.statements import Prepared
 from bot.store.money import ledger
 from bot.store.tables import generations
@@ -19,7 +20,7 @@ from bot.store.tables import generations
 _COUNTED = case((generations.c.state == GenerationState.SUCCEEDED, generations.c.cost), else_=0)  # until the charge is known
 
 _UNBILLED = Prepared(
-    select(*(generations.c[name] for name in ("job_id", "n", "model", "state", "cost", "budget", "operator"))).where(
+    select(*(generations.c[name] for name in ("job_id", "n", "state", "cost", "budget", "operator", *usage.COUNTED))).where(
         generations.c.provider_id == bindparam("id"), generations.c.provider == bindparam("at"), generations.c.billed.is_(None)
     )
 )
@@ -51,6 +52,8 @@ def record(conn: Connection, provider: str, charges: Mapping[str, int], now: int
         _BILL.run(conn, {"of_job": job_id, "of_n": n, "amount": billed})
         accounts = [name for name in (row["budget"], row["operator"]) if name is not None]
         ledger.correct(conn, accounts, job_id=job_id, n=n, amount=billed - counted, now=now)
+        if billed != counted:
+            usage.add(conn, row, cost=billed - counted, corrected=billed - counted)
         recorded.append(Correction(model=row["model"], counted=counted, billed=billed))
     return recorded
 

@@ -19,7 +19,7 @@ from bot.domain.money.accounts import AccountKind, kind_of, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.quota import EMPTY, Bucket, available_at
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import documents, kv, messages, outbox, steps
+from bot.store import documents, kv, messages, outbox, steps, usage
 from bot.store.moderation import audit_log
 from bot.store.money import sponsorships
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
@@ -45,6 +45,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     _keep_fingerprints(conn, me)
     shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
     _pseudonymise_accounts(conn, me, now)
+    usage.forget_member(conn, me.id)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}
     for channel_id, message_id in sorted((row.channel_id, row.message_id) for row in shown):
         messages.ask_to_remove(conn, channel_id, message_id, now)

@@ -23,6 +23,7 @@ from bot.store.tables import (
     audit,
     blocks,
     cases,
+    daily_usage,
     gallery,
     generations,
     guilds,
@@ -242,6 +243,7 @@ HOLDINGS: tuple[Holding, ...] = (
         ),
         secret=frozenset({"key"}),
     ),
+    _deleted(daily_usage, lambda me: daily_usage.c.user_id == me.id),  # counted to nobody before
     _pseudonymised(sponsorships, "host_id"),  # closed before; holds are returned to the pseudonymous account
     Holding(
         table=generations,

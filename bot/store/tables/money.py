@@ -1,4 +1,4 @@
-"""Tables of money: accounts, ledger lines, sponsorships."""
+"""Tables of money: accounts, ledger lines, usage by day, sponsorships."""
 
 from __future__ import annotations
 
@@ -49,6 +49,25 @@ ledger = Table(
     known("ix_ledger_by", "by_id"),
     # Either settled or released, never both.
     partial("uq_ledger_end", "job_id", "n", "account", where="entry IN ('settle', 'release')", unique=True),
+)
+
+# The sums of the generations that ended on a day, for as long as the table is kept: the generations themselves may be deleted.
+daily_usage = Table(
+    "daily_usage",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),  # 0: direct messages
+    Column("day", Integer, primary_key=True, autoincrement=False),  # UTC, since 1970
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),  # 0: members who erased their data
+    Column("model", Text, primary_key=True),
+    Column("provider", String(32), primary_key=True),  # the image API's name
+    Column("images", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),  # of the images
+    Column("refunded", BigInteger, nullable=False),  # the part of `price` that was refunded, on whatever day
+    Column("cost", BigInteger, nullable=False),  # what the image APIs charged; at most, while that is not known
+    Column("corrected", BigInteger, nullable=False),  # the part of `cost` that was added once the charge was known; may be negative
+    Index("ix_daily_usage_user", "user_id", "day"),
+    sqlite_with_rowid=False,  # the rows of a guild and a day lie together
 )
 
 # Hosts who pay for everyone in a channel or thread. Their money is in the account "sponsor:<id>".

@@ -29,7 +29,6 @@ UNCHECKED = "needs_check AND state = 'open'"
 
 _OWN = "role IN ('result', 'dm')"
 _ONCE = "role IN ('gallery', 'log')"
-_USED = ("guild_id", "ended_at", "user_id", "model", "state", "price", "cost", "billed", "refunded_at")
 
 jobs = Table(
     "jobs",
@@ -143,9 +142,8 @@ generations = Table(
     partial("ix_generations_running", "provider", "not_before", where=RUNNING),
     partial("ix_generations_waiting", "user_id", where=WAITING),
     partial("ix_generations_model", "model", "ended_at", where="state = 'succeeded'"),
-    # These two contain every column that usage is computed from. A search by `ended_at` implies their conditions.
+    # A search by `ended_at` implies its condition.
     partial("ix_generations_member", "user_id", "ended_at", "state", where="ended_at IS NOT NULL"),
-    partial("ix_generations_usage", *_USED, where="guild_id IS NOT NULL AND ended_at IS NOT NULL"),
 )
 
 references = Table(

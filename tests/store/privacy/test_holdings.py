@@ -46,7 +46,7 @@ async def test_an_export_contains_every_table(store: Store) -> None:
     assert counts == {
         "members": 1, "reactions": 1, "tray": 1, "outbox": 2, "kv": 2, "reports": 2, "job_references": 1, "images": 1,
         "thumbnails": 1, "accounts": 1, "ledger": 8, "generations": 1, "jobs": 1, "sponsorships": 1, "blocks": 1, "strikes": 1,
-        "cases": 2, "audit": 7, "gallery": 1, "job_messages": 4,
+        "daily_usage": 1, "cases": 2, "audit": 7, "gallery": 1, "job_messages": 4,
     }  # fmt: skip
 
 
