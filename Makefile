@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once doctor invite run test prove lint type bench soak messages lock image clean
+.PHONY: help setup demo demo-once doctor invite run test prove lint type chaos bench soak messages lock image clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ test: $(READY) ## the whole test suite (ARGS are passed on to pytest)
 
 prove: $(READY) ## the long tests
 	$(BIN)/python -m pytest -m slow --timeout 600 $(ARGS)
+
+chaos: $(READY) ## kill, cut off and misuse the bot, and count what was lost (ARGS: names, --engine E, --seed N, --short)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(READY) ## check the style
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ import tempfile
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -104,14 +104,21 @@ async def refusal(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_postgres())
+        except Exception as error:  # noqa: BLE001 - whatever keeps the wheel from running here
+            pytest.skip(f"PostgreSQL cannot run here: {type(error).__name__}: {error}")
+        yield server
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A server for the length of the block."""
     folder = Path(tempfile.mkdtemp(prefix="easel-pg-", dir="/tmp"))  # a socket's path must be short
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        try:
-            server = start(folder, stack)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the wheel from running here
-            pytest.skip(f"PostgreSQL cannot run here: {type(error).__name__}: {error}")
-        yield Postgres(server)
+        yield Postgres(start(folder, stack))
 
 
 def start(folder: Path, stack: ExitStack) -> Any:
