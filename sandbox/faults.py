@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,6 +95,8 @@ FAULTS: tuple[Fault, ...] = (
             "discord-rate-limited": "Message calls answer 429 with a short retry time.",
             "discord-error": "Message calls answer 503.",
             "discord-answer-lost": "A message call is executed, then the connection is cut before the answer.",
+            "discord-answer-502": "A message call is executed, then answered 502.",
+            "discord-answer-closed": "A message call is executed, then the connection is closed in order, without an answer.",
             "content-hidden": "Messages of others come without their content and attachments.",
             "first-answer-lost": "A first answer to an interaction is accepted, then the connection is cut before the confirmation.",
             "socket-dropped": "The gateway socket is cut once; the session can be resumed.",
@@ -121,17 +124,23 @@ MODERATION_FAULTS: tuple[Fault, ...] = _faults(
 
 
 class Switchboard:
-    """Which faults are on. `times` is how often a fault fires before it turns off; `None` means until it is turned off."""
+    """Which faults are on.
+
+    `times` is how often a fault fires before it turns off; `None` means until it is turned off. With a `chance` below 1 it fires in that
+    share of the cases, the same ones for the same `seed`.
+    """
 
     def __init__(self, faults: tuple[Fault, ...] = FAULTS + MODERATION_FAULTS) -> None:
         self._faults = {fault.name: fault for fault in faults}
         self._on: dict[str, int | None] = {}
+        self._chances: dict[str, tuple[float, random.Random]] = {}
         self._listeners: list[Callable[[], None]] = []
 
-    def turn_on(self, name: str, *, times: int | None = None) -> None:
+    def turn_on(self, name: str, *, times: int | None = None, chance: float = 1.0, seed: int = 0) -> None:
         """Raises `KeyError` for an unknown name."""
         self._faults[name]
         self._on[name] = times
+        self._chances[name] = chance, random.Random(f"{name} {seed}")
         self._changed()
 
     def turn_off(self, name: str) -> None:
@@ -144,8 +153,8 @@ class Switchboard:
         return name in self._on
 
     def fires(self, name: str) -> bool:
-        """Whether the fault is on; counts down its times."""
-        if not self.is_on(name):
+        """Whether the fault is on and this is one of its cases; counts down its times."""
+        if not self.is_on(name) or not self._is_case(name):
             return False
         left = self._on[name]
         if left is not None:
@@ -162,6 +171,10 @@ class Switchboard:
             {"name": f.name, "side": f.side, "meaning": f.meaning, "on": f.name in self._on, "times": self._on.get(f.name)}
             for f in self._faults.values()
         ]
+
+    def _is_case(self, name: str) -> bool:
+        chance, dice = self._chances[name]
+        return chance >= 1 or dice.random() < chance
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every change."""

@@ -51,6 +51,15 @@ class ApiCall:
         return self.headers.get("x-audit-log-reason")
 
 
+@dataclass(frozen=True, kw_only=True)
+class InvalidRequest:
+    """A call that was answered 401, 403, 404 or 429."""
+
+    status: int
+    line: str  # method and path
+    body: JSON
+
+
 async def read_call(request: web.Request) -> ApiCall:
     """Read a whole request. Raises `DiscordApiError` for a body that is not JSON, or a file over the limit."""
     body, files = None, list[Upload]()

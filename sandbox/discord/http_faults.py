@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from sandbox.discord.calls import ApiCall
 from sandbox.discord.wire import DiscordApiError, too_large
-from sandbox.discord.world import Channel, World
+from sandbox.discord.world import Channel, Interaction, World
 from sandbox.faults import Switchboard
 
 _RETRY_AFTER_S = 0.25
@@ -33,6 +34,7 @@ class HttpFaults:
     def __init__(self, *, switchboard: Switchboard, world: World) -> None:
         self._switchboard = switchboard
         self._world = world
+        self._expired: set[int] = set()  # interactions whose token has expired before its time
 
     def before(self, call: ApiCall) -> None:
         """Raise the error that answers the call, or delete the message that it would edit."""
@@ -49,9 +51,22 @@ class HttpFaults:
             self._before_posting(channel)
         self._before_editing(call)
 
-    def loses_answer(self, call: ApiCall) -> bool:
+    def after(self, call: ApiCall, transport: asyncio.Transport | None) -> None:
+        """Cut or close the connection of a call that was executed, or raise the error that answers it."""
         fires = self._switchboard.fires
-        return (call.is_message_call and fires("discord-answer-lost")) or (call.is_first_answer and fires("first-answer-lost"))
+        lost = call.is_first_answer and fires("first-answer-lost")
+        if (lost or (call.is_message_call and fires("discord-answer-lost"))) and transport is not None:
+            transport.abort()
+        elif call.is_message_call and fires("discord-answer-closed") and transport is not None:
+            transport.close()
+        elif call.is_message_call and fires("discord-answer-502"):
+            raise DiscordApiError(502, 0, "502: Bad Gateway")
+
+    def has_expired(self, record: Interaction) -> bool:
+        """Whether an interaction's token has expired before its time. It stays expired."""
+        if record.responded and record.id not in self._expired and self._switchboard.fires("token-expired"):
+            self._expired.add(record.id)
+        return record.id in self._expired
 
     def _before_posting(self, channel: Channel) -> None:
         is_dm = channel.guild_id is None

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.discord.calls import ApiCall, answer, error_answer, read_call
+from sandbox.discord.calls import ApiCall, InvalidRequest, answer, error_answer, read_call
 from sandbox.discord.http_faults import HttpFaults
 from sandbox.discord.interactions import Interactions, InteractionType
 from sandbox.discord.posting import Posting
@@ -23,6 +23,7 @@ from sandbox.discord.world import Interaction, World
 from sandbox.faults import Switchboard
 
 _GUILD_OR_CHANNEL = re.compile(r"/(?:channels|guilds|applications/\d+/guilds)/(\d+)(?:/.*)?")  # the server or channel in a path
+_INVALID = (401, 403, 404, 429)  # Discord bans a bot that gets too many of these
 _MOST_LINKS = 50  # per request to refresh links
 _MOST_PEOPLE = 100  # per page of people who reacted
 _OPEN_TO_ALL = re.compile(r"/(?:webhooks|interactions)/\d+/[^/]+(?:/.*)?|/gateway")  # authorised by the token in their path
@@ -61,6 +62,7 @@ class RestApi:
         self._token = token
         self._gateway_url = gateway_url
         self._privileged = privileged
+        self.invalid: list[InvalidRequest] = []
         self._posting = Posting(world=world, now=now)
         self._routes: list[tuple[re.Pattern[str], Handler]] = [(re.compile(pattern), handler) for pattern, handler in self._table()]
 
@@ -87,10 +89,11 @@ class RestApi:
             self._faults.before(call)
             self._posting.check(call)
             payload = self._perform(call)
+            self._faults.after(call, request.transport)
         except DiscordApiError as error:
+            if error.status in _INVALID:
+                self.invalid.append(InvalidRequest(status=error.status, line=call.line, body=call.fields))
             return error_answer(error)
-        if self._faults.loses_answer(call) and request.transport is not None:
-            request.transport.abort()
         return answer(payload, headers=_limits(call))
 
     def _authorise(self, call: ApiCall) -> None:
@@ -208,7 +211,7 @@ class RestApi:
     def _webhook(self, call: ApiCall, match: re.Match[str]) -> Any:
         """Messages of an interaction. An expired token answers 401, an unknown one 404."""
         record = self._world.interaction_by_token(match["token"])
-        if record is not None and (self._world.has_expired(record) or (record.responded and self._switchboard.fires("token-expired"))):
+        if record is not None and (self._world.has_expired(record) or self._faults.has_expired(record)):
             raise DiscordApiError(401, 50027, "Invalid Webhook Token")
         return self._forward(call)
 

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 import pytest
 
+from sandbox.discord import DiscordServer
 from sandbox.person import NotDoneError, Person
 
 from .conftest import Clock
@@ -50,13 +51,28 @@ async def test_message_calls_answer_503(bot: EchoBot, ada: Person) -> None:
     assert ada.messages() == []
 
 
-async def test_after_a_lost_response_the_message_is_found_by_its_nonce(bot: EchoBot, ada: Person) -> None:
+@pytest.mark.parametrize("fault", ["discord-answer-lost", "discord-answer-closed"])
+async def test_after_a_lost_response_the_message_is_found_by_its_nonce(bot: EchoBot, ada: Person, fault: str) -> None:
     place = bot.place(ada.channel("studio"))
-    await ada.fault("discord-answer-lost", times=1)
+    await ada.fault(fault, times=1)
     with pytest.raises(aiohttp.ClientConnectionError):
         await place.send("once", nonce=7)
     message = await place.send("once", nonce=7)
     assert [m.id for m in ada.messages()] == [str(message.id)]
+
+
+async def test_an_executed_call_can_be_answered_502(server: DiscordServer, ada: Person) -> None:
+    await ada.fault("discord-answer-502", times=1)
+    url, headers = f"{server.api_url}/channels/{ada.channel('studio')}/messages", {"Authorization": f"Bot {server.token}"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json={"content": "once"}) as response:
+        assert response.status == 502
+    await ada.message(lambda m: m.content == "once")
+
+
+async def test_requests_that_count_against_the_bot_are_noted(server: DiscordServer, bot: EchoBot, ada: Person) -> None:
+    with pytest.raises(discord.NotFound):
+        await bot.place(ada.channel("studio")).fetch_message(1)
+    assert [(each.status, each.line) for each in server.invalid] == [(404, f"GET /channels/{ada.channel('studio')}/messages/1")]
 
 
 async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: EchoBot, ada: Person) -> None:
@@ -90,6 +106,9 @@ async def test_a_token_expires_after_the_first_response(bot: EchoBot, ada: Perso
     with pytest.raises(discord.HTTPException) as refused:
         await held.edit_original_response(content="late")
     assert (refused.value.status, refused.value.code) == (401, 50027)
+    await ada.fault("token-expired", on=False)
+    with pytest.raises(discord.HTTPException):  # it stays expired
+        await held.edit_original_response(content="later")
 
 
 async def test_a_token_expires_after_fifteen_minutes_and_the_message_can_still_be_edited(bot: EchoBot, ada: Person, clock: Clock) -> None:

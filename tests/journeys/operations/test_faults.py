@@ -88,6 +88,8 @@ UNSEEN = [
             "discord-rate-limited",
             "discord-error",
             "discord-answer-lost",
+            "discord-answer-502",
+            "discord-answer-closed",
             "first-answer-lost",
             "upload-refused",
             "socket-dropped",
