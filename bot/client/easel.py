@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 import aiohttp
@@ -107,6 +107,7 @@ class Easel(commands.Bot):
         self._clock = clock
         self._load = load
         self.handlers = asyncio.Semaphore(_HANDLERS)
+        self.refused: dict[tuple[str, Hashable], float] = {}  # by Discord, and until when it is not asked again; see `cogs.kit.outbound`
         self.has_registered = False  # whether the commands were registered in this run
 
     async def setup_hook(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ from bot.media.codec import THUMBNAIL_EDGE
 from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
-from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
-from cogs.kit.outbound import Messageable, delivery_errors, send_reply
+from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, waiting_view
+from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, send_reply
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
@@ -39,21 +39,22 @@ class DiscordPost:
 
     async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
         """By the interaction's webhook: needs no permission and is not subject to the global rate limit."""
-        async with delivery_errors():
+        async with self._asking(token=answer.job.place.token, message=answer.job.place.message_id):
             with self._content(answer, files="attachments") as content:
                 message = await self._edit_webhook(answer.job, content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def edit_message(self, answer: ResultMessage) -> PostedMessage:
         """With the bot's token, which needs access to the channel."""
-        async with delivery_errors():
+        async with self._asking(message=answer.job.place.message_id, channel=answer.job.place.channel_id):
             with self._content(answer, files="attachments") as content:
                 message = await self._partial_message(answer.job).edit(**content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def send_to_channel(self, answer: ResultMessage) -> PostedMessage:
         """As a reply to the message with the reaction that asked for it, if any."""
-        return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
+        async with self._asking(channel=answer.job.place.channel_id):
+            return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
 
     async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
         async with delivery_errors():
@@ -61,13 +62,16 @@ class DiscordPost:
         with await audience.direct_language(self._client, answer.job):
             return await self._send(channel, answer)
 
-    async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
-        """The finished message among the latest ones since `since` (Unix ms), found by the job id in its buttons."""
+    async def find(self, job: Job, *, since: int, direct: bool, waiting: bool = False) -> PostedMessage | None:
+        """The finished message among the latest ones since `since` (Unix ms), found by the job id in its buttons. `waiting`: or its
+        waiting message.
+        """
         after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
         async with delivery_errors():
             channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
-            async for message in channel.history(limit=_SEARCHED_MAX, after=after, oldest_first=False):
-                if ended_job_of(message) == job.id:
+            # A waiting message is the first that the job had, a finished one is among the latest.
+            async for message in channel.history(limit=_SEARCHED_MAX, after=after, oldest_first=waiting):
+                if job.id in ((job_of(message) if waiting else None), ended_job_of(message)):
                     return PostedMessage(channel_id=message.channel.id, message_id=message.id)
         return None
 
@@ -89,11 +93,19 @@ class DiscordPost:
             "view": waiting_view(job.id),
             "allowed_mentions": _NO_MENTIONS,
         }
-        async with delivery_errors():
-            if place.token_lives(self._clock()):
+        if place.token_lives(self._clock()) and not is_refused(self._client, "token", place.token):
+            async with self._asking(token=place.token, message=place.message_id):
                 await self._edit_webhook(job, change)
-            elif place.message_id is not None and not place.private:
+        elif place.message_id is not None and not place.private:
+            async with self._asking(message=place.message_id, channel=place.channel_id):
                 await self._partial_message(job).edit(**change)
+
+    @asynccontextmanager
+    async def _asking(self, **targets: Hashable) -> AsyncIterator[None]:
+        """Send a request about these targets. Raises `DeliveryError`, without a request if Discord has refused one of them lately."""
+        async with delivery_errors():
+            with asking(self._client, **targets):
+                yield
 
     async def _send(self, channel: Messageable, answer: ResultMessage, *, reply_to: int | None = None) -> PostedMessage:
         async def send(reply: Mapping[str, Any]) -> discord.Message:

@@ -16,7 +16,8 @@ from bot.core.log import fault_id
 from bot.domain.order import Attachment, Receipt
 from cogs.kit import answers, job_texts
 from cogs.kit.job_buttons import waiting_view
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.outbound import note_refusal
+from cogs.kit.request import Interaction, client_of, services_of
 
 _GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; expired token: no answer is possible
 
@@ -49,6 +50,7 @@ async def _show_waiting(interaction: Interaction, receipt: Receipt, *, private: 
             content, view = job_texts.waiting(receipt), waiting_view(receipt.job.id)
         return await answers.send(interaction, private=private, content=content, view=view)
     except answers.SEND_ERRORS as error:
+        note_refusal(client_of(interaction), error, token=interaction.token)  # delivery would ask it again
         log.warning("waiting message failed", job=receipt.job.id, error=type(error).__name__)
         return None
 

@@ -71,8 +71,17 @@ def ended_view(job: Job, *, images: int) -> discord.ui.View:
 
 def ended_job_of(message: discord.Message) -> str | None:
     """The id of the job whose finished message this is, if any."""
+    return _job_with(message, _ENDED)
+
+
+def job_of(message: discord.Message) -> str | None:
+    """The id of the job whose waiting or finished message this is, if any."""
+    return _job_with(message, tuple(JOB_BUTTONS))
+
+
+def _job_with(message: discord.Message, actions: tuple[str, ...]) -> str | None:
     fields = (PRESS.read(custom_id) for custom_id in ids_in(message))
-    return next((pressed["job"] for pressed in fields if pressed is not None and pressed["action"] in _ENDED), None)
+    return next((pressed["job"] for pressed in fields if pressed is not None and pressed["action"] in actions), None)
 
 
 def _row(actions: tuple[str, ...], job_id: str) -> discord.ui.View:

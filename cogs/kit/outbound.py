@@ -1,15 +1,19 @@
-"""Sending in the background: Discord's errors as `DeliveryError`, and replies that fall back to plain messages."""
+"""Sending in the background: Discord's errors as `DeliveryError`, requests that are not repeated, replies that become plain messages."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import discord
 
 from bot.core.errors import RouteClosed, TooLarge, TryLater
+
+if TYPE_CHECKING:
+    from bot.client import Easel
 
 Messageable = discord.PartialMessageable | discord.DMChannel
 Send = Callable[[Mapping[str, Any]], Awaitable[discord.Message]]  # takes the arguments that make it a reply
@@ -17,6 +21,17 @@ NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)  # the message may or m
 
 _UPLOAD_REFUSED = 40005
 _NO_REPLIES = 160002  # a reply needs the permission Read Message History
+_TOKEN_S = 15 * 60.0  # longer than a token lives
+# Discord's error codes: what is refused, and for how many seconds it is not asked again. A bot with too many refused requests is banned.
+# Source: https://discord.com/developers/docs/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
+_REFUSED: Mapping[int, tuple[str, float]] = {
+    50027: ("token", _TOKEN_S),  # invalid webhook token
+    10015: ("token", _TOKEN_S),  # unknown webhook
+    10062: ("token", _TOKEN_S),  # unknown interaction
+    10008: ("message", _TOKEN_S),  # unknown message
+    10003: ("channel", 60.0),  # unknown channel
+    50001: ("channel", 60.0),  # missing access
+}
 
 
 @asynccontextmanager
@@ -51,3 +66,33 @@ def _delivery_error(error: discord.HTTPException) -> RouteClosed | TooLarge | Tr
     if error.status == 429 or error.status >= 500:
         return TryLater(f"Discord is busy (status {error.status}).")
     return RouteClosed(f"Discord refused the request (status {error.status}, code {error.code}).")
+
+
+@contextmanager
+def asking(client: Easel, **targets: Hashable) -> Iterator[None]:
+    """Send a request about a `token`, a `message` and a `channel` (None: not known).
+
+    Raises `RouteClosed` if Discord has refused one of them lately.
+    """
+    for kind, target in targets.items():
+        if is_refused(client, kind, target):
+            raise RouteClosed(f"Discord has refused this {kind} already.")
+    try:
+        yield
+    except discord.HTTPException as error:
+        note_refusal(client, error, **targets)
+        raise
+
+
+def note_refusal(client: Easel, error: Exception, **targets: Hashable) -> None:
+    """Remember which of the targets this error refuses, if it refuses one."""
+    kind, lasts_s = _REFUSED.get(error.code, ("", 0.0)) if isinstance(error, discord.HTTPException) else ("", 0.0)
+    if targets.get(kind) is not None:
+        now, refused = time.monotonic(), client.refused
+        for each in [each for each, until in refused.items() if until <= now]:
+            del refused[each]
+        refused[kind, targets[kind]] = now + lasts_s
+
+
+def is_refused(client: Easel, kind: str, target: Hashable) -> bool:
+    return client.refused.get((kind, target), 0.0) > time.monotonic()

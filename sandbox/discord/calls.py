@@ -52,12 +52,12 @@ class ApiCall:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvalidRequest:
+class RefusedCall:
     """A call that was answered 401, 403, 404 or 429."""
 
     status: int
     line: str  # method and path
-    body: JSON
+    message_id: int | None  # that it was about
 
 
 async def read_call(request: web.Request) -> ApiCall:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.discord.calls import ApiCall, InvalidRequest, answer, error_answer, read_call
+from sandbox.discord.calls import ApiCall, RefusedCall, answer, error_answer, read_call
 from sandbox.discord.http_faults import HttpFaults
 from sandbox.discord.interactions import Interactions, InteractionType
 from sandbox.discord.posting import Posting
@@ -62,7 +62,7 @@ class RestApi:
         self._token = token
         self._gateway_url = gateway_url
         self._privileged = privileged
-        self.invalid: list[InvalidRequest] = []
+        self.refused: list[RefusedCall] = []
         self._posting = Posting(world=world, now=now)
         self._routes: list[tuple[re.Pattern[str], Handler]] = [(re.compile(pattern), handler) for pattern, handler in self._table()]
 
@@ -92,7 +92,7 @@ class RestApi:
             self._faults.after(call, request.transport)
         except DiscordApiError as error:
             if error.status in _INVALID:
-                self.invalid.append(InvalidRequest(status=error.status, line=call.line, body=call.fields))
+                self.refused.append(RefusedCall(status=error.status, line=call.line, message_id=self._message_of(call)))
             return error_answer(error)
         return answer(payload, headers=_limits(call))
 
@@ -112,6 +112,12 @@ class RestApi:
             if match:
                 return handler(call, match)
         return self._forward(call)
+
+    def _message_of(self, call: ApiCall) -> int | None:
+        """The message that the call is about: the one in its path, or the first answer to the interaction whose token is in its path."""
+        named, token = re.search(r"/messages/(\d+)", call.path), re.match(r"/webhooks/\d+/([^/]+)", call.path)
+        record = self._world.interaction_by_token(token[1]) if token else None
+        return int(named[1]) if named else (record.message_id if record else None)
 
     def _forward(self, call: ApiCall) -> Any:
         return self._world.api.call(

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from sandbox.discord.calls import InvalidRequest
+from sandbox.discord.calls import RefusedCall
 from sandbox.discord.cdn import PROXY, Cdn, FileStore
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.people import People
@@ -36,7 +36,7 @@ class DiscordServer:
     gateway_url: str  # for `DiscordWebSocket.DEFAULT_GATEWAY`
     cdn_host: str  # host and port of attachment links
     downloads: list[str]  # the paths of all attachments that were requested so far
-    invalid: list[InvalidRequest]  # the calls so far that count against the bot
+    refused: list[RefusedCall]  # the calls so far that count against the bot
     token: str  # the bot's token
     application_id: int
     guild_id: int
@@ -121,7 +121,7 @@ def _assemble(
         gateway_url=gateway_url,
         cdn_host=base,
         downloads=cdn.requested_paths,
-        invalid=rest.invalid,
+        refused=rest.refused,
         token=token,
         application_id=world.application_id,
         guild_id=int(world.guild_json["id"]),

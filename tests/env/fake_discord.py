@@ -86,11 +86,12 @@ class FakeDiscord:
     async def send_to_member(self, message: ResultMessage) -> PostedMessage:
         return await self._send(DiscordRoute.MEMBER, message, -message.job.place.user_id)
 
-    async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
+    async def find(self, job: Job, *, since: int, direct: bool, waiting: bool = False) -> PostedMessage | None:
         del since
         await self._call(DiscordRoute.HISTORY, job.id)
         channel_id = -job.place.user_id if direct else job.place.channel_id
-        found = [message for message in self.results_of(job.id) if message.channel_id == channel_id]
+        shown = [message for message in self.messages.values() if message.job_id == job.id and (message.finished or waiting)]
+        found = [message for message in shown if message.channel_id == channel_id]
         return PostedMessage(channel_id=channel_id, message_id=found[0].id) if found else None
 
     async def posted_images(self, job: Job) -> Mapping[int, PostedImage]:

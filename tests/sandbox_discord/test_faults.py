@@ -72,7 +72,7 @@ async def test_an_executed_call_can_be_answered_502(server: DiscordServer, ada: 
 async def test_requests_that_count_against_the_bot_are_noted(server: DiscordServer, bot: EchoBot, ada: Person) -> None:
     with pytest.raises(discord.NotFound):
         await bot.place(ada.channel("studio")).fetch_message(1)
-    assert [(each.status, each.line) for each in server.invalid] == [(404, f"GET /channels/{ada.channel('studio')}/messages/1")]
+    assert [(each.status, each.line) for each in server.refused] == [(404, f"GET /channels/{ada.channel('studio')}/messages/1")]
 
 
 async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: EchoBot, ada: Person) -> None:

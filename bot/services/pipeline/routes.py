@@ -53,8 +53,11 @@ class Post(Protocol):
 
     async def send_to_member(self, message: ResultMessage) -> PostedMessage: ...
 
-    async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
-        """The bot's message that shows this job, sent at or after `since` (Unix ms) to its channel, or to its member if `direct`."""
+    async def find(self, job: Job, *, since: int, direct: bool, waiting: bool = False) -> PostedMessage | None:
+        """The bot's message that shows this job, sent at or after `since` (Unix ms) to its channel, or to its member if `direct`.
+
+        `waiting`: also one that shows that the job is not finished.
+        """
         ...
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
@@ -110,9 +113,20 @@ class Routes:
             yield self.post.edit_by_token(message)
         if place.message_id is not None and not place.private:
             yield self.post.edit_message(message)
+        if place.message_id is None and place.application_id is not None and not place.private:
+            yield self._edit_found(message)
         if not place.private and not _only_directly(message):
             yield self._send_once(job, lambda: self.post.send_to_channel(message), direct=False)
         yield self._send_once(job, lambda: self.post.send_to_member(message), direct=True)
+
+    async def _edit_found(self, message: ResultMessage) -> PostedMessage:
+        """Edit the job's message although its id is not known: the response to the answer with it was lost."""
+        job = message.job
+        found = await self.post.find(job, since=job.created_at, direct=False, waiting=True)
+        if found is None:
+            raise RouteClosed("The job's message cannot be found.")
+        place = replace(job.place, message_id=found.message_id)
+        return await self.post.edit_message(replace(message, job=replace(job, place=place)))
 
     async def _send_once(self, job: Job, send: Callable[[], Awaitable[PostedMessage]], *, direct: bool) -> PostedMessage:
         """Record that a message is about to be sent. If that was recorded before, search for the message first."""

@@ -272,6 +272,30 @@ async def test_a_new_message_whose_response_was_lost_is_not_sent_twice(env: Env,
     assert len([m for m in ada.messages(where) if finished(m)]) == 1
 
 
+@pytest.mark.faults("first-answer-lost", times=1)
+async def test_a_waiting_message_of_unknown_id_is_found_once_its_token_has_expired(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("token-expired")
+    await ada.slash("generate", prompt="a red fox")
+    assert has_image(await ada.message(finished))
+    assert len(ada.messages()) == 1
+
+
+@pytest.mark.faults("token-expired")
+async def test_an_expired_token_is_used_once(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("discord-answer-lost", times=2)  # so that delivery is tried three times
+    await ada.slash("generate", prompt="a red fox")
+    await ada.message(finished)
+    await ada.until(lambda: not env.switchboard.is_on("discord-answer-lost") or None)
+    assert [each.status for each in env.discord.refused] == [401]
+
+
+@pytest.mark.faults("message-gone")
+async def test_a_deleted_message_is_edited_once(env: Env, ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox")
+    await ada.message(finished)
+    assert [each.status for each in env.discord.refused] == [404]
+
+
 async def test_a_lost_session_loses_no_image(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_shard: int | None, *, initial: bool = False) -> None:
         """discord.py waits five seconds here to spare the real gateway."""
