@@ -13,7 +13,7 @@ import discord
 from bot.core.errors import RouteClosed, TooLarge, TryLater
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    from bot.client.easel import Easel
 
 Messageable = discord.PartialMessageable | discord.DMChannel
 Send = Callable[[Mapping[str, Any]], Awaitable[discord.Message]]  # takes the arguments that make it a reply
