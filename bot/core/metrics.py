@@ -81,6 +81,7 @@ ACKNOWLEDGE_SECONDS: Final = Histogram(
 
 # --- this process ------------------------------------------------------------------------------------------------------
 
+DATABASE_UP: Final = Gauge("easel_database_up", "1 while the database answers, 0 while it does not.")
 WRITE_SECONDS: Final = Histogram("easel_database_write_seconds", "Writes, from the call to the commit.", buckets=_WRITE_S)
 WRITES_WAITING: Final = Gauge("easel_database_writes_waiting", "Writes that are not committed yet.")
 COMMIT_WRITES: Final = Histogram("easel_database_commit_writes", "Writes in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Final
 
 MEMBER_S: Final = 10.0
+BRIEF_S: Final = 1.5  # where Discord waits for the first answer, and takes no answer after three seconds
 
 _current_s = ContextVar("patience_s", default=MEMBER_S)
 
@@ -18,10 +19,15 @@ def current_s() -> float:
     return _current_s.get()
 
 
+def endless() -> AbstractContextManager[None]:
+    """For background loops, the tasks that are started within, and what must be written because it has been done already."""
+    return limited(math.inf)
+
+
 @contextmanager
-def endless() -> Iterator[None]:
-    """For background loops, and the tasks that are started within."""
-    token = _current_s.set(math.inf)
+def limited(seconds: float) -> Iterator[None]:
+    """For as long as the block runs, and in the tasks that are started within."""
+    token = _current_s.set(seconds)
     try:
         yield
     finally:

@@ -2,87 +2,57 @@
 
 As on SQLite, a commit waits for the disk and a server's budget is one row, so all queued writes share a transaction. Nothing of ours
 then waits for a row. Operations lock rows all the same (`with_for_update`), and one that conflicts with another session is retried.
+
+A COMMIT whose answer was lost is not repeated: the database knows by the transaction's id whether it was committed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TypeVar
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any, TypeVar
 
 import stamina
 import structlog
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.errors import DatabaseInUse, StartError
-from bot.store.engine import schema
-from bot.store.engine.base import GROUP_MAX, Store, Write, WriteResult, attempt
+from bot.core.errors import StartError
+from bot.store.engine import outage, schema
+from bot.store.engine import postgres_errors as trouble
+from bot.store.engine.base import GROUP_MAX, Store, Withdrawn, Write, WriteResult, WriteStage, attempt
+from bot.store.engine.outage import Away, Work
 from bot.store.engine.schema import Migration
+from bot.store.engine.sessions import LockedConnection, Sessions, driver_of, where
 
-_CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: repeat the whole operation
-_LOCK_KEY = int.from_bytes(b"easel")  # advisory locks are integers, per database
-
-_SESSION = {
-    "application_name": "easel",  # for `pg_stat_activity`
-    "synchronous_commit": "on",  # commits are durable whatever the server's default is
-    "lock_timeout": "3s",  # a row that a person locked by hand must not stop all writes
-    # The server drops a dead client, and with it the lock, within a minute instead of two hours.
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-}
-_STATEMENTS = 500  # kept prepared by each connection, more than there are: preparing one takes several times as long as running it
+_TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"  # NULL: nothing was written
+_STATUS = "SELECT pg_xact_status($1::text::xid8)"
+_SIZE = "SELECT pg_database_size(current_database())"
+_UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"  # a migration takes as long as it takes
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class LockedConnection:
-    """The one connection that writes. It holds an advisory lock that keeps a second Easel off the database; they are lost together."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._conn: AsyncConnection | None = None
-
-    async def get(self) -> AsyncConnection:
-        """The connection, or if it was lost a new one. Raises `DatabaseInUse` if another Easel has the lock by now."""
-        if self._conn is not None and not await _lost(self._conn):
-            return self._conn
-        if self._conn is not None:
-            log.warning("database connection lost with its lock, locking again")
-        await self.close()
-        async with AsyncExitStack() as unless_locked:
-            conn = await unless_locked.enter_async_context(self._engine.connect())
-            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
-                raise DatabaseInUse(f"Another Easel is using the database {_where(self._engine.url)}; stop it first.")
-            await conn.commit()  # the session keeps the lock
-            unless_locked.pop_all()
-        self._conn = conn
-        return conn
-
-    async def overwrite_deleted(self) -> bool:
-        """PostgreSQL's own VACUUM does that."""
-        return True
-
-    async def close(self) -> None:
-        conn, self._conn = self._conn, None
-        if conn is not None:
-            await conn.close()
+class UnknownCommit(Exception):
+    """The answer to a COMMIT was lost, and the database cannot say whether it was carried out."""
 
 
 class PostgresStore(Store):
     """A store on a PostgreSQL database. One task runs all queued writes in one transaction: a commit waits for the disk."""
 
-    def __init__(self, engine: AsyncEngine, locked: LockedConnection, migration: Migration) -> None:
+    def __init__(self, sessions: Sessions, locked: LockedConnection, migration: Migration) -> None:
         super().__init__(migration)
-        self._reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._sessions = sessions
+        self._reads = sessions.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._locked = locked
         self._queue: deque[Write] = deque()
         self._writer: asyncio.Task[None] | None = None
+        self._slow: dict[Work, int] = dict.fromkeys(Work, 0)  # attempts in a row that were not answered in time
 
     def _begin(self, write: Write) -> None:
         self._queue.append(write)
@@ -91,85 +61,183 @@ class PostgresStore(Store):
 
     async def _work(self) -> None:
         """Run the queued writes until there are none."""
-        while group := [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]:
-            self._finish(group, await self._commit(group))
+        while group := self._next_group():
+            await self._write(group)
 
-    async def _commit(self, group: list[Write]) -> list[WriteResult]:
-        """Run the writes in one transaction, or each in its own if one of them fails, so that it does not affect the others."""
+    def _next_group(self) -> list[Write]:
+        """Queued writes, up to GROUP_MAX, or one that runs alone."""
+        group: list[Write] = []
+        while self._queue and len(group) < GROUP_MAX and not (group and (group[0].runs_alone or self._queue[0].runs_alone)):
+            write = self._queue.popleft()
+            if write.stage is WriteStage.WAITING:
+                group.append(write)
+        return group
+
+    async def _write(self, group: list[Write]) -> None:
+        began = time.monotonic()
         try:
-            results = await self._commit_together(group) if len(group) > 1 else None
-        except Exception as error:  # noqa: BLE001 - after a failed commit nobody knows what was written, so nothing is repeated
-            return [WriteResult(error=error)] * len(group)
-        return results or [await self._commit_alone(write) for write in group]
+            results = await self._try(group)
+        except UnknownCommit as error:
+            self._finish(group, [WriteResult(error=self._unknown(write, error)) for write in group])
+        except Exception as error:  # noqa: BLE001 - it goes to the callers, or the writes run again
+            self._slow[Work.WRITES] += isinstance(error, trouble.TooSlow)
+            await self._run_again(group, error, began)
+        else:
+            self._slow[Work.WRITES] = 0
+            self._availability.answered(Work.WRITES)
+            self._finish(group, results)
 
-    async def _commit_together(self, group: list[Write]) -> list[WriteResult] | None:
+    async def _run_again(self, group: list[Write], error: Exception, began: float) -> None:
+        """After a failure: all of the group if the database is away, or each in its own transaction, so that one does not fail others."""
+        pause_s = self._rolled_back(group, error, began=began)
+        is_of_one = pause_s is None or self._is_of_one(error)
+        if pause_s is None and (len(group) == 1 or self._ends_at <= time.monotonic() or self._damaged is not None):
+            self._fail(group, error)
+        elif is_of_one and len(group) == 1:
+            self._queue.append(group[0])  # the others do not wait for what it waits for
+            await asyncio.sleep(0 if len(self._queue) > 1 else pause_s or 0)
+        else:
+            for write in group:
+                write.runs_alone = is_of_one
+            self._queue.extendleft(reversed(group))
+            await asyncio.sleep(pause_s or 0)
+
+    def _is_of_one(self, error: Exception) -> bool:
+        away = self._away_of(error, Work.WRITES)
+        return away is not None and not away.is_whole
+
+    async def _try(self, group: list[Write]) -> list[WriteResult]:
+        """Run the writes in one transaction. Raises what the first one raises, `UnknownCommit`, or why it was certainly not committed."""
+        if len(group) > 1:
+            return await self._transaction(group)
+        async for trying in stamina.retry_context(on=trouble.is_conflict, attempts=6, wait_initial=0.01, wait_max=0.5, wait_jitter=0.05):
+            with trying:
+                results = await self._transaction(group)
+        return results
+
+    async def _transaction(self, group: list[Write]) -> list[WriteResult]:
         conn = await self._locked.get()
-        async with conn.begin() as transaction:
+        driver = await driver_of(conn)
+        with self._sessions.bounded(driver, slow=self._slow[Work.WRITES]):
+            transaction = await conn.begin()
             try:
                 results = await conn.run_sync(lambda sync: [attempt(sync, write) for write in group])
-            except Exception:  # noqa: BLE001 - it is raised again when the write runs alone
-                await transaction.rollback()
-                return None
+                number = await driver.fetchval(_TRANSACTION)
+                self._begin_commit(group)
+            except BaseException as error:
+                await self._roll_back(transaction, driver, error)
+                raise
+            try:
+                await transaction.commit()
+            except Exception as error:
+                await self._locked.drop()
+                if number is None or not await self._was_committed(number):
+                    raise
+                log.info("a commit whose answer was lost was carried out", error=type(error).__name__)
         self.commits += 1
         return results
 
-    async def _commit_alone(self, write: Write) -> WriteResult:
-        try:
-            async for trying in stamina.retry_context(on=_is_conflict, attempts=6, wait_initial=0.01, wait_max=0.5, wait_jitter=0.05):
-                with trying:
-                    conn = await self._locked.get()
-                    async with conn.begin():
-                        result = await conn.run_sync(attempt, write)
-        except Exception as error:  # noqa: BLE001 - it goes to the caller
-            return WriteResult(error=error)
-        self.commits += 1
-        return result
+    async def _roll_back(self, transaction: Any, driver: Any, error: BaseException) -> None:
+        """Keep the connection if it still works."""
+        away = None if isinstance(error, Withdrawn) else self._away_of(error, Work.WRITES)
+        if driver.is_closed() or (away is not None and away.is_whole):
+            await self._locked.drop()
+            return
+        with suppress(SQLAlchemyError, OSError):  # then the next one finds the connection lost
+            await transaction.rollback()
+
+    async def _was_committed(self, number: str) -> bool:
+        """Ask the database until it knows. Raises `UnknownCommit` if it cannot, or if another Easel has taken it over."""
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                status = await self._status_of(number)
+            except Exception as error:
+                failures += 1
+                away = self._away_of(error, Work.WRITES)
+                if away is None or began >= self._ends_at:
+                    raise UnknownCommit from error
+                await asyncio.sleep(self._availability.failed(Work.WRITES, away, failures=failures, began=began))
+            else:
+                if status in ("committed", "aborted"):
+                    return status == "committed"
+                if status is None:
+                    raise UnknownCommit  # too long ago
+                await asyncio.sleep(outage.PAUSE_MIN_S)
+
+    async def _status_of(self, number: str) -> str | None:
+        driver = await driver_of(await self._locked.get())
+        with self._sessions.bounded(driver, slow=0):
+            status: str | None = await driver.fetchval(_STATUS, number)
+        return status
+
+    def _unknown(self, write: Write, error: UnknownCommit) -> BaseException:
+        """What the caller of a write is told that may have been committed."""
+        cause = error.__cause__
+        return cause if write.is_patient and isinstance(cause, StartError) else write.context.run(outage.maybe_saved)
 
     async def _read(self, op: Callable[[Connection], T]) -> T:
-        async with self._reads.connect() as conn:
-            return await conn.run_sync(op)
+        try:
+            async with self._reads.connect() as conn:
+                with self._sessions.bounded(await driver_of(conn), slow=self._slow[Work.READS]):
+                    result = await conn.run_sync(op)
+        except trouble.TooSlow:
+            self._slow[Work.READS] += 1
+            raise
+        self._slow[Work.READS] = 0
+        return result
+
+    def _away_of(self, error: BaseException, work: Work) -> Away | None:
+        return trouble.away(error, work)
+
+    def _damage_of(self, error: BaseException) -> str | None:
+        return trouble.damage(error)
 
     async def overwrite_deleted(self) -> bool:
         """PostgreSQL's own VACUUM does that."""
         return True
 
     async def sizes(self) -> Mapping[str, int]:
-        return {"data": int(await self.read(lambda conn: conn.scalar(text("SELECT pg_database_size(current_database())"))) or 0)}
+        return {"data": int(await self.read(lambda conn: conn.exec_driver_sql(_SIZE).scalar_one()))}
 
     async def close(self) -> None:
         """Finish the queued writes and the running reads. `open_postgres` closes the connections."""
         self._closed = True
-        if self._writer is not None:
-            await self._writer
-        await self._finish_reads()
+        self.hurry(outage.LIMITS.close_s)
+        if running := [each for each in (self._writer, *self._reading) if each is not None]:
+            _, late = await asyncio.wait(running, timeout=outage.LIMITS.close_s)
+            if late:
+                self._sessions.terminate()
+                await asyncio.wait(late)
 
 
 @asynccontextmanager
 async def open_postgres(address: str, *, upgrade: bool) -> AsyncIterator[Store]:
     """The store in the database at `address` (postgresql://...), locked for this process. Raises `StartError`."""
-    engine = _engine(_url(address))
-    locked = LockedConnection(engine)
+    sessions = Sessions(_url(address))
+    locked = LockedConnection(sessions)
     try:
-        store = PostgresStore(engine, locked, await _prepare(locked, engine.url, upgrade=upgrade))
+        store = PostgresStore(sessions, locked, await _prepare(locked, sessions.engine.url, upgrade=upgrade))
         try:
             yield store
         finally:
             await store.close()
     finally:
         await locked.close()
-        await engine.dispose()
+        await sessions.close()
 
 
 @asynccontextmanager
 async def reading(address: str) -> AsyncIterator[AsyncConnection]:
     """A read-only connection to the database at `address`, without its lock. Raises `StartError`."""
-    url = _url(address)
-    engine = _engine(url)
-    reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    sessions = Sessions(_url(address))
+    reads = sessions.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(engine.dispose)
-        with _as_start_error(url):
+        stack.push_async_callback(sessions.close)
+        with _as_start_error(sessions.engine.url):
             conn = await stack.enter_async_context(reads.connect())
+            await (await driver_of(conn)).execute(_UNBOUNDED.replace("LOCAL ", ""))
             await conn.run_sync(schema.check)
         yield conn
 
@@ -178,6 +246,7 @@ async def _prepare(locked: LockedConnection, url: URL, *, upgrade: bool) -> Migr
     with _as_start_error(url):
         conn = await locked.get()
         async with conn.begin():
+            await conn.run_sync(lambda sync: [sync.exec_driver_sql(each) for each in _UNBOUNDED.split("; ")])
             return await conn.run_sync(schema.upgrade if upgrade else schema.check)
 
 
@@ -189,22 +258,7 @@ def _as_start_error(url: URL) -> Iterator[None]:
         yield
     except (OSError, ValueError, TypeError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        raise StartError(f"The database {_where(url)} cannot be used ({reason}); check DATABASE_URL and the server.") from error
-
-
-def _engine(url: URL) -> AsyncEngine:
-    try:
-        return create_async_engine(
-            url,
-            isolation_level="READ COMMITTED",
-            pool_size=8,
-            max_overflow=8,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={"timeout": 10, "server_settings": _SESSION, "prepared_statement_cache_size": _STATEMENTS},
-        )
-    except ModuleNotFoundError as error:
-        raise StartError("PostgreSQL needs the extra `postgres`: install Easel with `pip install '.[postgres]'`.") from error
+        raise StartError(f"The database {where(url)} cannot be used ({reason}); check DATABASE_URL and the server.") from error
 
 
 def _url(address: str) -> URL:
@@ -215,18 +269,3 @@ def _url(address: str) -> URL:
         raise StartError("DATABASE_URL is written postgresql://user:password@host/name.") from None  # the cause may contain a password
     ssl = url.query.get("sslmode")
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": ssl}) if ssl else url
-
-
-def _where(url: URL) -> str:
-    return f"{url.database} on {url.host or url.query.get('host') or 'localhost'}"
-
-
-async def _lost(conn: AsyncConnection) -> bool:
-    if conn.invalidated:
-        return True
-    raw = await conn.get_raw_connection()
-    return raw.driver_connection is None or bool(raw.driver_connection.is_closed())
-
-
-def _is_conflict(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS

@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import sqlite3
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,24 +22,29 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from bot.core import private_files
-from bot.core.errors import DatabaseInUse, StartError
-from bot.store.engine import schema, wal
-from bot.store.engine.base import GROUP_MAX, Store, Write, WriteResult, attempt
+from bot.core.errors import DatabaseDamaged, DatabaseInUse, StartError
+from bot.store.engine import outage, schema, wal
+from bot.store.engine import sqlite_errors as trouble
+from bot.store.engine.base import GROUP_MAX, Store, Topic, Write, WriteResult, WriteStage, attempt
+from bot.store.engine.outage import Away, Work
 from bot.store.engine.schema import Migration
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _READERS = 4  # threads, each with a connection; one hop per read costs less than one per statement
-_WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000", "secure_delete": "ON"}
+_BUSY_MS = "1000"  # of one attempt; the store repeats it
+_WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": _BUSY_MS, "secure_delete": "ON"}
 _MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it, which must not cascade to other tables
-_READER = {"query_only": "ON", "busy_timeout": "5000"}
+_READER = {"query_only": "ON", "busy_timeout": _BUSY_MS}
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class SqliteStore(Store):
@@ -53,6 +61,7 @@ class SqliteStore(Store):
         self._loop = asyncio.get_running_loop()
         self._cleanings: list[asyncio.Future[bool]] = []  # who waits for `overwrite_deleted`
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        self._again: deque[Write] = deque()  # what was not committed, in order; only the thread uses it
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -79,6 +88,7 @@ class SqliteStore(Store):
     async def close(self) -> None:
         """Commit the queued writes, end the thread, and move the write-ahead log into the database file."""
         self._closed = True
+        self.hurry(outage.LIMITS.close_s)
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         await self._finish_reads()
@@ -90,8 +100,7 @@ class SqliteStore(Store):
 
     def _work(self) -> None:
         while group := self._next_group():
-            results = self._commit(group)
-            self._loop.call_soon_threadsafe(self._finish, group, results)
+            self._write(group)
             self._log.shorten()
             if self._cleanings:
                 asked, self._cleanings = self._cleanings, []
@@ -102,42 +111,72 @@ class SqliteStore(Store):
         group: list[Write] = []
         try:
             while len(group) < GROUP_MAX:
-                write = self._queue.get(block=not group)
+                write = self._again.popleft() if self._again else self._queue.get(block=not group)
                 if write is None:
                     self._queue.put(None)  # ends the thread after this group
                     break
-                group.append(write)
+                if write.stage is WriteStage.WAITING:
+                    group.append(write)
         except Empty:
             pass
         return group
 
-    def _commit(self, group: list[Write]) -> list[WriteResult]:
+    def _write(self, group: list[Write]) -> None:
+        began = time.monotonic()
         try:
-            with self._engine.begin() as conn:
-                results = [_attempt(conn, write) for write in group]
-            self.commits += 1
-        except BaseException as error:  # noqa: BLE001 - the whole group was rolled back: each caller gets the error
-            return [WriteResult(error=error)] * len(group)
+            results = self._commit(group)
+        except BaseException as error:  # noqa: BLE001 - the whole group was rolled back; the thread must not end
+            pause_s = self._rolled_back(group, error, began=began)
+            if pause_s is None:
+                self._loop.call_soon_threadsafe(self._fail, group, error)
+                return
+            self._again.extendleft(reversed(group))
+            time.sleep(pause_s)
+        else:
+            self._availability.answered(Work.WRITES)
+            self._loop.call_soon_threadsafe(self._finish, group, results)
+
+    def _commit(self, group: list[Write]) -> list[WriteResult]:
+        """Run the writes in one transaction. If this raises, none of them was committed.
+
+        That is certain even if the COMMIT fails: SQLite then leaves the index of its log as it was, so neither this process nor another one
+        reads what was written behind its end, and the next transaction overwrites it. Only after a crash just then might it be found.
+        """
+        with self._engine.begin() as conn:
+            results = [self._attempt(conn, write) for write in group]
+            self._begin_commit(group)
+        self.commits += 1
         return results
+
+    def _attempt(self, conn: Connection, write: Write) -> WriteResult:
+        """Run one write of a group. Uses the driver's savepoint: SQLAlchemy's takes longer than most writes."""
+        cursor = conn.connection.cursor()
+        cursor.execute("SAVEPOINT one_write")
+        try:
+            result = attempt(conn, write)
+        except BaseException as error:
+            if trouble.away(error, Work.WRITES) or trouble.damage(error):
+                raise  # of the whole group: SQLite may have rolled back its transaction (disk full)
+            cursor.execute("ROLLBACK TO one_write")
+            result = WriteResult(error=error)
+        cursor.execute("RELEASE one_write")
+        return result
+
+    def _away_of(self, error: BaseException, work: Work) -> Away | None:
+        return trouble.away(error, work)
+
+    def _damage_of(self, error: BaseException) -> str | None:
+        return trouble.damage(error)
+
+    def _found_damaged(self, damage: str) -> DatabaseDamaged:
+        self._loop.call_soon_threadsafe(self.wake, *Topic)  # the loops are to end the process
+        return super()._found_damaged(damage)
 
 
 def _answer(asked: list[asyncio.Future[bool]], done: bool) -> None:
     for each in asked:
         if not each.done():
             each.set_result(done)
-
-
-def _attempt(conn: Connection, write: Write) -> WriteResult:
-    """Run one write of a group. Uses the driver's savepoint: SQLAlchemy's takes longer than most writes."""
-    cursor = conn.connection.cursor()
-    cursor.execute("SAVEPOINT one_write")
-    try:
-        result = attempt(conn, write)
-    except BaseException as error:  # noqa: BLE001 - the error goes to the caller; the thread must not end
-        cursor.execute("ROLLBACK TO one_write")  # fails if SQLite has rolled back the whole transaction (disk full): then the group fails
-        result = WriteResult(error=error)
-    cursor.execute("RELEASE one_write")
-    return result
 
 
 @asynccontextmanager
@@ -237,9 +276,12 @@ def _migrate(path: Path, *, upgrade: bool) -> Migration:
 
 
 def _checkpoint(engine: Engine) -> None:
-    raw = engine.raw_connection()  # a checkpoint must run outside a transaction
-    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    raw.close()
+    try:
+        raw = engine.raw_connection()  # a checkpoint must run outside a transaction
+        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw.close()
+    except (sqlite3.Error, SQLAlchemyError) as error:  # what was written is safe in the log
+        log.warning("checkpoint failed", error=repr(error))
     engine.dispose()
 
 

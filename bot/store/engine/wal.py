@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ class Log:
         """Copy the log into the database if it has grown, and empty it if it is above the limit and no long read prevents that."""
         try:
             self._shorten(self._path.stat().st_size)
-        except (OSError, sqlite3.Error) as error:  # the disk may be full; what was written is safe in the log
+        except (OSError, sqlite3.Error, SQLAlchemyError) as error:  # the disk may be full; what was written is safe in the log
             log.warning("checkpoint failed", error=repr(error))
 
     def sizes(self) -> Mapping[str, int]:
@@ -100,7 +101,7 @@ class Log:
                 return True
             self._execute("VACUUM")
             return self._checkpoint_all()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, SQLAlchemyError) as error:
             log.warning("deleted content could not be overwritten", error=repr(error))
             return False
 
