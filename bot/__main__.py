@@ -39,11 +39,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     gc.disable()  # what is imported stays, and searching it for garbage takes a tenth of the imports; `app.run` enables it again
     from bot import app
-    from bot.core import metrics
 
-    # The metrics are served outside of the event loop, because closing that server waits for its thread and would block the loop.
-    # A KeyboardInterrupt comes only from a Ctrl-C before the bot has set its signal handlers.
-    with suppress(KeyboardInterrupt), metrics.serve(settings.metrics_port, settings.metrics_host):
+    with suppress(KeyboardInterrupt):  # only from a Ctrl-C before the bot has set its signal handlers
         asyncio.run(app.run(settings))
     return DONE
 

@@ -19,6 +19,7 @@ from bot.client.easel import Easel, set_addresses
 from bot.core import metrics
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
+from bot.core.running.lag import LoopLag
 from bot.core.running.loops import Timing
 from bot.core.running.supervision import Loop, Loops, Supervisor
 from bot.domain.money.quota import DAY_MS
@@ -31,6 +32,8 @@ from bot.services.catalog import Models
 from bot.services.gauges import Gauges
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
+from bot.services.operating import page
+from bot.services.operating.readiness import DatabaseCheck, Readiness
 from bot.services.outbox import Handler, Outbox
 from bot.services.pipeline.deliver import Deliver
 from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
@@ -77,9 +80,14 @@ class App:
     bill: Bill
     gauges: Gauges
     supervisor: Supervisor
+    lag: LoopLag
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises `StartError` if the bot cannot go on: a refused token, a damaged or lost database."""
+        async with page.served(self.settings.metrics_port, self.settings.metrics_host, lag=self.lag, readiness=self._readiness()):
+            await self._serve(stop)
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         await self.client.authenticate(self.settings.discord_token.get_secret_value())
         keep = self.supervisor.keep
         async with asyncio.TaskGroup() as group:
@@ -87,7 +95,7 @@ class App:
             connected = Loop(run=self.client.keep_connected, is_patient=False)  # it starts what answers members
             connection = group.create_task(keep("discord", connected), name="discord")
             await stop.wait()
-            self.supervisor.is_stopping = True
+            self.supervisor.stop()
             log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
                 task.cancel()
@@ -96,6 +104,10 @@ class App:
             await self.client.close()
             connection.cancel()
         await self.client.finish_events()
+
+    def _readiness(self) -> Readiness:
+        database = DatabaseCheck(store=self.store, clock=self.clock)
+        return Readiness(database=database, gateway=self.client.gateway_trouble, supervisor=self.supervisor)
 
     def _loops(self) -> Loops:
         grace_s = self.settings.stop_grace_s
@@ -110,6 +122,7 @@ class App:
         erased = partial(housekeeping.overwrite_erased, store=self.store, every_s=self.timing.overwrite_s, clock=self.clock)
         runs: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "supervisor": self.supervisor.watch,
+            "loop lag": self.lag.run,
             "progress": self.progress.run,
             "cases": self.services.cases.run,
             "bill": self.bill.run,
@@ -226,6 +239,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         progress=progress,
         gauges=Gauges(store=store, monthly_usd=settings.monthly_limit_usd, credit_usd=settings.credit_usd, clock=clock),
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
+        lag=LoopLag(),
         supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, clock=clock),
     )
 

@@ -24,7 +24,7 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import StartError
 from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
-from bot.core.running.supervision import resting
+from bot.core.running.supervision import Trouble, resting
 from bot.store import kv
 from bot.store.engine.base import Store
 
@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
 _CLOSING_S = 5.0
+_RECONNECTING_MS = 60_000
+_LOST = "the connection to Discord is lost"
 _REFUSED_TOKEN = 4004  # the gateway's close code
 _TOKEN_REFUSED = "Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application."  # noqa: S105
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
@@ -109,6 +111,7 @@ class Easel(commands.Bot):
         self.handlers = asyncio.Semaphore(_HANDLERS)
         self.refused: dict[tuple[str, Hashable], float] = {}  # by Discord, and until when it is not asked again; see `cogs.kit.outbound`
         self.has_registered = False  # whether the commands were registered in this run
+        self._disconnected: Trouble | None = Trouble(since=clock(), reason="not connected to Discord yet")
 
     async def setup_hook(self) -> None:
         """Load everything before the first event. `on_ready` would be too late: commands may arrive seconds earlier."""
@@ -140,6 +143,7 @@ class Easel(commands.Bot):
                 " MESSAGE_CONTENT_INTENT to false."
             ) from None
         except Exception:
+            self.dispatch("disconnect")
             if self.ws is not None:
                 await self.ws.close()  # else it stays open beside the next one
             raise
@@ -181,14 +185,23 @@ class Easel(commands.Bot):
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
+    def gateway_trouble(self) -> Trouble | None:
+        """Why there is no connection; None if there is one, or was one until a moment ago: reconnecting takes some seconds."""
+        trouble = self._disconnected
+        is_new = trouble is not None and trouble.reason == _LOST and self._clock() - trouble.since < _RECONNECTING_MS
+        return None if is_new else trouble
+
     async def on_connect(self) -> None:
+        self._disconnected = None
         _count_connection("connected")
         log.info("connected", user=str(self.user))
 
     async def on_resumed(self) -> None:
+        self._disconnected = None
         _count_connection("resumed")
 
     async def on_disconnect(self) -> None:
+        self._disconnected = self._disconnected or Trouble(since=self._clock(), reason=_LOST)
         _count_connection("disconnected")
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:

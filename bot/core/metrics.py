@@ -8,17 +8,15 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, Info, generate_latest
 
 from bot import __version__
-from bot.core.errors import StartError
 
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _CALL_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)  # 3: Discord's limit for the first answer to an interaction
 _ORDER_S = (2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 86_400)
 _WRITE_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10)
@@ -128,24 +126,6 @@ class Ages:
         return 0.0 if since is None else time.monotonic() - since
 
 
-@contextmanager
-def serve(port: int, host: str) -> Iterator[None]:
-    """Serve http://host:port/metrics in a thread; no page for port 0. Raises `StartError` if the port cannot be used.
-
-    Leaving the context blocks for up to half a second: use it outside the event loop.
-    """
-    if port == 0:
-        yield
-        return
-    try:
-        server, thread = start_http_server(port, addr=host)
-    except OSError as error:
-        raise StartError(
-            f"METRICS_PORT cannot be used: {error.strerror or type(error).__name__} at {host}:{port}; choose another, or 0."
-        ) from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def exposition() -> bytes:
+    """All metrics, as text of `CONTENT_TYPE`. Takes some milliseconds."""
+    return generate_latest()

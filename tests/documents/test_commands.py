@@ -27,7 +27,7 @@ OPTIONS = frozenset(name for verb in VERBS for name in verb.options) | {"--env-f
 PYTHONS = ("python", "python3", ".venv/bin/python")
 PROGRAMS = frozenset({"make", "cp", "docker", *PYTHONS})  # those that shell blocks may call
 # In code inside of sentences: paths that are no commands.
-PATHS = frozenset({"/images", "/moderations"})
+PATHS = frozenset({"/images", "/moderations", "/metrics", "/healthz", "/readyz"})
 
 Tree = Mapping[str, Any]  # sub-commands by name; empty for a command that has none
 

@@ -84,7 +84,7 @@ class Supervisor:
     ) -> None:
         """`backoff_s(n)` is the pause after the n-th failure in a row, which ends once a loop has run for `healthy_s`."""
         self.states: dict[str, LoopState] = {}
-        self.is_stopping = False  # a loop that ends is not started again
+        self.stopping_since: int | None = None  # Unix ms; from then on a loop that ends is not started again
         self._backoff_s = backoff_s
         self._healthy_ms = healthy_s * 1000
         self._clock = clock
@@ -113,6 +113,14 @@ class Supervisor:
             for name, state in self.states.items():
                 self._tell(name, state)
             await pause(self._check_s)
+
+    def stop(self) -> None:
+        """Start no loop again. The caller cancels their tasks."""
+        self.stopping_since = self._clock()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stopping_since is not None
 
     @property
     def troubles(self) -> Mapping[str, Trouble]:

@@ -216,12 +216,14 @@ class AdvancedSettings(_Fields):
         "INFO", description="The least severe messages in the log: DEBUG, INFO, WARNING or ERROR."
     )
     log_format: Literal["console", "json"] = Field("console", description="The form of the log: console for people, json for programs.")
-    metrics_port: int = Field(0, ge=0, le=65535, description="The port of the Prometheus metrics page; 0: no page.")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="The port of the page with /metrics for Prometheus, /healthz and /readyz; 0: no page."
+    )
     metrics_host: str = Field(
         "127.0.0.1",
         min_length=1,
         max_length=255,
-        description="The address that serves the metrics page. The default can be reached from this machine only.",
+        description="The address that serves this page. The default can be reached from this machine only.",
     )
     stop_grace_s: float = Field(10, ge=0, le=600, description="Seconds that running work has to finish when the bot is stopped.")
     discord_api_url: BaseUrl = Field("https://discord.com/api/v10", description="The address of Discord's HTTP API.")

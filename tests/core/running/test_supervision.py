@@ -167,7 +167,8 @@ async def test_a_loop_that_ends_is_started_again_except_at_the_stop() -> None:
     async def end() -> None:
         nonlocal runs
         runs += 1
-        supervised.supervisor.is_stopping = runs == 3
+        if runs == 3:
+            supervised.supervisor.stop()
 
     await supervised.supervisor.keep("ends", Loop(run=end))
     assert (runs, supervised.supervisor.states["ends"].failures) == (3, 2)

@@ -12,6 +12,7 @@ from discord.gateway import DiscordWebSocket
 
 from bot.app import App
 from bot.core.errors import DatabaseInUse
+from bot.core.running.lag import LoopLag
 from bot.core.running.supervision import Supervisor
 from bot.services.catalog import Models
 from bot.services.gauges import Gauges
@@ -35,6 +36,7 @@ SEAMS: dict[str, tuple[object, str]] = {
     "events oxen": (Watch, "_handle"),
     "gauges": (Gauges, "read"),
     "housekeeping": (delivery, "old_references"),
+    "loop lag": (LoopLag, "run"),
     "lookups": (claims, "lost"),
     "models oxen": (Models, "refresh"),
     "progress": (Progress, "turn"),
