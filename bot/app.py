@@ -19,6 +19,7 @@ from bot.client.easel import Easel, set_addresses
 from bot.core import metrics
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
+from bot.core.log import Redactor
 from bot.core.running.lag import LoopLag
 from bot.core.running.loops import Timing
 from bot.core.running.supervision import Loop, Loops, Supervisor
@@ -33,7 +34,9 @@ from bot.services.gauges import Gauges
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
 from bot.services.operating import page
+from bot.services.operating.notices import Notices, Send
 from bot.services.operating.readiness import DatabaseCheck, Readiness
+from bot.services.operating.webhook import Webhook
 from bot.services.outbox import Handler, Outbox
 from bot.services.pipeline.deliver import Deliver
 from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
@@ -81,11 +84,13 @@ class App:
     gauges: Gauges
     supervisor: Supervisor
     lag: LoopLag
+    notices: Notices
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises `StartError` if the bot cannot go on: a refused token, a damaged or lost database."""
-        async with page.served(self.settings.metrics_port, self.settings.metrics_host, lag=self.lag, readiness=self._readiness()):
-            await self._serve(stop)
+        with self.notices.listening():
+            async with page.served(self.settings.metrics_port, self.settings.metrics_host, lag=self.lag, readiness=self._readiness()):
+                await self._serve(stop)
 
     async def _serve(self, stop: asyncio.Event) -> None:
         await self.client.authenticate(self.settings.discord_token.get_secret_value())
@@ -135,6 +140,7 @@ class App:
         working: Sequence[Dispatch | Outbox | Watch] = (self.dispatch, self.outbox, *self.watches.values())
         return {
             **{name: Loop(run=run) for name, run in runs.items()},
+            "notices": Loop(run=self.notices.run, finish=self.notices.finish),
             **self.models.loops,
             **{name: loop for each in working for name, loop in each.loops(grace_s=grace_s).items()},
         }
@@ -240,8 +246,18 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         gauges=Gauges(store=store, monthly_usd=settings.monthly_limit_usd, credit_usd=settings.credit_usd, clock=clock),
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
         lag=LoopLag(),
-        supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, clock=clock),
+        notices=_notices(resources, easel),
+        supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, check_s=timing.slow_s / 6, clock=clock),
     )
+
+
+def _notices(resources: Resources, easel: Easel) -> Notices:
+    settings = resources.settings
+    channels: dict[str, Send] = {"DM": easel.tell_owner} if settings.operator_dm else {}
+    if url := settings.operator_webhook_url.get_secret_value():
+        channels["webhook"] = Webhook(url=url, session=resources.session, proxies=settings.proxies).send
+    redact = Redactor(settings.secrets)
+    return Notices(channels=channels, redact=redact, clock=resources.clock, backoff_s=resources.timing.backoff_s)
 
 
 def _client_of(resources: Resources) -> Easel:

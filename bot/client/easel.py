@@ -22,7 +22,7 @@ from bot.client.requests import Requests
 from bot.core import commands as commands_shown
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import StartError
+from bot.core.errors import RouteClosed, StartError, TryLater
 from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
 from bot.core.running.supervision import Trouble, resting
 from bot.store import kv
@@ -174,6 +174,20 @@ class Easel(commands.Bot):
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
         options |= {"dispatch": self.dispatch, "handlers": self._handlers, "hooks": self._hooks, "http": self.http}
         return LocalizedState(requests=self._requests, **options)
+
+    async def tell_owner(self, text: str) -> None:
+        """Send a DM to the owner of the application, or of its team. Raises `TryLater` or `RouteClosed`."""
+        if self.application is None or self.is_closed():
+            raise TryLater("not logged in to Discord")
+        team = self.application.team
+        owner_id = team.owner_id if team and team.owner_id else self.application.owner.id
+        try:
+            await (await self.create_dm(discord.Object(owner_id))).send(text)
+        except discord.HTTPException as error:
+            reason = f"Discord answered {error.status}"
+            raise (TryLater(reason) if error.status == 429 or error.status >= 500 else RouteClosed(reason)) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise TryLater(f"no answer ({type(error).__name__})") from error
 
     async def finish_events(self) -> None:
         """Wait for running event handlers, then cancel the rest. discord.py starts a task for each event and keeps no reference to it."""

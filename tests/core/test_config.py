@@ -220,9 +220,16 @@ def test_any_value_is_accepted_or_refused_by_name(name: str, value: str) -> None
 @pytest.mark.parametrize("name", [name for name in SECRETS if name != "OPENAI_ENDPOINTS"])
 def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    path.write_text("sqlite:///from/a/file\n")
+    value = "https://example.org/from/a/file" if name == "OPERATOR_WEBHOOK_URL" else "sqlite:///from/a/file"
+    path.write_text(f"{value}\n")
     settings = config.load({**ENOUGH, name: "", f"{name}_FILE": str(path)}, env_file=None)
-    assert getattr(settings, name.lower()).get_secret_value() == "sqlite:///from/a/file"
+    assert getattr(settings, name.lower()).get_secret_value() == value
+
+
+def test_a_webhook_that_is_no_address_is_refused_without_repeating_it() -> None:
+    assert error_of({**ENOUGH, "OPERATOR_WEBHOOK_URL": "a-secret-word"}) == (
+        "OPERATOR_WEBHOOK_URL must be the address of a webhook, which starts with https:// (or http://)."
+    )
 
 
 def test_a_missing_secret_file_is_named() -> None:

@@ -21,7 +21,6 @@ from bot.core.running import patience
 log = structlog.get_logger(__name__)
 
 TOLD_AFTER_S: Final = 300.0  # a loop that has not worked for this long is told to the operator; also the longest turn
-_CHECK_S: Final = 10.0  # how often
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +79,12 @@ class Supervisor:
         healthy_s: float,
         clock: Clock,
         told_after_s: float = TOLD_AFTER_S,
-        check_s: float = _CHECK_S,
+        check_s: float = 10,
     ) -> None:
-        """`backoff_s(n)` is the pause after the n-th failure in a row, which ends once a loop has run for `healthy_s`."""
+        """`backoff_s(n)` is the pause after the n-th failure in a row, which ends once a loop has run for `healthy_s`.
+
+        Every `check_s`, the operator is told of the loops that have not worked for `told_after_s`.
+        """
         self.states: dict[str, LoopState] = {}
         self.stopping_since: int | None = None  # Unix ms; from then on a loop that ends is not started again
         self._backoff_s = backoff_s
@@ -104,8 +106,7 @@ class Supervisor:
                     await self._run_once(name, loop, state)
         finally:
             state.is_stopping = True
-            if loop.finish is not None:
-                await loop.finish()
+            await _finish(name, loop)
 
     async def watch(self) -> None:
         """Tell the operator which loops have not worked for a while, and which of them work again, until cancelled."""
@@ -216,6 +217,14 @@ def reason_of(error: BaseException) -> str:
     """For people, without what an unknown error's own text may hold: ids, secrets, prompts."""
     first = next(_leaves(error))
     return first.sentence if isinstance(first, EaselError) else type(first).__name__
+
+
+async def _finish(name: str, loop: Loop) -> None:
+    try:
+        if loop.finish is not None:
+            await loop.finish()
+    except Exception:  # the others are still finishing
+        log.exception("background loop not finished", loop=name)
 
 
 def _log_failure(name: str, state: LoopState, error: Exception) -> None:

@@ -37,6 +37,7 @@ class UncertainCalls(StrEnum):
 
 _DATABASE_URL = Expected(phrase="sqlite:///path/to/file or postgresql://user:password@host/name")
 _HOSTS = Expected(phrase="hosts, each as name or name:port, separated by commas")
+_WEBHOOK_URL = Expected(phrase="the address of a webhook, which starts with https:// (or http://)")
 _SOCKET_URL = Expected(phrase="an address that starts with wss:// (or ws:// on your own machine)")
 _PROXY = Expected(phrase="the address of a proxy, such as http://proxy.example:3128")
 _NO_PROXY = Expected(phrase="names of hosts, IP addresses and networks, separated by commas")
@@ -87,6 +88,12 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _webhook_url(value: SecretStr) -> SecretStr:
+    if value and not re.match(r"^https?://[^/\s]+\S*$", value.get_secret_value()):
+        raise ValueError(f"must be {_WEBHOOK_URL.phrase}")
+    return value
+
+
 def _pairs(expected: Expected, value: object) -> object:
     """`a=b, c=d` as a mapping, split at the last `=` because a model's name may contain one."""
     if not isinstance(value, str):
@@ -109,6 +116,7 @@ def _routes(value: Mapping[str, str]) -> Mapping[str, str]:
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url), _DATABASE_URL]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_hosts), _HOSTS]
+WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url), _WEBHOOK_URL]
 SocketUrl = Annotated[str, AfterValidator(_socket_url), _SOCKET_URL]
 ProxyUrl = Annotated[str, AfterValidator(_proxy_url), _PROXY]
 NoProxy = Annotated[tuple[str, ...], BeforeValidator(_split), _NO_PROXY]

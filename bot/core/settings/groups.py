@@ -27,6 +27,7 @@ from bot.core.settings.field_types import (
     ServerIds,
     SocketUrl,
     UncertainCalls,
+    WebhookUrl,
 )
 
 
@@ -199,8 +200,9 @@ class AdvancedSettings(_Fields):
     https_proxy: ProxyUrl = Field(
         "",
         repr=False,  # may hold a password
-        description="The proxy for calls of the image APIs and the content check, such as http://proxy.example:3128. It is used for https"
-        " addresses only, and never for Discord. https_proxy in the environment is read too.",
+        description="The proxy for calls of the image APIs, the content check and OPERATOR_WEBHOOK_URL, such as"
+        " http://proxy.example:3128. It is used for https addresses only, and never for the bot's connection to Discord. https_proxy in"
+        " the environment is read too.",
     )
     no_proxy: NoProxy = Field(
         (),
@@ -216,6 +218,15 @@ class AdvancedSettings(_Fields):
         "INFO", description="The least severe messages in the log: DEBUG, INFO, WARNING or ERROR."
     )
     log_format: Literal["console", "json"] = Field("console", description="The form of the log: console for people, json for programs.")
+    operator_dm: bool = Field(
+        True,
+        description="true or false: whether the owner of the Discord application (of a team: the team's owner) is told by DM what needs"
+        " the bot's operator, such as a refused API key or a database that doesn't answer; each at most once an hour.",
+    )
+    operator_webhook_url: WebhookUrl = Field(
+        SecretStr(""),
+        description="Where the same is sent: the address of a Discord webhook, or any that takes JSON with `content`. Empty: nowhere.",
+    )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="The port of the page with /metrics for Prometheus, /healthz and /readyz; 0: no page."
     )

@@ -49,6 +49,7 @@ class World:
         self._guild = bot_guild.guild
         self.members = WorldMembers(self._engine, bot_guild)
         first = [self.members.create_initial(name, moderator=moderator) for name, moderator in _FIRST_PEOPLE]
+        self._operator_id = first[-1]
         initial_state.extend_bot_guild(self._engine, bot_guild, artist_id=first[0])
         self.channels = WorldChannels(self._engine, bot_guild.guild, initial_state.create_outside_channels(self._engine, people=first))
         initial_state.add_helper_roles(self._engine, bot_guild)
@@ -70,8 +71,8 @@ class World:
 
     @property
     def owner_id(self) -> int:
-        """The owner of the server and of the application, who is none of the people."""
-        return self._guild.owner_id
+        """The owner of the application: the moderator, who so reads what the bot tells its operator."""
+        return self._operator_id
 
     @property
     def guild_json(self) -> JSON:

@@ -174,6 +174,20 @@ async def test_a_loop_that_ends_is_started_again_except_at_the_stop() -> None:
     assert (runs, supervised.supervisor.states["ends"].failures) == (3, 2)
 
 
+async def test_a_failure_of_its_last_work_is_logged_and_keeps_no_other_from_finishing() -> None:
+    bad, good = ScriptedLoop(), ScriptedLoop()
+    bad.finish = failing_finish  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        async with Supervised(bad=bad, good=good).running():
+            await until(lambda: bad.turns > 0)
+    assert [(line["event"], line["loop"]) for line in logs] == [("background loop not finished", "bad")]
+    assert good.finished.is_set()
+
+
+async def failing_finish() -> None:
+    raise KeyError
+
+
 async def test_a_failure_while_it_is_stopped_does_not_keep_it_alive() -> None:
     began = asyncio.Event()
 

@@ -17,6 +17,7 @@ from bot.core.running.supervision import Supervisor
 from bot.services.catalog import Models
 from bot.services.gauges import Gauges
 from bot.services.money.bill import Bill
+from bot.services.operating.notices import Notices
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.watch import Watch
 from bot.store import claims, delivery, outbox, reactions
@@ -39,6 +40,7 @@ SEAMS: dict[str, tuple[object, str]] = {
     "loop lag": (LoopLag, "run"),
     "lookups": (claims, "lost"),
     "models oxen": (Models, "refresh"),
+    "notices": (Notices, "run"),
     "progress": (Progress, "turn"),
     "prompt checks": (claims, "to_check"),
     "removed image APIs": (claims, "of_others"),
