@@ -18,6 +18,7 @@ from bot.core.config import Settings
 from bot.core.errors import StartError
 from bot.core.running.executors import BoundedExecutor
 from bot.core.running.loops import KeyedLocks, Timing
+from bot.core.running.machine import Disk
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
 from bot.domain.order import OperatorLimits
@@ -46,6 +47,7 @@ from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.intake import Intake
 from bot.services.pipeline.results import Results
 from bot.services.pipeline.routes import ResultPost
+from bot.services.pipeline.spool import Spool
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.reposts import Reposts
@@ -85,6 +87,7 @@ class Resources:
     reading: BoundedExecutor
     exporting: BoundedExecutor
     classifier: Classifier
+    disk: Disk  # of DATA_DIR
     spool: Path
     retention: Retention
 
@@ -127,6 +130,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             reading=reading,
             exporting=exporting,
             classifier=Classifier(endpoint=moderations_of(settings, session), decoding=decoding),
+            disk=Disk(settings.data_dir),
             spool=spool,
             retention=_retention(settings, apis),
         )
@@ -246,6 +250,7 @@ def _orders(
         classifier=resources.classifier,
         fetcher=resources.reference_fetcher,
         decoding=resources.references,
+        disk=resources.disk,
         clock=clock,
     )
     return Orders(
@@ -269,7 +274,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
         decoding=resources.decoding,
         shown=post,
         locks=KeyedLocks(),
-        spool=resources.spool,
+        spool=Spool(resources.spool),
         max_bytes=int(resources.settings.result_max_mb * _MB),
         max_pixels=_RESULT_MAX_PIXELS,
         clock=resources.clock,

@@ -9,6 +9,7 @@ import discord
 
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
+from bot.core.running import machine
 from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
@@ -104,7 +105,7 @@ class Messenger:
         try:
             await webhook.send(job_texts.ping(job), ephemeral=True, wait=True)
         except (discord.HTTPException, *NO_ANSWER) as error:
-            raise RouteClosed("The last route to ping this member failed.") from error
+            raise machine.trouble_of(error) or RouteClosed("The last route to ping this member failed.") from error
 
     def _message(self, item: OutboxItem) -> discord.PartialMessage:
         return self._channel(item.data["channel_id"]).get_partial_message(item.data["message_id"])

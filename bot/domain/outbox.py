@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from bot.domain.job import new_job_id
 
+TROUBLE_AT: Final = "trouble_at"  # when (Unix ms) this machine was last too short of something for the item
+
 
 class ItemKind(StrEnum):
-    """What to do. In brackets: the keys of `OutboxItem.data`."""
+    """What to do. In brackets: the keys of `OutboxItem.data`, which also has `TROUBLE_AT` after a shortage of this machine."""
 
     DELIVER = "deliver"  # show the result of a job
     REMOVE = "remove"  # delete a message of the bot (channel_id, message_id)
@@ -55,3 +57,8 @@ class OutboxItem:
     job_id: str | None = None
     attempts: int = 0  # how often it was claimed
     data: Mapping[str, Any] = field(default_factory=dict)  # JSON
+
+    @property
+    def trouble_at(self) -> int:
+        """When (Unix ms) this machine was last too short of something for it; 0: never."""
+        return int(self.data.get(TROUBLE_AT, 0))

@@ -1,6 +1,7 @@
 """Untrusted images: validation, removal of metadata, fitting into an upload limit, thumbnails.
 
-All functions need time and memory: call them in a thread. They raise `ImageError` for images that cannot be used.
+All functions need time and memory: call them in a thread. They raise `ImageError` for images that cannot be used, and `MachineTrouble` if
+this machine cannot read or decode one.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from bot.core.errors import ImageError
+from bot.core.errors import ImageError, MachineTrouble
 from bot.core.i18n import N_, _
 from bot.core.numbers import number
+from bot.core.running import machine
 from bot.media import integrity
 from bot.media.headers import Format, Header, read_header
 
@@ -48,6 +50,8 @@ _DAMAGED: Final = (
     struct.error,
     zlib.error,
 )
+
+_OUT_OF_MEMORY: Final = "out of memory"  # how Pillow's own errors begin
 
 Source = bytes | Path
 
@@ -135,7 +139,9 @@ def is_whole(content: bytes) -> bool:
                 return len(content) >= int.from_bytes(content[4:8], "little") + 8  # RFC 9649, section 2.4
             case Format.GIF:
                 return content.rstrip(b"\0").endswith(b";")  # GIF89a, section 27
-    except _DAMAGED:  # an ImageError is a ValueError
+    except _DAMAGED as error:  # an ImageError is a ValueError
+        if (trouble := _trouble_of(error)) is not None:
+            raise trouble from error
         return False
     return True
 
@@ -266,10 +272,14 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
 def _decoding() -> Iterator[None]:
     try:
         yield
-    except ImageError:
+    except (ImageError, MachineTrouble):
         raise
     except _DAMAGED as error:
-        raise ImageError(_("The image is damaged or incomplete.")) from error
+        raise _trouble_of(error) or ImageError(_("The image is damaged or incomplete.")) from error
+
+
+def _trouble_of(error: Exception) -> MachineTrouble | None:
+    return machine.trouble_of(MemoryError(str(error)) if str(error).startswith(_OUT_OF_MEMORY) else error)
 
 
 def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Format]) -> Header:
@@ -291,6 +301,7 @@ def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image
     """Open the image with the decoder for its header, without decoding."""
     from PIL import Image
 
+    _load_decoders()
     Image.MAX_IMAGE_PIXELS = None  # no global limit: the header was checked against the caller's
     file.seek(0)
     with Image.open(file, formats=[header.format.value]) as image:
@@ -299,6 +310,15 @@ def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image
             yield image
         finally:
             image.close()  # frees the pixels now, and not when the next image is decoded already
+
+
+def _load_decoders() -> None:
+    """Import what Pillow would import when it needs it: there, a failure would count as one of the image, and some would be remembered.
+
+    Its own modules in C first, because its plugins go without one that cannot be loaded.
+    """
+    with machine.trouble_raised():
+        pass
 
 
 def _bare(image: Image.Image) -> Image.Image:
@@ -323,7 +343,9 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
         converted = ImageCms.profileToProfile(image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        if (trouble := _trouble_of(error)) is not None:
+            raise trouble from error
         return image
     if converted is None:
         return image

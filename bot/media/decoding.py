@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from bot.core.running.budget import ByteBudget
 from bot.core.running.executors import BoundedExecutor
 from bot.media import codec
 from bot.media.cleaning import clean_in_process
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 class DecodingPool:
-    """An async context manager. An image that takes more than the whole budget is decoded alone."""
+    """An async context manager. An image that takes more than the whole budget is decoded alone. Everything raises `MachineTrouble`."""
 
     def __init__(self, name: str = "decoding", *, budget_bytes: int = _BUDGET_BYTES) -> None:
-        self._budget = _ByteBudget(budget_bytes)
+        self._budget = ByteBudget(budget_bytes)
         self._threads = BoundedExecutor(name, per_key=_PER_MEMBER, total=_TOTAL)
 
     async def __aenter__(self) -> Self:
@@ -67,29 +67,6 @@ class DecodingPool:
         pixels = await self._threads.call(partial(codec.decoded_pixels, max_pixels=max_pixels), source)
         async with self._budget.taken(pixels * _PIXEL_BYTES):
             yield pixels
-
-
-class _ByteBudget:
-    """Bytes, which are given in the order of the requests."""
-
-    def __init__(self, size: int) -> None:
-        self._size = self._free = size
-        self._turn = asyncio.Lock()
-        self._returned = asyncio.Event()
-
-    @contextlib.asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[None]:
-        size = min(size, self._size)
-        async with self._turn:
-            while self._free < size:
-                self._returned.clear()
-                await self._returned.wait()
-            self._free -= size
-        try:
-            yield
-        finally:
-            self._free += size
-            self._returned.set()
 
 
 def _without_decoding(verified: Callable[[Path], ImageInfo], path: Path) -> ImageInfo | None:

@@ -18,11 +18,12 @@ from yarl import URL
 
 from bot import USER_AGENT
 from bot.core import private_files
-from bot.core.errors import ImageError, ProviderBusy
+from bot.core.errors import ImageError, MachineTrouble, ProviderBusy
 from bot.core.i18n import _
 from bot.core.numbers import number
 from bot.core.proxies import NO_PROXIES, ProxyRules
 from bot.core.retry_after import read_retry_after
+from bot.core.running import machine
 from bot.media.addresses import AddressRules, CheckingResolver, NotPublicError, shown
 from bot.media.encodings import BodyDecoder, decoder_of
 
@@ -63,7 +64,8 @@ class Credential:
 class Fetcher:
     """Downloads within `rules`, at most `concurrency` at a time. An async context manager with its own sessions.
 
-    Raises `ImageError` (not allowed, `TooManyBytes`), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (network error, busy host).
+    Raises `ImageError` (not allowed, `TooManyBytes`), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (network error, busy host), and
+    `MachineTrouble` if this machine cannot connect or store it.
     """
 
     def __init__(
@@ -98,11 +100,12 @@ class Fetcher:
     async def fetch_to_file(self, url: str, *, max_bytes: int, folder: Path) -> Path:
         """Download to a new file in `folder`, which the caller removes. On an error, no file is left."""
         async with self._turn:
-            path = await asyncio.to_thread(_new_file, folder)
+            path = await machine.in_thread(_new_file, folder)
             try:
-                await self._fetch(url, max_bytes, lambda part: asyncio.to_thread(_append, path, part))
+                await self._fetch(url, max_bytes, lambda part: machine.in_thread(_append, path, part))
             except BaseException:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
                 raise
             return path
 
@@ -125,11 +128,13 @@ class Fetcher:
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPublicError):
                 raise ImageError(_("Images can't be loaded from {host}.").format(host=error.host[:100])) from None
-            raise _unreachable(url) from error
+            raise machine.trouble_of(error) or _unreachable(url) from error
         except aiohttp.InvalidURL:
             raise ImageError(_("The image's link isn't a web address.")) from None
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unreachable(url) from error
+        except MachineTrouble:
+            raise
+        except (aiohttp.ClientError, OSError, MemoryError) as error:
+            raise machine.trouble_of(error) or _unreachable(url) from error
 
     async def _open(self, url: str) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Follow redirects, checking each, and yield the final response."""
@@ -217,7 +222,7 @@ async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -
         total += len(piece)
         if total > max_bytes:
             raise too_large
-        for part in [piece] if decoder is None else await asyncio.to_thread(_decoded, decoder, piece, max_bytes - written):
+        for part in [piece] if decoder is None else await machine.in_thread(_decoded, decoder, piece, max_bytes - written):
             written += len(part)
             if written > max_bytes:
                 raise too_large
@@ -255,6 +260,7 @@ def _new_file(folder: Path) -> Path:
 
 
 def _append(path: Path, part: bytearray) -> None:
+    machine.check_space(path, len(part))
     with path.open("r+b") as file:  # does not create the file: it may have been removed after a cancellation
         file.seek(0, os.SEEK_END)
         file.write(part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import aiohttp
 
 from bot.core.lean_json import LeanJson
 from bot.core.retry_after import read_wait
+from bot.core.running import machine
 from bot.providers.sse import Decoder, ServerEvent
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer without an image
@@ -55,7 +55,7 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int, *, lean: boo
         body, content = await _read_events(response, limit), bytearray()
     else:
         content = await _read_bytes(response, limit, lean=lean)
-        body = await asyncio.to_thread(_load, content) if len(content) > _PARSED_OFF_LOOP else _load(content)
+        body = await machine.patiently(_load, content) if len(content) > _PARSED_OFF_LOOP else _load(content)
     text = "" if body is not None else content[:_PAGE_WORDS].decode("utf-8", "replace").strip()
     return ApiResponse(
         status=response.status,
@@ -148,7 +148,7 @@ async def _answer_in(event: ServerEvent) -> Any | None:
     if event.data == "[DONE]":
         return None
     data = event.data.encode()
-    body = await asyncio.to_thread(_load, data) if len(data) > _PARSED_OFF_LOOP else _load(data)
+    body = await machine.patiently(_load, data) if len(data) > _PARSED_OFF_LOOP else _load(data)
     if not isinstance(body, Mapping):
         return None
     kind = str(body.get("type") or event.type)

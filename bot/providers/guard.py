@@ -16,6 +16,7 @@ from aiolimiter import AsyncLimiter
 from bot.core.clock import Clock
 from bot.core.errors import (
     AnswerLost,
+    MachineTrouble,
     ModelLocked,
     ProviderAccount,
     ProviderBusy,
@@ -110,7 +111,7 @@ class ProviderGuard:
         await self._limiter.acquire()
 
     async def submit(self, submission: Submission) -> Accepted | CompletedImage:
-        """Call the provider's `submit` and update the circuit breaker by its result. Raises the provider's errors."""
+        """Call the provider's `submit` and update the circuit breaker by its result. Raises the provider's errors, and `MachineTrouble`."""
         recoveries = self._recoveries
         try:
             answer = await self.provider.submit(submission)
@@ -194,7 +195,7 @@ class ProviderGuard:
     async def _is_available(self) -> bool:
         try:
             await self.provider.ping()
-        except ProviderError:
+        except (ProviderError, MachineTrouble):
             return False
         return True
 

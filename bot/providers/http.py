@@ -21,6 +21,7 @@ from bot import USER_AGENT
 from bot.core.errors import AnswerLost, AnswerTooLarge, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.i18n import N_, _
 from bot.core.retry_after import server_time
+from bot.core.running import machine
 from bot.domain.failures import LOST, UNAVAILABLE
 from bot.providers.answers import ANSWER_LIMIT, ApiResponse, ResponseTooLarge, read_answer
 from bot.providers.explanations import BUSY, OPERATORS, UNREADABLE, detail_of, explain, explain_failure
@@ -46,7 +47,7 @@ _SHORTEST_PROMPT: Final = 4  # a shorter one may be a part of any word
 _NO_STREAM: Final = N_("The image service's event stream was interrupted. Easel will reconnect.")
 
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)  # nothing reached the API
-_CUT: Final = (aiohttp.ClientError, TimeoutError, OSError)
+_CUT: Final = (aiohttp.ClientError, TimeoutError, OSError, MemoryError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,10 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class Api:
-    """An HTTP client for one base URL. Redirects are not followed, so that the key is sent to no other host."""
+    """An HTTP client for one base URL. Redirects are not followed, so that the key is sent to no other host.
+
+    Every call raises `MachineTrouble` if this machine is too short of something to make it; a paid one then was certainly not sent.
+    """
 
     def __init__(
         self,
@@ -117,7 +121,7 @@ class Api:
             async with asyncio.timeout(_PROBE_TIMEOUT_S), self._call("GET", path, timeout_s=_PROBE_TIMEOUT_S, params=query) as response:
                 status = response.status
         except _CUT as error:
-            raise ProviderBusy(_(BUSY)) from error
+            raise machine.trouble_of(error) or ProviderBusy(_(BUSY)) from error
         if status >= _BAD_GATEWAY:
             raise ProviderBusy(_(BUSY))
 
@@ -151,7 +155,8 @@ class Api:
         except ResponseTooLarge as error:
             raise self._failed(call, AnswerTooLarge(_(LOST), detail="the answer is too large")) from error
         except _CUT as error:
-            raise self._failed(call, _of_connection(error)) from error
+            unsent = machine.trouble_of(error) if isinstance(error, _NOT_SENT) else None
+            raise unsent or self._failed(call, _of_connection(error)) from error
         if 200 <= answer.status < 300 and isinstance(answer.body, Mapping) and not self.has_error(answer.body):
             return answer.body
         raise self._failed(call, self.explain(answer, prompt=prompt), answer)
@@ -166,7 +171,7 @@ class Api:
         try:
             response = await self._session.get(self._url(path), headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy)
         except _CUT as error:
-            raise self._failed(call, ProviderBusy(_(_NO_STREAM), detail=_reason(error))) from error
+            raise machine.trouble_of(error) or self._failed(call, ProviderBusy(_(_NO_STREAM), detail=_reason(error))) from error
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(response.close)
             if response.status != 200 or response.content_type != "text/event-stream":
@@ -204,7 +209,7 @@ class Api:
             async with self._call(method, path, timeout_s=30, total_s=30 + _MORE_S, params=query) as response:
                 answer = await self._read(response, limit, lean=True)
         except _CUT as error:
-            raise self._failed(call, ProviderBusy(_(BUSY), detail=_reason(error))) from error
+            raise machine.trouble_of(error) or self._failed(call, ProviderBusy(_(BUSY), detail=_reason(error))) from error
         if answer.status == 404:
             return None
         if answer.status < 300 and answer.body is not None and not _is_error(answer.body):
@@ -292,14 +297,14 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
         async for chunk in response.content.iter_any():
             yield chunk
     except _CUT as error:
-        raise ProviderBusy(_(_NO_STREAM), detail=_reason(error)) from error
+        raise machine.trouble_of(error) or ProviderBusy(_(_NO_STREAM), detail=_reason(error)) from error
     raise ProviderBusy(_(_NO_STREAM), detail="it ended")
 
 
 async def _dump(body: Mapping[str, Any]) -> bytes:
     if _weight(body.values()) < _WRITTEN_OFF_LOOP:
         return json.dumps(body).encode()
-    return await asyncio.to_thread(lambda: json.dumps(body).encode())
+    return await machine.in_thread(lambda: json.dumps(body).encode())
 
 
 def _weight(values: Iterable[object]) -> int:

@@ -15,6 +15,7 @@ import aiohttp
 
 from bot.core.config import Settings
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused, ProxyRefused
+from bot.core.running import machine
 from bot.domain.moderation.scores import Scores
 from bot.providers.answers import ApiResponse, error_text
 from bot.providers.http import Api
@@ -60,7 +61,7 @@ class Moderations:
 
     async def check_image(self, content: bytes, content_type: str) -> Scores:
         """The scores of an image; `content_type` such as "image/png". Raises as `check_text` does."""
-        encoded = await asyncio.to_thread(base64.b64encode, content)
+        encoded = await machine.in_thread(base64.b64encode, content)
         return await self._ask([{"type": "image_url", "image_url": {"url": f"data:{content_type};base64,{encoded.decode()}"}}])
 
     async def _ask(self, given: str | list[Any]) -> Scores:

@@ -7,7 +7,6 @@ Source: https://platform.openai.com/docs/api-reference/images, and this project'
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -21,6 +20,7 @@ import aiohttp
 
 from bot.core.errors import ProviderBusy, ProviderRefused
 from bot.core.i18n import N_, _
+from bot.core.running import machine
 from bot.core.settings.endpoints import EditEncoding
 from bot.domain.catalog.models import Slots
 from bot.media.headers import Format, read_header
@@ -106,7 +106,7 @@ class OpenAi(Provider):
         return {**self._params, **submission.params, **seed, "model": submission.model, "prompt": submission.prompt, "n": 1}
 
     async def _edit(self, submission: Submission) -> dict[str, Any] | aiohttp.FormData:
-        images = await asyncio.to_thread(lambda: [_read_reference(each) for each in submission.references])
+        images = await machine.in_thread(lambda: [_read_reference(each) for each in submission.references])
         values = self._values(submission)
         if self._encoding in {EditEncoding.MULTIPART, EditEncoding.MULTIPART_LIST}:
             is_list = len(images) > 1 or self._encoding is EditEncoding.MULTIPART_LIST

@@ -6,7 +6,6 @@ raises `ProviderBusy`, because then the whole request would be sent, and paid, a
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
@@ -17,8 +16,9 @@ from urllib.parse import unquote, urljoin
 
 import structlog
 
-from bot.core.errors import AnswerTooLarge, ImageError, ProviderBusy, ProviderRefused, ResultTooLarge
+from bot.core.errors import AnswerTooLarge, ImageError, MachineTrouble, ProviderBusy, ProviderRefused, ResultTooLarge
 from bot.core.i18n import _
+from bot.core.running import machine
 from bot.media import codec
 from bot.providers.provider import CompletedImage
 
@@ -35,7 +35,7 @@ async def decode(text: str, *, max_bytes: int) -> bytes:
 
     Raises `ResultTooLarge`, and `ProviderRefused` if it is invalid or empty.
     """
-    return await asyncio.to_thread(_decoded, text, max_bytes)
+    return await machine.patiently(_decoded, text, max_bytes)
 
 
 def is_inline(url: str) -> bool:
@@ -71,9 +71,10 @@ async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedI
     if fetch is not None:
         try:
             content = await fetch(url)
-        except (ProviderBusy, ImageError):
+            is_whole = await machine.in_thread(codec.is_whole, content)
+        except (ProviderBusy, ImageError, MachineTrouble):
             return CompletedImage(url=url)
-        if await asyncio.to_thread(codec.is_whole, content):
+        if is_whole:
             return CompletedImage(content=content)
     return CompletedImage(url=url)
 

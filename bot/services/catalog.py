@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ProviderBusy, ProviderError
+from bot.core.errors import MachineTrouble, ProviderBusy, ProviderError
 from bot.core.running.executors import BoundedExecutor
 from bot.core.running.supervision import Loop, Loops, pause
 from bot.domain.catalog.costs import needs_estimate, with_estimate
@@ -129,7 +129,7 @@ class Models:
             pause_s = self._refresh_s
             try:
                 await self.refresh(name)
-            except ProviderError as error:
+            except (ProviderError, MachineTrouble) as error:
                 log.warning("models not refreshed", provider=name, reason=error.sentence)
                 pause_s = self._retry_s
             await pause(pause_s)
@@ -149,7 +149,7 @@ async def with_estimates(provider: Provider, raw: Raw) -> Raw:
         try:
             async with turn:
                 usd = await provider.estimate(str(model.get("id")), {}, prompt_bytes=_USUAL_PROMPT_BYTES)
-        except ProviderError:
+        except (ProviderError, MachineTrouble):
             return model
         return model if usd is None else with_estimate(model, usd)
 

@@ -11,8 +11,9 @@ import structlog
 
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, ProviderError, RouteClosed
+from bot.core.errors import DeliveryError, MachineTrouble, ProviderError, RouteClosed
 from bot.core.metrics import OUTBOX
+from bot.core.running import machine
 from bot.core.running.loops import Batch, Timing, Worker
 from bot.core.running.supervision import Loops
 from bot.domain.job import Job
@@ -27,12 +28,13 @@ Handler = Callable[[OutboxItem, Job | None], Awaitable[bool | None]]
 """Handles one item; the job is None if the item has none or it is unknown by now. Returns True if the handler removed the item itself.
 
 It may be repeated: if `attempts` is not 0, check first what an earlier attempt did. Raises `RouteClosed` if the item can never be done,
-another `DeliveryError` or a `ProviderError` to be retried.
+another `DeliveryError` or a `ProviderError` to be retried, and a shortage of this machine to be retried without counting.
 """
 
 
 Claimed = tuple[OutboxItem, Job | None]
 
+_MACHINE_DOUBLINGS = 4  # of the pause after a shortage of this machine, which does not grow: about 8 s
 _AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERATORS: 2}  # more results were not delivered faster
 
 
@@ -44,7 +46,7 @@ class RetryPolicy:
     longest_s: Callable[[Timing], float] = attrgetter("stranded_s")  # the longest pause
     tries: int | None = None  # maximum number of attempts
     late_ms: int | None = None  # maximum time since it was due
-    lasts_ms: int | None = None  # maximum time since its job was ordered
+    lasts_ms: int | None = None  # maximum time since its job was ordered, or since a shortage of this machine
 
     def pause_s(self, failures: int, timing: Timing) -> float:
         """After the n-th failure (from 1)."""
@@ -55,7 +57,7 @@ class RetryPolicy:
         return (
             (self.tries is not None and item.attempts + 1 >= self.tries)
             or (self.late_ms is not None and now - item.due_at > self.late_ms)
-            or (self.lasts_ms is not None and job is not None and now - job.created_at > self.lasts_ms)
+            or (self.lasts_ms is not None and job is not None and now - max(job.created_at, item.trouble_at) > self.lasts_ms)
         )
 
 
@@ -107,11 +109,13 @@ class Outbox:
     async def _try(self, claimed: Claimed) -> None:
         item, job = claimed
         try:
-            with i18n.speaking(job.place.locale if job else None):
+            with machine.trouble_raised(), i18n.speaking(job.place.locale if job else None):
                 is_removed = await self._handlers[item.kind](item, job)
         except RouteClosed as error:
             log.info("outbox item failed permanently", item=item.id, kind=item.kind, reason=error.sentence)
             await self._end(item, "closed")
+        except MachineTrouble:
+            await self._postpone_for_machine(item)
         except (DeliveryError, ProviderError) as error:
             pause_s = getattr(error, "retry_after_s", None) or self._pause_ms(item) / 1000
             await self._failed(item, job, error.sentence, pause_s)
@@ -132,6 +136,12 @@ class Outbox:
             return
         log.warning("outbox item postponed", item=item.id, kind=item.kind, pause_s=round(pause_s, 1), reason=reason)
         await self._store.write(outbox.postpone, item, due_at=now + int(pause_s * 1000))
+        OUTBOX.labels(item.kind, "postponed").inc()
+
+    async def _postpone_for_machine(self, item: OutboxItem) -> None:
+        now, pause_s = self._clock(), self._timing.backoff_s(_MACHINE_DOUBLINGS)
+        log.info("outbox item waits for this machine", item=item.id, kind=item.kind, pause_s=round(pause_s, 1))
+        await self._store.write(outbox.postpone_for_machine, item, due_at=now + int(pause_s * 1000), now=now)
         OUTBOX.labels(item.kind, "postponed").inc()
 
     async def _end(self, item: OutboxItem, outcome: str, *, is_removed: bool = False) -> None:

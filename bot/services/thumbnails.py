@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from bot.core.errors import DeliveryError, ImageError, ProviderError
+from bot.core.errors import DeliveryError, ImageError, MachineTrouble, ProviderError
 from bot.domain.job import Job, JobState, Reference, Thumbnails
 from bot.media import codec
 from bot.media.decoding import DecodingPool
@@ -79,7 +79,7 @@ class ThumbnailCache:
         try:
             async with slots:
                 return await self.shown.posted_images(job)
-        except DeliveryError as error:
+        except (DeliveryError, MachineTrouble) as error:
             log.info("message for thumbnails not found", job=job.id, reason=error.sentence)
             return {}
 
@@ -87,11 +87,11 @@ class ThumbnailCache:
         try:
             if posted is not None and posted.small_url is not None:
                 return await self._resized(posted.small_url)
-        except (ImageError, ProviderError) as error:
+        except (ImageError, ProviderError, MachineTrouble) as error:
             log.info("thumbnail refused by the media proxy", job=job.id, n=n, reason=error.sentence)
         try:
             return await self.results.thumbnail(job, n, attachment_url=posted.url if posted else None)
-        except (ImageError, ProviderError) as error:
+        except (ImageError, ProviderError, MachineTrouble) as error:
             log.info("thumbnail not available", job=job.id, n=n, reason=error.sentence)
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, false, func, insert, or_, select, update
 
 from bot.domain.job import Job, JobState
-from bot.domain.outbox import POOL_OF, ItemKind, OutboxItem
+from bot.domain.outbox import POOL_OF, TROUBLE_AT, ItemKind, OutboxItem
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared
 from bot.store.rows import jobs_by_id
@@ -81,6 +81,16 @@ def claim(
 def postpone(conn: Connection, item: OutboxItem, *, due_at: int) -> None:
     """Make an item due at `due_at` (Unix ms)."""
     _POSTPONE.run(conn, {"item_id": item.id, "due": due_at})
+    announce(conn, Topic(POOL_OF[item.kind]))
+
+
+def postpone_for_machine(conn: Connection, item: OutboxItem, *, due_at: int, now: int) -> None:
+    """As `postpone`, after an attempt that this machine was too short of something for: it does not count. `item`: as before it.
+
+    A first attempt counts all the same, so that the next one searches for what it may have sent.
+    """
+    data = {**item.data, TROUBLE_AT: now}
+    conn.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=due_at, attempts=max(1, item.attempts), data=data))
     announce(conn, Topic(POOL_OF[item.kind]))
 
 

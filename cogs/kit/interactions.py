@@ -13,6 +13,7 @@ from bot.core import i18n
 from bot.core.errors import EaselError
 from bot.core.i18n import _
 from bot.core.log import fault_id
+from bot.core.running import machine
 from bot.domain.order import Attachment, Receipt
 from cogs.kit import answers, job_texts
 from cogs.kit.job_buttons import waiting_view
@@ -97,8 +98,9 @@ async def handle_error(interaction: Interaction, error: BaseException) -> None:
 
 def _sentence(error: BaseException) -> str | None:
     """The sentence of an expected error; None for an unexpected one."""
-    if isinstance(error, EaselError):
-        return error.sentence
+    expected = error if isinstance(error, EaselError) else machine.trouble_of(error)
+    if expected is not None:
+        return expected.sentence
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
         return _("This command was just updated. Try again in a minute.")
     if isinstance(error, app_commands.MissingPermissions | app_commands.CheckFailure):

@@ -11,6 +11,7 @@ import aiohttp
 import discord
 
 from bot.core.errors import RouteClosed, TooLarge, TryLater
+from bot.core.running import machine
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -36,15 +37,15 @@ _REFUSED: Mapping[int, tuple[str, float]] = {
 
 @asynccontextmanager
 async def delivery_errors() -> AsyncIterator[None]:
-    """Raise Discord's errors as `RouteClosed`, `TooLarge` or `TryLater`."""
+    """Raise Discord's errors as `RouteClosed`, `TooLarge` or `TryLater`, and a shortage of this machine as `MachineTrouble`."""
     try:
         yield
     except discord.RateLimited as error:
         raise TryLater("Discord's rate limit was reached.", retry_after_s=error.retry_after) from error
     except discord.HTTPException as error:
         raise _delivery_error(error) from error
-    except NO_ANSWER as error:
-        raise TryLater(f"Discord did not answer ({type(error).__name__}).") from error
+    except (*NO_ANSWER, MemoryError) as error:
+        raise machine.trouble_of(error) or TryLater(f"Discord did not answer ({type(error).__name__}).") from error
 
 
 async def send_reply(channel: Messageable, message_id: int | None, send: Send) -> discord.Message:

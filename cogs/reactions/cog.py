@@ -13,6 +13,7 @@ from bot.core import i18n
 from bot.core.errors import EaselError, NotAllowed
 from bot.core.i18n import _
 from bot.core.log import fault_id
+from bot.core.running import machine
 from bot.domain.gestures import MARK_FAILED, MARK_WAITING, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, normalized_emoji
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import SHOWING
@@ -113,9 +114,10 @@ class ReactionsCog(commands.Cog):
     async def _run(self, target: discord.PartialMessage, request: Request, reaction: Reaction, meaning: EmojiMeaning) -> Failed | None:
         """Act on a reaction. Errors become a sentence for the member; an unexpected one is logged with a fault id."""
         try:
-            context = await self._context(target, request, reaction, meaning)
-            if context is not None:
-                await self._act(target, context)
+            with machine.trouble_raised():
+                context = await self._context(target, request, reaction, meaning)
+                if context is not None:
+                    await self._act(target, context)
         except EaselError as error:
             return Failed(sentence=error.sentence)
         except discord.NotFound:

@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 from bot.core.errors import Overloaded
 from bot.core.i18n import _
 from bot.core.metrics import EXECUTOR_WAITING
+from bot.core.running import machine
 from bot.core.running.loops import KeyedLocks
 
 T = TypeVar("T")
@@ -59,11 +60,12 @@ class BoundedExecutor:
                 del self._waiting[key]
 
     async def call(self, work: Callable[..., T], *args: object) -> T:
-        """The result of `work(*args)` in a thread, in the language of the caller."""
-        future = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *args)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            future.cancel()
-            await asyncio.wait([future])  # a thread cannot be interrupted, and the next work of the key must not run beside it
-            raise
+        """The result of `work(*args)` in a thread, in the language of the caller. Raises a shortage of this machine as `MachineTrouble`."""
+        with machine.trouble_raised():
+            future = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *args)
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                future.cancel()
+                await asyncio.wait([future])  # a thread cannot be interrupted, and the next work of the key must not run beside it
+                raise

@@ -9,7 +9,7 @@ from decimal import Decimal
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ProviderError
+from bot.core.errors import MachineTrouble, ProviderError
 from bot.core.metrics import BILLED_USD, COUNTED_USD
 from bot.core.running.supervision import apart, pause
 from bot.domain.catalog.costs import microcredits
@@ -49,7 +49,7 @@ class Bill:
     async def _try_to_read(self, name: str) -> None:
         try:
             await self.read(name)
-        except ProviderError as error:
+        except (ProviderError, MachineTrouble) as error:
             log.warning("charges not read", provider=name, reason=error.sentence)
 
     async def read(self, name: str) -> None:

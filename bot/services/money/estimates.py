@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ProviderError
+from bot.core.errors import MachineTrouble, ProviderError
 from bot.domain.catalog.costs import is_certain
 from bot.domain.catalog.models import ModelInfo
 from bot.providers.provider import Provider
@@ -56,7 +56,7 @@ class Estimates:
         try:
             async with asyncio.timeout(_TIMEOUT_S), self._turn:
                 dollars = await self.providers[model.provider].estimate(model.api_id, params, prompt_bytes=prompt_bytes)
-        except (ProviderError, TimeoutError) as error:
+        except (ProviderError, MachineTrouble, TimeoutError) as error:
             log.warning("no estimate", provider=model.provider, model=model.api_id, reason=str(error))
             dollars = None
         self._known[key] = (self.clock() + _KEPT_MS, dollars)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from bot.core.errors import ProviderAccount, ProviderError, ProviderRefused
+from bot.core.running import machine
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import KnownBad
 from bot.domain.moderation.scores import Classification, Scores, classify, classify_when_down
@@ -51,7 +51,7 @@ class Classifier:
             return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
-        content = await asyncio.to_thread(path.read_bytes)
+        content = await machine.in_thread(path.read_bytes)
         try:
             return self._classified(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy)
         except ProviderError as error:

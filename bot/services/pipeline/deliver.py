@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ProviderError, RouteClosed, TryLater
+from bot.core.errors import MachineTrouble, ProviderError, RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.metrics import CREDITS, IMAGES, ORDER_SECONDS
@@ -48,14 +48,14 @@ class Deliver:
     timing: Timing
     clock: Clock
 
-    async def handle(self, _item: OutboxItem, job: Job | None) -> bool:
+    async def handle(self, item: OutboxItem, job: Job | None) -> bool:
         """Show the job. True if that was recorded, which also removes the item."""
         if job is None or job.state not in (JobState.DELIVERABLE, JobState.STRANDED):
             return False
         try:
-            async with self._ready(job) as (message, cause), self.locks.of(job.id):
+            async with self._ready(job, item.trouble_at) as (message, cause), self.locks.of(job.id):
                 return await self._record(message, cause, await self.routes.show(message))
-        except ProviderError:
+        except (ProviderError, MachineTrouble):
             self.progress.follow(job.id)
             raise
         except RouteClosed as error:
@@ -102,9 +102,9 @@ class Deliver:
         await self.store.write(messages.ask_to_remove, posted.channel_id, posted.message_id, self.clock())
 
     @asynccontextmanager
-    async def _ready(self, job: Job) -> AsyncIterator[tuple[ResultMessage, Cause | None]]:
+    async def _ready(self, job: Job, trouble_at: int) -> AsyncIterator[tuple[ResultMessage, Cause | None]]:
         """The job's message, and why moderators must review it. The image files exist until the context exits."""
-        async with self.results.fetched(job) as fetched:
+        async with self.results.fetched(job, trouble_at=trouble_at) as fetched:
             screened = await self.screening.results(job, fetched)
             if screened.flagged or len(screened.images) < len(usable(job)):  # which was recorded
                 recorded = await self.store.read(jobs.get, job.id)

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderFailed, ProviderRefused, ReferenceUnread
+from bot.core.errors import (
+    AnswerLost,
+    DatabaseAway,
+    EaselError,
+    MachineTrouble,
+    ProviderAccount,
+    ProviderBusy,
+    ProviderError,
+    ProviderFailed,
+    ProviderRefused,
+    ReferenceUnread,
+)
 from bot.core.i18n import N_, _
+from bot.core.running import machine
 from bot.core.running.loops import Batch, Claim, Timing, Worker
+from bot.core.running.machine import Disk
 from bot.core.running.supervision import Loop, Loops, apart, pause
 from bot.core.settings.field_types import UncertainCalls
 from bot.domain.failures import LOST, failed, failure_of
@@ -38,13 +53,16 @@ T = TypeVar("T")
 
 _IDLE_S = 5.0  # how often an idle bot checks for generations whose pause is over
 _REMOVED_EVERY_S = 3600.0  # settings change only with a restart, so once would do
+_MACHINE_DOUBLINGS = 4  # of the pause after a shortage of this machine, which does not grow: about 8 s
 _CHECKS_AT_A_TIME = 8
 _LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a request whose response was lost: it may be paid for twice
 _CANCELLED_MS = 30_000  # after this time a cancelled submission whose answer is not known ends
 _PROVIDER_REMOVED = N_("The image service for this model is no longer available.")
+_DO_AT_STOP = "Free disk space. Unless the log says that it was settled, the next start creates it again or refunds it (UNCERTAIN_CALLS)."
 _CLOSED = N_("The image service takes no new images for now. Try again later.")
+_STORED_S = 2.0  # a finished image that takes longer to be stored keeps others from being sent
 _LIMITED = N_("The image service has reached its limit and takes no new images for now. Try again later.")
 
 
@@ -73,6 +91,7 @@ class Dispatch:
         orders: Orders,
         screening: Screening,
         packing: Packing,
+        disk: Disk,
         policy: DispatchPolicy,
         timing: Timing,
         clock: Clock,
@@ -83,11 +102,13 @@ class Dispatch:
         self._orders = orders
         self._screening = screening
         self._packing = packing
+        self._disk = disk
         self._policy = policy
         self._timing = timing
         self._clock = clock
         self._last_failures = LastFailures(store=store, clock=clock)
         self._failures: Counter[tuple[str, int]] = Counter()
+        self._unstored: dict[tuple[str, int], float] = {}  # since when (monotonic) a finished image waits to be stored
         self._sending = Worker(
             "dispatch",
             size=policy.caps.total,
@@ -130,6 +151,8 @@ class Dispatch:
     # --- claims --------------------------------------------------------------------------------------------------
 
     async def _claim_waiting(self, free: int, _active: frozenset[Hashable]) -> Batch[ToSubmit]:
+        if not await self._can_store():
+            return Batch(work=(), pause_s=min(_STORED_S, self._timing.retry_max_s))
         now = self._clock()
         away = [guard.name for guard in self._guards.values() if guard.away_since is not None]
         if away:
@@ -146,6 +169,11 @@ class Dispatch:
         for each in claimed:
             await self._guard(each.generation).take_turn()  # does not wait: only this claim takes turns
         return Batch(work=claimed, pause_s=self._pause_s())
+
+    async def _can_store(self) -> bool:
+        """Whether what is made can be stored: the disk has space, and no finished image has been waiting for that."""
+        is_stuck = any(time.monotonic() - since > _STORED_S for since in self._unstored.values())
+        return await self._disk.has_space() and not is_stuck
 
     def _pause_s(self) -> float:
         """Seconds until the next check: a generation's pause may end, or a guard may allow the next request."""
@@ -190,12 +218,12 @@ class Dispatch:
         except AnswerLost as error:
             await self._last_failures.keep(generation.provider, error)
             await self._handle_lost(generation, error.sentence)
+        except MachineTrouble:  # it was not sent, so its time does not count
+            await self._put_back(generation, self._clock() + int(1000 * self._timing.backoff_s(_MACHINE_DOUBLINGS)))
         else:
             self._failures.pop(_key(generation), None)
             if not isinstance(answer, Accepted):
-                await self._orders.settle(
-                    generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content, result_url=answer.url)
-                )
+                await self._keep(generation, answer)
             elif not await self._record_id(generation, answer.provider_id):
                 await self._handle_lost(generation)  # an identical one has claimed this id during its lookup; ours has another id
             await self._last_failures.works(generation.provider)
@@ -206,28 +234,57 @@ class Dispatch:
         packed = await self._packed(claimed)
         attempt = self._failures[_key(generation)] + generation.uncertain + 1
         with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n, attempt=attempt):
-            try:
-                async with asyncio.timeout(self._longest_s(generation)):
-                    return await self._unless_cancelled(generation, self._guard(generation).submit(packed))
-            except TimeoutError as error:
-                raise AnswerLost(_(LOST), detail="no answer in the longest time of a generation") from error
+            return await self._unless_given_up(generation, self._guard(generation).submit(packed))
+
+    async def _keep(self, generation: Generation, answer: CompletedImage) -> None:
+        """Store an image that came in an answer, and exists nowhere else: it is tried until it is written."""
+        outcome = Outcome(state=GenerationState.SUCCEEDED, content=answer.content, result_url=answer.url)
+        key, tries = _key(generation), 0
+        self._unstored[key] = time.monotonic()
+        try:
+            while True:
+                try:
+                    await self._orders.settle(generation, outcome)
+                    break
+                except Exception as error:
+                    if machine.trouble_of(error) is None and not isinstance(error, DatabaseAway):
+                        raise
+                    tries += 1
+                await asyncio.sleep(self._timing.backoff_s(tries))
+        except asyncio.CancelledError:
+            log.critical("finished image could not be stored before the stop", job=key[0], n=key[1], do=_DO_AT_STOP)
+            raise
+        finally:
+            del self._unstored[key]
 
     def _longest_s(self, generation: Generation) -> float:
         """How long a call may take: as long as a generation, less what it waited for the image API before."""
         longest, waited = self._policy.give_up_ms, self._clock() - generation.created_at
         return (longest if waited > longest else min(longest, 2 * longest - waited)) / 1000
 
-    async def _unless_cancelled(self, generation: Generation, call: Coroutine[Any, Any, T]) -> T:
-        """The call's result. A while after its member cancelled, the call is given up: its answer is lost."""
+    async def _unless_given_up(self, generation: Generation, call: Coroutine[Any, Any, T]) -> T:
+        """The call's result, however late the store answers. If the call is given up before it has one, its answer is lost."""
         task = asyncio.create_task(call, name=f"submission {_key(generation)}")
+        giving_up = asyncio.create_task(self._reason_to_give_up(generation), name=f"patience {_key(generation)}")
         try:
-            while not (await asyncio.wait({task}, timeout=self._timing.poll_max_s))[0]:
-                if await self._is_cancelled(generation):
-                    raise AnswerLost(_(LOST), detail="no answer for a while after the member cancelled")
-            return task.result()
+            await asyncio.wait({task, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise AnswerLost(_(LOST), detail=giving_up.result())
         finally:
             task.cancel()
-            await asyncio.wait({task})
+            giving_up.cancel()
+            await asyncio.wait({task, giving_up})
+
+    async def _reason_to_give_up(self, generation: Generation) -> str:
+        """Wait until a call has taken longer than a generation may, or its member cancelled a while ago."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._longest_s(generation)):
+                while True:
+                    await asyncio.sleep(self._timing.poll_max_s)
+                    if await self._is_cancelled(generation):
+                        return "no answer for a while after the member cancelled"
+        return "no answer in the longest time of a generation"
 
     async def _is_cancelled(self, generation: Generation) -> bool:
         """Whether the member cancelled it a while ago. The generation itself may be of a time before."""
@@ -238,7 +295,8 @@ class Dispatch:
     async def _packed(self, claimed: ToSubmit) -> Submission:
         if not claimed.has_references:
             return submission.label(claimed.generation)
-        return await self._packing.pack(claimed.generation, self._guard(claimed.generation).provider)
+        with machine.trouble_raised():
+            return await self._packing.pack(claimed.generation, self._guard(claimed.generation).provider)
 
     async def _record_id(self, generation: Generation, provider_id: str) -> bool:
         watch = self._watches[generation.provider]
@@ -315,8 +373,8 @@ class Dispatch:
         try:
             with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n):
                 reports = await provider.find(submission.label(generation), since=generation.submitted_at or generation.created_at)
-        except ProviderError as error:
-            if not await self._end_overdue(generation):
+        except (ProviderError, MachineTrouble) as error:
+            if isinstance(error, MachineTrouble) or not await self._end_overdue(generation):
                 await self._postpone_lookup(generation, generation.lookups, self._pause_ms(generation, error))
             return
         reports = await self._unclaimed(provider.name, reports)
@@ -366,7 +424,7 @@ class Dispatch:
     async def _put_back(self, generation: Generation, not_before: int) -> None:
         await self._store.write(steps.put_back, generation.job_id, generation.n, not_before=not_before, now=self._clock())
 
-    def _pause_ms(self, generation: Generation, error: ProviderError) -> int:
+    def _pause_ms(self, generation: Generation, error: EaselError) -> int:
         """The pause that the image API asks for; a growing one if it names none, or 0."""
         retry_after_s = getattr(error, "retry_after_s", None)
         self._failures[_key(generation)] += 1

@@ -20,6 +20,7 @@ from bot.core.errors import BadReference, ImageError, InvalidRequest, NotAnImage
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
+from bot.core.running.machine import Disk
 from bot.domain import permissions
 from bot.domain.admission import Admission, Facts
 from bot.domain.catalog.ideas import Idea
@@ -45,7 +46,7 @@ Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that is ready t
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """Every method raises a `Refusal` if the order cannot be taken."""
+    """Every method raises a `Refusal` if the order cannot be taken, and `MachineTrouble` while the disk has no space for it."""
 
     store: Store
     models: Models
@@ -56,10 +57,12 @@ class Intake:
     fetcher: Fetcher
     decoding: DecodingPool  # of references
     limits: OperatorLimits
+    disk: Disk
     clock: Clock
 
     async def prepare(self, order: Order) -> Prepared:
         """Prepare a job for an order."""
+        await self.disk.check()
         order = self._with_preferences(order)
         model = self.models.catalog.get(order.model or self.limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
@@ -86,6 +89,7 @@ class Intake:
     async def prepare_again(self, old: Job, request: Request, *, is_readable: bool, reaction: str | None = None) -> Prepared:
         """Prepare a job that repeats `old` for the request's actor, with new seeds."""
         permissions.check(request, Action.AGAIN, permissions.image_of(old, is_readable=is_readable))
+        await self.disk.check()
         model, count = self.models.catalog.get(old.model), len(old.generations)
         order = Order(
             request=request,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,12 @@ from typing import Protocol
 
 import structlog
 
-from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, EaselError, ImageError, ProviderBusy, ProviderError
 from bot.core.i18n import _
+from bot.core.running import machine
 from bot.core.running.loops import KeyedLocks
-from bot.domain.job import Generation, Job, JobState, new_job_id
+from bot.domain.job import Generation, Job, JobState
 from bot.media import codec
 from bot.media.addresses import HostNotListed
 from bot.media.decoding import DecodingPool
@@ -25,6 +24,8 @@ from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
 from bot.providers.factory import UNKNOWN_API
 from bot.providers.provider import Provider
 from bot.providers.response_images import decode, is_inline
+from bot.services.pipeline import spool
+from bot.services.pipeline.spool import Spool
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
 
@@ -66,7 +67,7 @@ class ShownResults(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Fetches and inspects images. The files exist until the context exits."""
+    """Fetches and inspects images. The files exist until the context exits. Everything raises `MachineTrouble`."""
 
     store: Store
     providers: Mapping[str, Provider]
@@ -75,23 +76,24 @@ class Results:
     decoding: DecodingPool
     shown: ShownResults
     locks: KeyedLocks
-    spool: Path
+    spool: Spool
     max_bytes: int
     max_pixels: int
     clock: Clock
     _slots: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
-    async def fetched(self, job: Job) -> AsyncIterator[tuple[ResultImage, ...]]:
+    async def fetched(self, job: Job, *, trouble_at: int = 0) -> AsyncIterator[tuple[ResultImage, ...]]:
         """The usable images for the first delivery; unusable ones are recorded and refunded.
 
-        Raises `ProviderError` if fetching an image must be retried later.
+        `trouble_at`: when (Unix ms) this machine was last too short of something to fetch them. Raises `ProviderError` if fetching an
+        image must be retried later.
         """
         async with self._folder(job) as folder:
             found = []
             for generation in usable(job):
                 try:
-                    found.append(await self._original(job, generation, folder))
+                    found.append(await self._original(job, generation, folder, trouble_at))
                 except ImageError as error:
                     log.warning("unusable result", job=job.id, n=generation.n, reason=error.sentence)
                     await self.store.write(steps.spoil, job.id, generation.n, error.sentence, self.clock())
@@ -129,7 +131,7 @@ class Results:
             return image, None
         fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
         path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
-        await asyncio.to_thread(private_files.write_file, path, fit.content)
+        await machine.in_thread(spool.write, path, fit.content)
         filename = f"{image.filename.rpartition('.')[0]}.{fit.extension}"
         return replace(image, path=path, filename=filename, width_px=fit.width, height_px=fit.height), fit.changed
 
@@ -143,7 +145,7 @@ class Results:
                 log.info("image not found at source", job=job.id, n=generation.n, source=source.__name__, reason=error.sentence)
         return None
 
-    async def _original(self, job: Job, generation: Generation, folder: Path) -> ResultImage:
+    async def _original(self, job: Job, generation: Generation, folder: Path, trouble_at: int) -> ResultImage:
         """The original from the image API. It was paid for, so any failure is retried for a day (`ProviderBusy`).
 
         Links and storage recover; for a host that is not listed or an image above RESULT_MAX_MB, the operator can change the setting.
@@ -158,7 +160,7 @@ class Results:
         except (ImageError, ProviderError) as error:
             if isinstance(error, ImageError) and not generation.result_url:
                 raise
-            age_ms = self.clock() - (generation.ended_at or job.created_at)
+            age_ms = self.clock() - max(generation.ended_at or job.created_at, trouble_at)
             if age_ms >= _FETCH_MS and not isinstance(error, HostNotListed):
                 raise ImageError(_("It couldn't be downloaded for a day.")) from error
             if (setting := _setting_for(error)) is not None:
@@ -172,7 +174,7 @@ class Results:
         if is_inline(url):
             kept = await decode(url, max_bytes=self.max_bytes)
         if kept is not None:
-            return await asyncio.to_thread(_written, folder / f"inline-{generation.n}", kept)
+            return await machine.in_thread(spool.write, folder / f"inline-{generation.n}", kept)
         fetcher = self.fetchers.get(generation.provider) or self.fetchers[UNKNOWN_API]
         try:
             return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
@@ -222,18 +224,9 @@ class Results:
 
     @asynccontextmanager
     async def _folder(self, job: Job) -> AsyncIterator[Path]:
-        """A folder of its own, which is made with its first file."""
-        folder = self.spool / f"{job.id}-{new_job_id()}"
-        try:
+        """A folder of its own, with space for all its images."""
+        async with self.spool.folder_for(job.id, size_bytes=len(usable(job)) * self.max_bytes) as folder:
             yield folder
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-def _written(path: Path, content: bytes) -> Path:
-    private_files.make_folder(path.parent)
-    private_files.write_file(path, content)
-    return path
 
 
 def _setting_for(error: EaselError) -> str | None:

@@ -9,7 +9,7 @@ import structlog
 
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import TryLater
+from bot.core.errors import MachineTrouble, TryLater
 from bot.core.i18n import _
 from bot.core.running.loops import Timing
 from bot.domain.catalog import image_properties
@@ -58,7 +58,11 @@ class Screening:
             self._put_off.pop(job_id, None)
             return
         policy = await self._policy(job)
-        finding = await self.classifier.prompt(policy, image_properties.drawable_text(job.prompt, job.params))
+        try:
+            finding = await self.classifier.prompt(policy, image_properties.drawable_text(job.prompt, job.params))
+        except MachineTrouble:
+            await self._postpone(job)
+            return
         is_late = self.clock() - job.created_at > give_up_ms
         if finding.hold and not is_late:
             await self._postpone(job)

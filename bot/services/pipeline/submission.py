@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from dataclasses import dataclass, replace
 
 from bot.core.clock import Clock
+from bot.core.running import machine
 from bot.core.settings.field_types import ReferenceMode
 from bot.domain.job import Generation, Reference
 from bot.media import codec
@@ -47,7 +47,7 @@ class Packing:
         content, content_type = reference.content, reference.content_type
         if limit_bytes is not None and len(content) > limit_bytes:
             content, content_type = await self.decoding.run(codec.shrink, content, content_type, limit_bytes)
-        return await asyncio.to_thread(lambda: f"data:{content_type};base64,{base64.b64encode(content).decode()}")
+        return await machine.in_thread(lambda: f"data:{content_type};base64,{base64.b64encode(content).decode()}")
 
 
 def _link(reference: Reference, mode: ReferenceMode, now: int) -> str | None:

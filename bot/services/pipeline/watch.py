@@ -9,7 +9,7 @@ from collections.abc import Hashable
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ProviderError, ProviderRefused
+from bot.core.errors import MachineTrouble, ProviderError, ProviderRefused
 from bot.core.i18n import N_
 from bot.core.metrics import STREAM_EVENTS, STREAM_LOST, STREAM_UP
 from bot.core.running.loops import Batch, Timing, Worker
@@ -106,7 +106,7 @@ class Watch:
                                 await self._handle(event)
                     finally:
                         catching_up.cancel()
-            except ProviderError as error:
+            except (ProviderError, MachineTrouble) as error:
                 STREAM_LOST.labels(self._provider.name).inc()
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
                 reason = error.sentence
@@ -132,7 +132,7 @@ class Watch:
         """Events without a connection are lost: read what is no longer active at the image API, or everything if it cannot say."""
         try:
             active = await self._provider.active()
-        except ProviderError as error:
+        except (ProviderError, MachineTrouble) as error:
             log.warning("list of active generations failed", provider=self._provider.name, reason=error.sentence)
             active = None
         await self._store.write(steps.read_ended, self._provider.name, active, self._clock())
@@ -175,9 +175,13 @@ class Watch:
     async def _read(self, generation: Generation) -> None:
         provider_id, key = generation.provider_id or "", _key(generation)
         is_late = self._clock() > self._deadline(generation)
-        if generation.cancel_requested or is_late:
-            await self._cancel(generation, provider_id)
-        outcome = await self._read_outcome(generation, provider_id, is_late=is_late) or self._overdue_outcome(generation, is_late=is_late)
+        try:
+            if generation.cancel_requested or is_late:
+                await self._cancel(generation, provider_id)
+            outcome = await self._read_outcome(generation, provider_id, is_late=is_late)
+        except MachineTrouble:
+            return  # the image API was not asked, so nothing is known; it is due again soon
+        outcome = outcome or self._overdue_outcome(generation, is_late=is_late)
         if outcome is not None:
             for since in (self._unknown_since, self._cancelled_since, self._late_since):
                 since.pop(key, None)
