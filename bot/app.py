@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bot.core.config import Settings
 from bot.core.log import Redactor
 from bot.core.running.lag import LoopLag
 from bot.core.running.loops import Timing
+from bot.core.running.stopping import stop_at_signals
 from bot.core.running.supervision import Loop, Loops, Supervisor
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind
@@ -106,7 +106,7 @@ class App:
                 task.cancel()
             await asyncio.wait(tasks)  # started deliveries still need the connection
             await self.client.finish_events()  # and so do responses to the last interactions
-            await self.client.close()
+            await self.client.disconnect()
             connection.cancel()
         await self.client.finish_events()
 
@@ -150,9 +150,7 @@ async def run(settings: Settings) -> None:
     """Run the bot until SIGINT or SIGTERM. Raises `StartError` if it cannot start."""
     logging.getLogger().addHandler(metrics.LogCounter())
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
+    stop_at_signals(stop, grace_s=settings.stop_grace_s)
     async with assemble(settings) as app:
         gc.freeze()  # what exists now stays: searching it again for garbage would hold the loop for some 80 ms
         gc.enable()

@@ -31,7 +31,7 @@ from bot.store.engine.base import Store
 log = structlog.get_logger(__name__)
 
 _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
-_CLOSING_S = 5.0
+_CLOSING_S = 2.0
 _RECONNECTING_MS = 60_000
 _LOST = "the connection to Discord is lost"
 _REFUSED_TOKEN = 4004  # the gateway's close code
@@ -204,6 +204,14 @@ class Easel(commands.Bot):
         trouble = self._disconnected
         is_new = trouble is not None and trouble.reason == _LOST and self._clock() - trouble.since < _RECONNECTING_MS
         return None if is_new else trouble
+
+    async def disconnect(self) -> None:
+        """Close the connections; soon also if Discord does not answer."""
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                await self.close()
+        except TimeoutError:
+            await self.http.close()
 
     async def on_connect(self) -> None:
         self._disconnected = None
