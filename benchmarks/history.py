@@ -33,13 +33,14 @@ from bot.domain.money.payment import Payment, monthly_budget
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.money.usage import GroupBy
 from bot.domain.scheduling import Caps
-from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, steps, sweeps, tables, usage
+from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, steps, sweeps, tables, tray, usage
 from bot.store.claims import Place
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
-from bot.store.moderation import audit_log, cases, conduct, flagging, record, verdicts
+from bot.store.moderation import audit_log, cases, conduct, expiry, flagging, record, verdicts
 from bot.store.money import audit, ledger, payment, sponsorships, transfers
 from bot.store.privacy import erase, export
+from bot.store.privacy.erase import Refilled
 
 Values = dict[str, Any]
 Op = Callable[[Connection], object]
@@ -59,8 +60,6 @@ _READS_ALL = {
     "/usage, its file",
     "/usage of a member",
     "/imagemod, a member",
-    "sweep of references",
-    "sweep of images",
     "doctor --ledger",
 }
 _CAPS, _PLACE = Caps(per_user=9, per_guild=9, total=9), Place(max_running=9, turns=9, queued=True)
@@ -222,8 +221,19 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "ended sponsorships": partial(sponsorships.due, now=NOW),
         "sweep of references": partial(sweeps.find, expired=delivery.old_references(NOW - 7 * DAY_MS)),
         "sweep of images": partial(sweeps.find, expired=delivery.old_images(NOW - 7 * DAY_MS)),
-        "sweep of reactions": partial(sweeps.find, expired=reactions.old(NOW - SPAN_MS, except_emoji=_STAR)),
-        "sweep of accounts": partial(erase.refilled, bucket=_BUCKET, now=NOW),
+        "sweep of reactions": partial(sweeps.find, expired=reactions.old(NOW - SPAN_MS)),
+        "sweep of thumbnails": partial(sweeps.find, expired=delivery.old_thumbnails(NOW - 7 * DAY_MS)),
+        "sweep of stars": partial(sweeps.find, expired=reactions.old(NOW - SPAN_MS, stars=True)),
+        "sweep of forms": partial(sweeps.find, expired=kv.old("form:", NOW)),
+        "sweep of trays": partial(sweeps.find, expired=tray.old(NOW)),
+        "sweep of reports": partial(sweeps.find, expired=expiry.old_reports(NOW)),
+        "sweep of strikes": partial(sweeps.find, expired=expiry.old_strikes(NOW)),
+        "sweep of blocks": partial(sweeps.find, expired=expiry.old_blocks(NOW)),
+        "sweep of cases": partial(sweeps.find, expired=expiry.old_cases(NOW)),
+        "sweep of the audit log": partial(sweeps.find, expired=expiry.old_lines(NOW)),
+        "sweep of jobs": partial(sweeps.find, expired=delivery.old_jobs(NOW)),
+        "sweep of sponsorships": partial(sweeps.find, expired=sponsorships.old(NOW)),
+        "sweep of accounts": partial(sweeps.find, expired=Refilled(bucket=_BUCKET, now=NOW)),
         "doctor --ledger": audit.prove,
     }  # fmt: skip
     reaction = Reaction(message_id=1, user_id=BUSY, emoji=STARS)
@@ -250,9 +260,10 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "a start": partial(jobs.forget_answers, now=NOW),
         "sweep, one image": partial(sweeps.remove, expired=delivery.old_images(NOW), keys=[(job_id(count - 1), 0)]),
         "sweep, 50 reactions": partial(
-            sweeps.remove, expired=reactions.old(NOW, except_emoji=_STAR), keys=[reaction_key(n) for n in range(0, 100, 2)]
+            sweeps.remove, expired=reactions.old(NOW), keys=[reaction_key(n) for n in range(0, 100, 2)]
         ),
-        "sweep of forms": partial(kv.forget, prefix="form:", before=NOW - DAY_MS),
+        "sweep, one job": partial(sweeps.remove, expired=delivery.old_jobs(NOW), keys=[(job_id(2),)]),
+        "sweep, one case": partial(sweeps.remove, expired=expiry.old_cases(NOW), keys=[(51,)]),
         "sweep of erased jobs": erase.forget_unfinished,
     }  # fmt: skip
     return reads, writes

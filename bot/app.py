@@ -23,7 +23,6 @@ from bot.core.running.lag import LoopLag
 from bot.core.running.loops import Timing
 from bot.core.running.stopping import stop_at_signals
 from bot.core.running.supervision import Loop, Loops, Supervisor
-from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind
 from bot.domain.scheduling import Caps
 from bot.providers.factory import ImageApi
@@ -116,14 +115,8 @@ class App:
 
     def _loops(self) -> Loops:
         grace_s = self.settings.stop_grace_s
-        sweep = partial(
-            housekeeping.run,
-            store=self.store,
-            references_keep_ms=int(self.settings.references_keep_days * DAY_MS),
-            images_keep_ms=int(self.settings.pictures_keep_days * DAY_MS),
-            bucket=self.services.orders.bucket,
-            clock=self.clock,
-        )
+        works = housekeeping.sweeps_of(self.services.privacy.retention.keep, self.services.orders.bucket)
+        sweep = partial(housekeeping.run, store=self.store, works=works, clock=self.clock)
         erased = partial(housekeeping.overwrite_erased, store=self.store, every_s=self.timing.overwrite_s, clock=self.clock)
         runs: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "supervisor": self.supervisor.watch,

@@ -22,6 +22,7 @@ from bot.core.running.machine import Disk
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
 from bot.domain.order import OperatorLimits
+from bot.domain.retention import KeepDays
 from bot.media.addresses import AddressRules, host_of
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
@@ -286,10 +287,21 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
 
 def _retention(settings: Settings, apis: Sequence[ImageApi]) -> Retention:
     return Retention(
-        references_days=settings.references_keep_days,
-        images_days=settings.pictures_keep_days,
+        keep=_keep_days(settings),
         services=tuple(api.settings.title for api in apis),
         checker=host_of(settings.moderations_url).removesuffix(":443") if settings.moderations_url else None,
+    )
+
+
+def _keep_days(settings: Settings) -> KeepDays:
+    jobs = settings.jobs_keep_days
+    return KeepDays(
+        jobs=jobs,
+        thumbnails=min(settings.thumbnails_keep_days, jobs),
+        references=min(settings.references_keep_days, jobs),
+        images=min(settings.pictures_keep_days, jobs),
+        moderation=settings.moderation_keep_days,
+        audit=settings.audit_keep_days,
     )
 
 

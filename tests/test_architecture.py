@@ -207,6 +207,7 @@ def test_env_example_has_a_heading_for_each_group_and_short_lines() -> None:
         "Required",
         "Money",
         "Limits",
+        "Retention",
         "Moderation",
         "Image APIs",
         "Advanced",

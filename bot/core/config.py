@@ -25,6 +25,7 @@ from bot.core.settings.groups import (
     ModerationSettings,
     MoneySettings,
     RequiredSettings,
+    RetentionSettings,
     enabled_apis,
 )
 
@@ -32,7 +33,7 @@ ENV_FILE = Path(".env")
 
 
 # pydantic takes the fields of the last base first, so this is the order of the groups backwards.
-class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, LimitSettings, MoneySettings, RequiredSettings):
+class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, RetentionSettings, LimitSettings, MoneySettings, RequiredSettings):
     """All settings. A secret or an image API that nobody gave is empty; `load` says whether that is an error."""
 
     @property

@@ -1,72 +1,103 @@
-"""The retention sweep deletes old references, images, forms, trays and reactions; another loop removes the remains of erased members."""
+"""The retention sweep deletes what is past its time; another loop removes the remains of erased members."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from bot.core.clock import Clock
 from bot.core.metrics import LAST_SWEEP
 from bot.core.running.supervision import apart, pause
-from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.money.quota import DAY_MS, Bucket
+from bot.domain.retention import REACTIONS_DAYS, TRAY_DAYS, KeepDays
 from bot.store import delivery, kv, reactions, sweeps, tray
 from bot.store.engine.base import Store
+from bot.store.moderation import expiry
+from bot.store.money import sponsorships
 from bot.store.privacy import erase
-from bot.store.sweeps import Expired
+from bot.store.privacy.erase import Refilled
+from bot.store.sweeps import Sweep
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 3600
-_REST = 3  # intervals after a cleaning: it holds up other writes, and members could ask for one after another
-_REACTIONS_KEEP_MS = 30 * DAY_MS  # nobody repeats a reaction after this time
+_REST = 3  # pauses are so many times as long as the work before them, so they grow while others wait for the database too
+
+Work = Callable[[Store, int], Awaitable[int]]
+"""Deletes what is past its time at a time (Unix ms). Returns how many rows it deleted."""
 
 
-async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, bucket: Bucket, clock: Clock) -> None:
+def sweeps_of(keep: KeepDays, bucket: Bucket) -> Mapping[str, Work]:
+    """The sweeps by name, in an order in which each finds what the ones before it left."""
+    ages: tuple[tuple[str, Callable[[int], Sweep], float], ...] = (
+        ("references", delivery.old_references, keep.references),
+        ("images", delivery.old_images, keep.images),
+        ("thumbnails", delivery.old_thumbnails, keep.thumbnails),
+        ("forms", partial(kv.old, "form:"), TRAY_DAYS),
+        ("trays", tray.old, TRAY_DAYS),
+        ("reactions", reactions.old, REACTIONS_DAYS),
+        ("stars", partial(reactions.old, stars=True), keep.jobs),
+        ("reports", expiry.old_reports, keep.moderation),
+        ("strikes", expiry.old_strikes, keep.moderation),
+        ("blocks", expiry.old_blocks, keep.moderation),
+        ("cases", expiry.old_cases, keep.moderation),
+        ("audit", expiry.old_lines, keep.audit),
+        ("jobs", delivery.old_jobs, keep.jobs),  # after the cases and reports about them
+        ("sponsorships", sponsorships.old, keep.jobs),
+    )
+    return {
+        **{name: partial(_remove_older, rows, int(days * DAY_MS)) for name, rows, days in ages},
+        "accounts": lambda store, now: remove(store, Refilled(bucket=bucket, now=now)),
+    }
+
+
+async def run(*, store: Store, works: Mapping[str, Work], clock: Clock) -> None:
     """Sweep at the start and then every hour, until cancelled. A sweep that fails keeps no other from being done."""
     while True:
-        deleted = {}
+        deleted = dict[str, int]()
         with apart() as attempt:
-            for name, sweep in _sweeps(store, references_keep_ms, images_keep_ms, bucket, clock()).items():
+            for name, work in works.items():
                 with attempt():
-                    deleted[name] = await sweep()
+                    deleted[name] = await work(store, clock())
             if any(deleted.values()):
                 log.info("retention sweep", **deleted)
         LAST_SWEEP.set_to_current_time()
         await pause(_EVERY_S)
 
 
-def _sweeps(
-    store: Store, references_keep_ms: int, images_keep_ms: int, bucket: Bucket, now: int
-) -> Mapping[str, Callable[[], Awaitable[int]]]:
-    """Each deletes what is too old, and says how much."""
-    return {
-        "references": lambda: remove(store, delivery.old_references(now - references_keep_ms)),
-        "images": lambda: remove(store, delivery.old_images(now - images_keep_ms)),
-        "forms": lambda: store.write(kv.forget, prefix="form:", before=now - DAY_MS),
-        "trays": lambda: remove(store, tray.old(now - DAY_MS)),
-        "reactions": lambda: remove(store, reactions.old(now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS))),
-        "accounts": lambda: _remove_accounts(store, bucket, now),
-    }
-
-
-async def remove(store: Store, expired: Expired) -> int:
+async def remove(store: Store, expired: Sweep) -> int:
     """Delete all of these rows, in small writes. Returns how many."""
-    deleted = 0
-    while True:
-        keys = await store.read(sweeps.find, expired)
-        for first in range(0, len(keys), expired.at_once):
-            deleted += await store.write(sweeps.remove, expired, keys[first : first + expired.at_once])
-        if len(keys) < sweeps.FOUND_MAX:
-            return deleted
+    deleted, after, is_over = 0, None, False
+    while not is_over:
+        found = await _gently(store.read(sweeps.find, expired, after))
+        keys, after, is_over = list(found.keys), found.after, found.after is None
+        while keys:
+            tried, count = await _gently(store.write(sweeps.remove, expired, keys))
+            deleted, keys = deleted + count, keys[tried:]
+    return deleted
+
+
+async def _remove_older(rows: Callable[[int], Sweep], keep_ms: int, store: Store, now: int) -> int:
+    return await remove(store, rows(now - keep_ms))
+
+
+async def _gently(work: Awaitable[T]) -> T:
+    began = time.monotonic()
+    result = await work
+    await pause(_REST * (time.monotonic() - began))
+    return result
 
 
 async def overwrite_erased(*, store: Store, every_s: float, clock: Clock) -> None:
     """Delete what is left of erased members once it has ended, and clean the database's files, until cancelled."""
     while True:
         is_cleaned = await _overwrite_erased(store, clock())
-        await pause(every_s * (_REST if is_cleaned else 1))
+        await pause(every_s * (_REST if is_cleaned else 1))  # it holds up other writes, and members could ask for one after another
 
 
 async def _overwrite_erased(store: Store, now: int) -> bool:
@@ -79,8 +110,3 @@ async def _overwrite_erased(store: Store, now: int) -> bool:
         return False
     await store.write(kv.forget, prefix=erase.UNCLEAN, before=since + 1)  # stays if somebody was erased meanwhile
     return True
-
-
-async def _remove_accounts(store: Store, bucket: Bucket, now: int) -> int:
-    names = await store.read(erase.refilled, bucket, now)
-    return sum([await store.write(erase.forget_refilled, [name], bucket, now) for name in names])

@@ -13,6 +13,7 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.core.running.executors import BoundedExecutor
+from bot.domain.retention import KeepDays
 from bot.services.members import Members
 from bot.store.engine.base import Store
 from bot.store.privacy import erase as privacy_erase
@@ -26,10 +27,9 @@ _PLAIN_MAX = 8_000_000  # bytes; Discord's upload limit is 10 MiB
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """The operator's settings: how long references and images are kept, and which services receive data."""
+    """The operator's settings: how long things are kept, and which services receive data."""
 
-    references_days: float
-    images_days: float
+    keep: KeepDays
     services: tuple[str, ...]  # the image APIs' titles
     checker: str | None = None  # the host of the moderations endpoint, if there is one
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, null, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, null, or_, select, text, update
 
-from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
+from bot.domain.job import ENDED, JobMessage, JobState, MessageRole, job_sources
 from bot.domain.outbox import OutboxItem
 from bot.store import messages, outbox
 from bot.store.engine.statements import Prepared
 from bot.store.sweeps import Expired
-from bot.store.tables import generations, images, jobs, references, thumbnails
+from bot.store.tables import audit, cases, gallery, generations, images, jobs, references, reports, strikes, thumbnails
+from bot.store.tables import outbox as outbox_items
+from bot.store.tables.work import NOT_OPEN
 
 _DELIVERED = Prepared(
     update(jobs)
@@ -82,12 +84,38 @@ def mark_deleted(conn: Connection, job_id: str) -> bool:
 
 def old_images(before: int) -> Expired:
     """The inline images of jobs that were delivered before `before` (Unix ms)."""
-    return Expired(table=images, where=_of_old_jobs(images, before), at_once=1)
+    return Expired(table=images, where=_of_old_jobs(images, before))
 
 
 def old_references(before: int) -> Expired:
     """The references of jobs that were delivered before `before` (Unix ms), or ordered before it and deleted without a delivery."""
-    return Expired(table=references, where=_of_old_jobs(references, before), at_once=1)
+    return Expired(table=references, where=_of_old_jobs(references, before))
+
+
+def old_thumbnails(before: int) -> Expired:
+    """The thumbnails of jobs that were ordered before `before` (Unix ms)."""
+    return Expired(table=thumbnails, where=exists().where(jobs.c.id == thumbnails.c.job_id, jobs.c.created_at < before))
+
+
+def old_jobs(before: int) -> Expired:
+    """Jobs that were ordered before `before` (Unix ms), with everything that belongs to them.
+
+    Not those that still move money or for which an outbox item is due, and none that moderators have a case or a report about.
+    """
+    unended = exists().where(generations.c.job_id == jobs.c.id, *(generations.c.state != state for state in ENDED))
+    due = select(outbox_items.c.job_id).where(outbox_items.c.job_id.is_not(None))
+    reviewed = or_(*(exists().where(table.c.job_id == jobs.c.id) for table in (cases, reports)))
+    return Expired(
+        table=jobs,
+        by=("created_at", "id"),
+        among=text(NOT_OPEN),
+        until=jobs.c.created_at < before,
+        where=~or_(unended, jobs.c.id.in_(due), reviewed),
+        follows=(
+            delete(gallery).where(gallery.c.job_id == bindparam("of_id")),
+            *(update(table).where(table.c.job_id == bindparam("of_id")).values(job_id=null()) for table in (strikes, audit)),
+        ),
+    )
 
 
 def _of_old_jobs(kept: Table, before: int) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from bot.store.engine.base import upsert
+from bot.store.sweeps import Expired
 from bot.store.tables import kv
 
 
@@ -19,6 +20,11 @@ def put(conn: Connection, name: str, value: Any, now: int) -> None:
     """Set `name` to `value` (any JSON value)."""
     row = {"value": value, "updated_at": now}
     conn.execute(upsert(conn.dialect, kv).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def old(prefix: str, before: int) -> Expired:
+    """The entries whose names begin with `prefix` and that were set before `before` (Unix ms)."""
+    return Expired(table=kv, among=kv.c.name.startswith(prefix, autoescape=True), where=kv.c.updated_at < before)
 
 
 def forget(conn: Connection, prefix: str, before: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, update
 
 from bot.domain.gestures import Claim, Reaction, normalized_emoji
 from bot.domain.job import GenerationState, Job, JobState
@@ -14,6 +14,7 @@ from bot.store.engine.base import upsert
 from bot.store.rows import read_jobs
 from bot.store.sweeps import Expired
 from bot.store.tables import generations, jobs, reactions
+from bot.store.tables.members import NO_STARS, STARS
 
 PAUSE_MS = 10_000  # a reaction that was removed and added again is a new request after this time
 REPEAT_MS = 60_000  # the same if its removal was not seen; duplicate events arrive within seconds
@@ -72,9 +73,14 @@ def count(conn: Connection, message_id: int, emoji: str) -> int:
     return conn.scalar(select(func.count()).where(given)) or 0
 
 
-def old(before: int, *, except_emoji: str) -> Expired:
-    """Reactions from before `before` (Unix ms), except those with this emoji, which still count."""
-    return Expired(table=reactions, where=and_(reactions.c.at < before, reactions.c.emoji != except_emoji))
+def old(before: int, *, stars: bool = False) -> Expired:
+    """Reactions from before `before` (Unix ms): those that are stars, which count for longer, or the others."""
+    return Expired(
+        table=reactions,
+        by=("at", "message_id", "user_id", "emoji"),
+        among=text(STARS if stars else NO_STARS),
+        until=reactions.c.at < before,
+    )
 
 
 def first_in(conn: Connection, what: str, period_ms: int, now: int) -> bool:

@@ -58,7 +58,7 @@ def clear(conn: Connection, user_id: int) -> int:
 
 def old(before: int) -> Expired:
     """Images that were saved before `before` (Unix ms)."""
-    return Expired(table=tray, where=tray.c.added_at < before, at_once=1)
+    return Expired(table=tray, until=tray.c.added_at < before)
 
 
 def _item(row: RowMapping) -> TrayItem:

@@ -20,7 +20,7 @@ class Subject:
     tables: frozenset[str]
     name: str
     what: str
-    how_long: str  # may contain {references} and {images}: how long these are kept
+    how_long: str  # may contain the names of `KeepDays` in braces: how long these are kept
 
 
 _UNTIL_ERASED = N_("Until you delete it.")
@@ -30,7 +30,7 @@ SUBJECTS = (
         tables=frozenset({"jobs", "generations"}),
         name=N_("Requests"),
         what=N_("prompt, model, options, seed, price, times, and where the result was posted."),
-        how_long=_UNTIL_ERASED,
+        how_long=N_("{jobs}, unless you delete it earlier. Longer if moderators have a case or a report about it."),
     ),
     Subject(
         tables=frozenset({"job_references"}),
@@ -42,7 +42,7 @@ SUBJECTS = (
         tables=frozenset({"images", "thumbnails"}),
         name=N_("Results"),
         what=N_("full images, if the image service sent them directly, and small previews for your history."),
-        how_long=N_("Full images: {images}. Previews: until you delete them."),
+        how_long=N_("Full images: {images}. Previews: {thumbnails}, unless you delete them earlier."),
     ),
     Subject(
         tables=frozenset({"accounts", "ledger", "daily_usage", "sponsorships"}),
@@ -66,19 +66,19 @@ SUBJECTS = (
         tables=frozenset({"reactions"}),
         name=N_("Reactions"),
         what=N_("which emoji the bot acted on, and on which message."),
-        how_long=N_("30 days. Stars: until you delete your data."),
+        how_long=N_("30 days. Stars: {jobs}."),
     ),
     Subject(
         tables=frozenset({"reports", "blocks", "strikes", "cases", "audit"}),
         name=N_("Moderation"),
         what=N_("reports, strikes, blocks, cases, and who decided what."),
-        how_long=N_("Servers keep these records under your user ID, without your prompts or images."),
+        how_long=N_("{moderation}, under your user ID. Who decided what: {audit}. Cases that aren't decided stay."),
     ),
     Subject(
         tables=frozenset({"gallery", "job_messages"}),
         name=N_("Copies"),
         what=N_("where your images were also posted: in a server's gallery, and for its moderators."),
-        how_long=N_("Until you delete them. The copies are deleted too."),
+        how_long=N_("As long as the request. If you delete the image, the copies are deleted too."),
     ),
     Subject(
         tables=frozenset({"outbox"}),
@@ -104,7 +104,7 @@ def privacy(retention: Retention) -> str:
 
 def stored(retention: Retention) -> str:
     """What is stored, how long, and where it goes."""
-    spans = {"references": days(retention.references_days), "images": days(retention.images_days)}
+    spans = {name: days(count) for name, count in vars(retention.keep).items()}
     kept = [f"**{_(each.name)}**: {_(each.what)}\n-# {_(each.how_long).format(**spans)}" for each in SUBJECTS]
     lines = [
         "## " + _("What is stored"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.job import GenerationState
 from bot.domain.money.quota import DAY_MS, MICRO
 from bot.domain.money.usage import GroupBy, UsageRow
+from bot.domain.retention import KeepDays
 from bot.services.money.accounts import UsageReport
 from bot.services.pipeline.routes import ResultMessage
 from bot.services.privacy import Retention
@@ -45,7 +46,7 @@ def test_the_meter_shows_left_and_held(available: int, held: int, bar: str) -> N
 
 
 def test_privacy_fits_a_panel_and_names_the_classifier() -> None:
-    retention = Retention(references_days=7, images_days=7, services=("Oxen.ai",))
+    retention = Retention(keep=KeepDays(), services=("Oxen.ai",))
     alone, checked = privacy_texts.stored(retention), privacy_texts.stored(replace(retention, checker="api.example.com"))
     assert ("api.example.com: prompts and results" in checked, "api.example.com" in alone) == (True, False)
     assert len(checked) < texts.PANEL_MAX / 1.5  # other languages need more characters

@@ -9,11 +9,12 @@ import pytest
 
 from bot import __version__
 from bot.core import config
-from bot.core.config import Settings
+from bot.core.config import NAMES, Settings
 from bot.core.settings.endpoints import Endpoint, EndpointModel, OxenSettings
 from bot.domain.catalog.models import Catalog
 from bot.domain.guild.document import Policy, read_file
 from bot.providers.openai_models import models_of
+from bot.store.tables import metadata
 from cogs.members.privacy_texts import SUBJECTS
 from tests.documents.pages import DOCS, PAGES, Page, page, rows
 from tests.imports import PROJECT
@@ -120,3 +121,9 @@ def test_templates_list_their_placeholders(path: str) -> None:
 
 def test_the_privacy_policy_has_every_subject_of_the_command() -> None:
     assert len(list(rows(page("PRIVACY.md").section("## What is stored")))) == len(SUBJECTS)
+
+
+def test_operating_says_of_every_table_how_long_it_is_kept() -> None:
+    cells = list(rows(page("docs/operating.md").section("## What is kept how long")))
+    assert {name for row in cells for name in re.findall(r"`(\w+)`", row[0])} == set(metadata.tables)
+    assert {name for row in cells for name in re.findall(r"`(\w+)`", row[3])} == {name for name in NAMES if name.endswith("_KEEP_DAYS")}

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import OutOfCredit, TooManyWaiting
-from bot.domain.job import ENDED, GenerationState, Job
+from bot.domain.job import ENDED, GenerationState, Job, JobState
 from bot.domain.money.quota import MICRO
-from bot.store import delivery, outbox, steps
+from bot.services import housekeeping
+from bot.store import delivery, jobs, outbox, steps
 from bot.store.engine.base import Store
 from tests.env.job_steps import check_ledger, check_usage, money, order, seen
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
@@ -82,6 +83,16 @@ async def test_ledger_and_jobs_agree_in_any_history(store: Store, moments: list[
     await check_usage(store)
     for member in history.members:
         assert sum(await money(store, member)) == 10  # there is no refill, so the sum must not change
+    await housekeeping.remove(store, delivery.old_jobs(9000))
+    await check_ledger(store)
+    left = [await store.read(jobs.get, job.id) for job in history.ordered]
+    assert {job.state for job in left if job is not None} <= {
+        JobState.OPEN,
+        JobState.DELIVERABLE,
+        JobState.STRANDED,
+    }  # the outbox has these
+    for member in history.members:
+        assert sum(await money(store, member)) == 10
 
 
 async def test_concurrent_orders_end_with_nothing_on_hold(store: Store) -> None:

@@ -107,11 +107,12 @@ async def test_claims_over_the_limit_are_not_counted(store: Store) -> None:
     assert [await store.read(reactions.count, message_id, "⭐") for message_id in (1, 2)] == [2, 0]
 
 
-async def test_old_reactions_are_deleted_except_stars(store: Store) -> None:
+async def test_old_reactions_are_deleted_and_stars_by_their_own_time(store: Store) -> None:
     for emoji in ("⭐", "🎨"):
         await claim(store, replace(FOX, emoji=emoji))
-    assert await housekeeping.remove(store, reactions.old(NOW + 1, except_emoji="⭐")) == 1
+    assert await housekeeping.remove(store, reactions.old(NOW + 1)) == 1
     assert await store.read(reactions.count, 1, "⭐") == 1
+    assert [await housekeeping.remove(store, reactions.old(before, stars=True)) for before in (NOW, NOW + 1)] == [0, 1]
 
 
 async def test_a_job_cannot_be_linked_to_a_removed_reaction(store: Store) -> None:

@@ -258,5 +258,5 @@ async def test_a_row_that_changed_after_it_was_found_is_kept(store: Store) -> No
     job_id = await ended(store, outcome=MADE_INLINE)
     await deliver(store, job_id, now=4000)
     found = await store.read(sweeps.find, delivery.old_images(4001))
-    assert found == [(job_id, 0)]
-    assert await store.write(sweeps.remove, delivery.old_images(4000), found) == 0
+    assert found.keys == [(job_id, 0)]
+    assert await store.write(sweeps.remove, delivery.old_images(4000), found.keys) == (1, 0)

@@ -95,7 +95,6 @@ class LimitSettings(_Fields):
     )
     reference_max_mb: float = Field(10, gt=0, le=100, description="The largest reference image, in MB.")
     reference_max_megapixels: float = Field(40, gt=0, le=500, description="The largest reference image, in megapixels.")
-    references_keep_days: float = Field(7, gt=0, le=3650, description="Days that reference images are kept, so that Again works.")
     result_max_mb: float = Field(
         40,
         gt=0,
@@ -103,12 +102,40 @@ class LimitSettings(_Fields):
         description="The largest generated image that is taken, in MB. A link to a larger one is tried for a day, so that you can raise"
         " this; then the member is refunded. A larger one within an answer is refunded at once.",
     )
+
+
+class RetentionSettings(_Fields):
+    jobs_keep_days: float = Field(
+        400,
+        ge=92,
+        le=36_500,
+        description="Days that an image stays in the database after it was ordered, with its prompt, previews and all that its buttons"
+        " need. Its messages stay in Discord. One that moderators have a case or a report about stays as long as these.",
+    )
+    thumbnails_keep_days: float = Field(
+        90,
+        gt=0,
+        le=36_500,
+        description="Days that the small previews in /history are kept; they are most of the database. Later they are fetched from Discord"
+        " whenever they are shown.",
+    )
+    references_keep_days: float = Field(7, gt=0, le=3650, description="Days that reference images are kept, so that Again works.")
     pictures_keep_days: float = Field(
         7,
         ge=0,
         le=3650,
         description="Days that generated images are kept where the image API returned them without a link, so that /history can show"
         " them again; 0: they are not kept.",
+    )
+    moderation_keep_days: float = Field(
+        730,
+        ge=92,
+        le=36_500,
+        description="Days that decided cases, reports, strikes, and blocks that ended are kept. Undecided cases stay, with all that they"
+        " show.",
+    )
+    audit_keep_days: float = Field(
+        730, ge=92, le=36_500, description="Days that the log of moderators' decisions and of changed server settings is kept."
     )
 
 
@@ -261,8 +288,9 @@ GROUPS: Final = (
     ),
     SettingsGroup(title="Money", about="What images may cost you, and the credits that members pay with.", fields=MoneySettings),
     SettingsGroup(
-        title="Limits", about="Where the bot works, how much it does at once, and how long it keeps images.", fields=LimitSettings
+        title="Limits", about="Where the bot works, how much it does at once, and how large images may be.", fields=LimitSettings
     ),
+    SettingsGroup(title="Retention", about="How long things are kept. Operating lists the rest.", fields=RetentionSettings),
     SettingsGroup(
         title="Moderation",
         about="A service that checks prompts and images. The managers of each server decide whether it is used there.",

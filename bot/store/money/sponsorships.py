@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 
 from bot.core.errors import NotAllowed, OutOfCredit
 from bot.core.i18n import _
@@ -20,6 +20,7 @@ from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, spo
 from bot.domain.money.ledger import Entry
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.store.money import ledger, transfers
+from bot.store.sweeps import Expired
 from bot.store.tables import accounts, sponsorships
 from bot.store.tables.money import SPONSOR_LEFT
 
@@ -86,6 +87,20 @@ def due(conn: Connection, now: int) -> list[str]:
     with_rest = select(func.substr(accounts.c.name, len(AccountKind.SPONSOR) + 2)).where(text(SPONSOR_LEFT))
     rest = and_(sponsorships.c.state == SponsorshipState.CLOSED, sponsorships.c.id.in_(with_rest))
     return list(conn.scalars(select(sponsorships.c.id).where(or_(over, rest)).order_by(sponsorships.c.id)))
+
+
+def old(before: int) -> Expired:
+    """Sponsorships that were to end before `before` (Unix ms), are closed and have nothing to return."""
+    empty = exists().where(
+        accounts.c.name == f"{AccountKind.SPONSOR}:" + sponsorships.c.id, accounts.c.available == 0, accounts.c.held == 0
+    )
+    return Expired(
+        table=sponsorships,
+        by=("until", "id"),
+        among=sponsorships.c.state == SponsorshipState.CLOSED,
+        until=sponsorships.c.until < before,
+        where=empty,
+    )
 
 
 def current(conn: Connection, channel_id: int, now: int) -> Sponsorship | None:

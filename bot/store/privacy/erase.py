@@ -6,10 +6,11 @@ a full bucket. Any amount above a full bucket is lost then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, insert, or_, select, text, true, update
 
 from bot.domain.guild.document import Policy
 from bot.domain.job import ENDED, GenerationState, JobState, fingerprint_of
@@ -19,11 +20,13 @@ from bot.domain.money.accounts import AccountKind, kind_of, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.quota import EMPTY, Bucket, available_at
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import documents, kv, messages, outbox, steps, usage
+from bot.store import documents, kv, messages, outbox, steps, sweeps, usage
 from bot.store.moderation import audit_log
 from bot.store.money import sponsorships
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
+from bot.store.sweeps import Found, Key
 from bot.store.tables import accounts, blocks, cases, generations, job_messages, jobs, ledger, metadata, strikes
+from bot.store.tables.money import UNUSED
 
 UNCLEAN = "erased"  # the entry of the key-value table that says since when the files hold something erased
 
@@ -73,20 +76,33 @@ def unfinished(conn: Connection, *, limit: int = 1) -> Sequence[str]:
     return conn.scalars(select(jobs.c.id).where(jobs.c.user_id < 0, ~running).limit(limit)).all()
 
 
-def refilled(conn: Connection, bucket: Bucket, now: int) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Refilled:
     """Members' accounts that equal a new one: those of erased members, once they are full.
 
     `bucket` is the operator's; the accounts of a guild refill by its own rules.
     """
-    return [row.name for row in conn.execute(_untouched()).all() if _is_full(conn, row, bucket, now)]
 
+    bucket: Bucket
+    now: int
 
-def forget_refilled(conn: Connection, names: Collection[str], bucket: Bucket, now: int) -> int:
-    """Delete those of these accounts that still equal a new one. Returns how many."""
-    untouched = _untouched().where(accounts.c.name.in_(names)).with_for_update()
-    full = [row.name for row in conn.execute(untouched).all() if _is_full(conn, row, bucket, now)]
-    conn.execute(ledger.delete().where(ledger.c.account.in_(full)))
-    return conn.execute(accounts.delete().where(accounts.c.name.in_(full))).rowcount
+    def find(self, conn: Connection, after: Key | None = None) -> Found:
+        """As in `bot.store.sweeps.Sweep`."""
+        (last,) = after or ("",)
+        unused = select(accounts.c.name).where(text(UNUSED), accounts.c.name > last).order_by(accounts.c.name).limit(sweeps.FOUND_MAX)
+        names = conn.scalars(unused).all()
+        rows = conn.execute(_untouched().where(accounts.c.name.in_(names))).all()
+        full = [(row.name,) for row in rows if _is_full(conn, row, self.bucket, self.now)]
+        return Found(keys=full, after=(names[-1],) if len(names) == sweeps.FOUND_MAX else None)
+
+    def delete(self, conn: Connection, key: Key) -> int:
+        """As in `bot.store.sweeps.Sweep`."""
+        this = accounts.c.name == key[0]
+        row = conn.execute(_untouched().where(this).with_for_update()).one_or_none()
+        if row is None or not _is_full(conn, row, self.bucket, self.now):
+            return 0
+        conn.execute(ledger.delete().where(ledger.c.account == row.name))
+        return conn.execute(accounts.delete().where(this)).rowcount
 
 
 def _untouched() -> Select[Any]:

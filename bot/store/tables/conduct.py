@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer,
 
 from bot.store.tables.base import RowId, known, metadata, partial
 
-_UNDECIDED = "state <> 'decided'"
+UNDECIDED = "state <> 'decided'"
 
 # Members' reports about images.
 reports = Table(
@@ -90,11 +90,11 @@ cases = Table(
     Column("decided_at", BigInteger),
     Column("appeal", Text),  # the author's text
     Column("appealed_at", BigInteger),
-    partial("ix_cases_waiting", "guild_id", "id", where=_UNDECIDED),
+    partial("ix_cases_waiting", "guild_id", "id", where=UNDECIDED),
     Index("ix_cases_author", "author_id"),
     known("ix_cases_job", "job_id"),
     known("ix_cases_decided_by", "decided_by"),
-    partial("uq_cases_open", "message_id", where=_UNDECIDED, unique=True),  # one open case per message
+    partial("uq_cases_open", "message_id", where=UNDECIDED, unique=True),  # one open case per message
 )
 
 # Images that were shown in a guild's gallery, once each.

@@ -6,6 +6,9 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, St
 
 from bot.store.tables.base import RowId, metadata, partial
 
+# Conditions of partial indexes, as in `bot.store.tables.work`.
+STARS, NO_STARS = "emoji = '⭐'", "emoji <> '⭐'"
+
 # Settings of members and guilds: one document each (`bot.domain.preferences`, `bot.domain.guild.settings`).
 members = Table(
     "members",
@@ -53,7 +56,9 @@ reactions = Table(
     Column("taken_back_at", BigInteger),
     Column("job_id", String(12)),  # the job that it ordered
     Index("ix_reactions_member", "user_id", "at"),
-    partial("ix_reactions_at", "at", where="emoji <> '⭐'"),  # stars are kept
+    # Stars are kept for longer.
+    partial("ix_reactions_at", "at", where=NO_STARS),
+    partial("ix_reactions_stars", "at", where=STARS),
 )
 
 # Everything Easel still has to send to Discord: results, deletions, direct messages (`bot.store.outbox`).

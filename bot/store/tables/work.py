@@ -22,6 +22,7 @@ from bot.store.tables.base import known, metadata, partial
 
 # Conditions of partial indexes. A query uses such an index only if it contains the same text.
 OPEN = "state = 'open'"
+NOT_OPEN = "state <> 'open'"
 WAITING = "state = 'waiting'"
 ACTIVE = "state IN ('submitting', 'running')"
 RUNNING = "state = 'running'"
@@ -73,6 +74,7 @@ jobs = Table(
     partial("ix_jobs_open", "user_id", "created_at", where=OPEN),
     partial("ix_jobs_history", "user_id", "created_at", "id", where="state <> 'deleted'"),  # /history counts without reading rows
     known("ix_jobs_parent", "parent_id"),
+    partial("ix_jobs_ended", "created_at", "id", where=NOT_OPEN),
 )
 
 # The messages that show a job or inform moderators about it, and the posts of cases.

@@ -17,6 +17,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.outbox import ItemKind
 from bot.domain.preferences import Preferences
+from bot.services import housekeeping
 from bot.store import documents, history, jobs, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, reports
@@ -109,7 +110,7 @@ async def test_an_erased_member_s_account_does_not_start_full(store: Store) -> N
 
 
 async def forget_refilled(store: Store, bucket: Bucket, now: int) -> int:
-    return await store.write(erase.forget_refilled, await store.read(erase.refilled, bucket, now), bucket, now)
+    return await housekeeping.remove(store, erase.Refilled(bucket=bucket, now=now))
 
 
 async def test_an_erased_member_s_account_is_deleted_once_it_is_full(store: Store) -> None:

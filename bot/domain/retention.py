@@ -1,0 +1,20 @@
+"""How long things are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TRAY_DAYS = 1  # also open forms
+REACTIONS_DAYS = 30  # nobody repeats a reaction after this time
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepDays:
+    """The operator's settings. What belongs to a job is not kept for longer than the job."""
+
+    jobs: float = 400
+    thumbnails: float = 90
+    references: float = 7
+    images: float = 7  # those that the image API returned without a link
+    moderation: float = 730  # decided cases, reports, strikes, and blocks that ended
+    audit: float = 730
