@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.core.errors import NotFound
+from bot.core.i18n import _
+
 TRAY_DAYS = 1  # also open forms
 REACTIONS_DAYS = 30  # nobody repeats a reaction after this time
 
@@ -18,3 +21,8 @@ class KeepDays:
     images: float = 7  # those that the image API returned without a link
     moderation: float = 730  # decided cases, reports, strikes, and blocks that ended
     audit: float = 730
+
+
+def image_gone() -> NotFound:
+    """Nothing is known of an image of the bot's any more."""
+    return NotFound(_("This image is older than the bot keeps, or its author deleted their data."))

@@ -20,6 +20,7 @@ from bot.domain.money.quota import Bucket
 from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
+from bot.domain.retention import image_gone
 from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
 from bot.services.members import Members
@@ -111,10 +112,10 @@ class Orders:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     async def job(self, job_id: str) -> Job:
-        """Raises `NotFound` if the job is unknown or was deleted."""
+        """Raises `NotFound` if the job is unknown: it was deleted, by retention or with all data of its member."""
         job = await self.store.read(jobs.get, job_id)
         if job is None:
-            raise NotFound(_("Easel no longer has this image's details."))
+            raise image_gone()
         return job
 
     async def image(self, request: Request, job: Job) -> Target:

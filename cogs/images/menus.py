@@ -13,6 +13,7 @@ from bot.core.errors import NotFound
 from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment, TrayItem
 from bot.domain.request import Request
+from bot.domain.retention import image_gone
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
 from cogs.images import detail_texts, details, edit_form
@@ -35,6 +36,8 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
     found = await message_images.find(client_of(interaction), message)
     if found.job is not None:
         await details.show(await request_of(interaction), interaction, found.job)
+    elif found.is_gone:
+        raise image_gone()
     elif found.images:
         names = [image.filename for image in found.images]
         await panels.show(interaction, detail_texts.not_ours(found.owner_id, names, message.jump_url))
@@ -49,6 +52,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     found = await message_images.find(client_of(interaction), message)
     if not found.images:
         raise NotFound(_("That message has no image. Images are PNG, JPEG, WebP or GIF attachments."))
+    found.check_known()
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await answers.defer(interaction)

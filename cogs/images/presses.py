@@ -13,7 +13,7 @@ from bot.core.i18n import _
 from bot.domain.job import Job
 from bot.domain.request import Request
 from cogs.images import details, edit_form
-from cogs.kit import answers, interactions, job_texts
+from cogs.kit import answers, interactions, job_texts, message_images
 from cogs.kit.job_buttons import PRESS
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import Router
@@ -46,8 +46,10 @@ async def _delete(request: Request, interaction: Interaction, job_id: str) -> No
     """Delete the message at once; the outbox deletes the job's other messages."""
     message, job = _message_of(interaction), await _find_job(interaction, job_id)
     await answers.defer(interaction)
-    remove, private = partial(_remove_message, interaction, message), message.flags.ephemeral
-    await services_of(interaction).cases.delete_message(request, job, message.id, private=private, remove=remove)
+    remove, owner_id = partial(_remove_message, interaction, message), message_images.requested_by(message)
+    if message.flags.ephemeral or interaction.context.dm_channel:  # nobody else sees it
+        owner_id = request.actor.user_id
+    await services_of(interaction).cases.delete_message(request, job, message.id, owner_id=owner_id, remove=remove)
 
 
 async def _remove_message(interaction: Interaction, message: discord.Message) -> None:
@@ -80,7 +82,7 @@ def _message_of(interaction: Interaction) -> discord.Message:
 
 
 async def _find_job(interaction: Interaction, job_id: str) -> Job | None:
-    """The job, or None if it was erased; its message can still be deleted."""
+    """The job, or None if it is no longer stored; its message can still be deleted."""
     try:
         return await services_of(interaction).orders.job(job_id)
     except NotFound:

@@ -11,6 +11,7 @@ import discord
 
 from bot.domain.job import Job, Source
 from bot.domain.order import Attachment
+from bot.domain.retention import image_gone
 from bot.store import jobs
 from cogs.kit import texts
 from cogs.kit.job_buttons import ended_job_of
@@ -32,20 +33,37 @@ class FoundImages:
     job: Job | None = None  # the job that made them, if Easel did
     private: bool = False  # only one member sees the message
     spoiler: bool = False
+    is_gone: bool = False  # Easel made them, and the job is no longer stored
+    known_owner_id: int | None = None  # the owner, unless Easel posted the images and no longer knows for whom
+
+    def check_known(self) -> None:
+        """Raises `NotFound` if nobody knows whose images these are: their author's settings say who may edit them."""
+        if self.known_owner_id is None:
+            raise image_gone()
 
 
 async def find(client: Easel, message: discord.Message) -> FoundImages:
     """The images of a message, each with its source."""
     shown = [a for a in message.attachments if _is_image(a)]
-    job = await _job_of(client, message, shown)
-    owner_id = message.author.id if job is None else job.place.user_id
+    job_id = _job_id_of(client, message, shown)
+    job = await services_of(client).reader.read(jobs.get, job_id) if job_id else None
+    is_gone = job_id is not None and job is None
+    known = job.place.user_id if job is not None else requested_by(message) if is_gone else message.author.id
+    owner_id = message.author.id if known is None else known
     return FoundImages(
         owner_id=owner_id,
         images=tuple(_attachment(a, n, message, job, owner_id) for n, a in enumerate(shown)),
         job=job,
         private=message.flags.ephemeral,
         spoiler=any(a.is_spoiler() for a in shown),
+        is_gone=is_gone,
+        known_owner_id=known,
     )
+
+
+def requested_by(message: discord.Message) -> int | None:
+    """The member whose command or press the message answers, by Discord's own word; None for other messages."""
+    return message.interaction_metadata.user.id if message.interaction_metadata else None
 
 
 def of_job(job: Job) -> FoundImages:
@@ -61,7 +79,14 @@ def of_job(job: Job) -> FoundImages:
         for g in job.succeeded
         if g.error is None
     ]
-    return FoundImages(owner_id=place.user_id, images=tuple(images), job=job, private=place.private, spoiler=job.spoiler)
+    return FoundImages(
+        owner_id=place.user_id,
+        images=tuple(images),
+        job=job,
+        private=place.private,
+        spoiler=job.spoiler,
+        known_owner_id=place.user_id,
+    )
 
 
 def _number_in(filename: str) -> int | None:
@@ -70,13 +95,12 @@ def _number_in(filename: str) -> int | None:
     return int(named["number"]) - 1 if named else None
 
 
-async def _job_of(client: Easel, message: discord.Message, shown: Sequence[discord.Attachment]) -> Job | None:
-    """Found by the buttons, else by the file names. None for messages of others and for erased jobs."""
+def _job_id_of(client: Easel, message: discord.Message, shown: Sequence[discord.Attachment]) -> str | None:
+    """Found by the buttons, else by the file names. None for messages of others."""
     if client.user is None or message.author.id != client.user.id:
         return None
     named = (match["job"] for a in shown if (match := _OUR_FILENAME.fullmatch(a.filename)))
-    job_id = ended_job_of(message) or next(named, None)
-    return await services_of(client).reader.read(jobs.get, job_id) if job_id else None
+    return ended_job_of(message) or next(named, None)
 
 
 def _attachment(a: discord.Attachment, position: int, message: discord.Message, job: Job | None, owner_id: int) -> Attachment:

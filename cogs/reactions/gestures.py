@@ -20,6 +20,7 @@ from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
+from bot.domain.retention import image_gone
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
 from cogs.kit.request import services_of
@@ -57,11 +58,12 @@ class ReactionContext:
     def known_job(self) -> Job:
         """Raises `NotFound` if the job is unknown or was erased."""
         if self.job is None:
-            raise NotFound(_("Easel no longer has this image's details."))
+            raise image_gone()
         return self.job
 
     def first_image(self) -> Attachment:
-        """Raises `NotFound` if the message has none."""
+        """Raises `NotFound` if the message has none, or nobody knows whose it is."""
+        self.found.check_known()
         if not self.found.images:
             raise NotFound(_("That message has no image to edit."))
         return self.found.images[0]
@@ -130,7 +132,8 @@ async def _remove_image(context: ReactionContext) -> None:
         permissions.check(context.request, Action.DELETE, await services.orders.image(context.request, own))
         raise NotFound(_("This image is just arriving. React again once it's here."))
     else:
-        await services.cases.delete_message(context.request, job, message.id, private=False, remove=partial(_remove, message))
+        owner_id, remove = context.found.known_owner_id, partial(_remove, message)
+        await services.cases.delete_message(context.request, job, message.id, owner_id=owner_id, remove=remove)
 
 
 async def _remove(message: discord.Message) -> None:

@@ -25,6 +25,7 @@ from bot.domain.moderation.conduct import BlockRow
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
+from bot.domain.retention import image_gone
 from bot.services.guilds import Guilds
 from bot.services.orders import Orders
 from bot.store import jobs, messages, outbox
@@ -165,14 +166,17 @@ class Cases:
 
     # --- buttons under an image ----------------------------------------------------------------------------------
 
-    async def delete_message(self, request: Request, job: Job | None, message_id: int, *, private: bool, remove: DiscordAction) -> None:
+    async def delete_message(
+        self, request: Request, job: Job | None, message_id: int, *, owner_id: int | None, remove: DiscordAction
+    ) -> None:
         """Delete a message that shows an image; `remove` does it on Discord. A deletion by the author is not reported to moderators.
 
         A deletion by a moderator is a decision, like `delete`. If the job is unknown (None), only the message is deleted: by a moderator,
-        or by the actor if only they see it (`private`).
+        or by the member whom it belongs to (`owner_id`, if anything says so).
         """
-        image = Target(guild_id=request.guild_id, owner_id=request.actor.user_id if private else None)
-        image = image if job is None else await self.orders.image(request, job)
+        image = Target(guild_id=request.guild_id, owner_id=owner_id) if job is None else await self.orders.image(request, job)
+        if job is None and owner_id is None and not permissions.may(request, Action.DELETE, image):
+            raise NotFound(_("The bot no longer knows who created this image: it's older than the bot keeps. A moderator can delete it."))
         permissions.check(request, Action.DELETE, image)
         if permissions.is_owner(request, image):
             await remove()
@@ -203,7 +207,7 @@ class Cases:
         message_id = int(message["id"]) if message else None
         job = await self.store.read(verdicts.find, guild_id, message_id=message_id, job_id=job_id)
         if job is None:
-            raise NotFound(_("No image on this server matches that. Paste the link to its message."))
+            raise NotFound(_("No image on this server matches that, or it's older than the bot keeps. Paste the link to its message."))
         return job
 
     async def delete(self, request: Request, wanted: str, *, reason: str = "") -> Case:
@@ -300,7 +304,7 @@ class Cases:
 
     def _decided_case(self, judged: Judgement | None) -> Case:
         if judged is None:
-            raise NotFound(_("Easel no longer has this image's details."))
+            raise image_gone()
         if not judged.is_new:
             raise _decided(judged.case)
         log.info("case decided", case=judged.case.id, decision=judged.case.decision, by=judged.case.decided_by)
