@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Table, insert, update
@@ -41,6 +42,7 @@ from bot.store.moderation import audit_log, cases, conduct, expiry, flagging, re
 from bot.store.money import audit, ledger, payment, sponsorships, transfers
 from bot.store.privacy import erase, export
 from bot.store.privacy.erase import Refilled
+from bot.store.privacy.export_files import ExportFiles
 
 Values = dict[str, Any]
 Op = Callable[[Connection], object]
@@ -200,7 +202,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "/leaderboard, 30 days": partial(usage.leaderboard, guild_id=GUILD, since=NOW - SPAN_MS),
         "job of a message": partial(messages.job_of, message_id=10_000_007),
         "relatives": lambda conn: lineage.relatives(conn, get(conn, newest)),
-        "/privacy export": partial(export.rows_by_table, user_id=USUAL),
+        "/privacy export": partial(write_export, user_id=USUAL),
         "queue": partial(claims.queue_of, now=NOW),
         "open jobs": partial(jobs.open_after, created_at=0, job_id="", most=100),
         "lost submissions": partial(claims.lost, now=NOW, free=100, active=()),
@@ -274,6 +276,11 @@ def facts(conn: Connection, *, paid: Payment) -> None:
     conduct.blocked(conn, GUILD, BUSY, NOW)
     jobs.count_waiting(conn, BUSY)
     payment.funds_of(conn, payment.with_sponsor(conn, paid, NOW), NOW)
+
+
+def write_export(conn: Connection, *, user_id: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
+        export.write(conn, user_id, partial(ExportFiles, Path(folder), {}, most_bytes=8_000_000))
 
 
 def deliver(conn: Connection, *, job: Job, paid: Payment) -> None:

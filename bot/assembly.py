@@ -215,7 +215,14 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         orders=orders,
         posts=Posts(store=store, clock=clock),
         pricing=pricing,
-        privacy=Privacy(store=store, members=members, retention=resources.retention, exporting=resources.exporting, clock=clock),
+        privacy=Privacy(
+            store=store,
+            members=members,
+            retention=resources.retention,
+            exporting=resources.exporting,
+            spool=resources.spool,
+            clock=clock,
+        ),
         reactions=Reactions(store=store, orders=orders, clock=clock),
         reposts=Reposts(
             store=store,

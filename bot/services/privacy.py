@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-import json
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import structlog
 
+from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.running.executors import BoundedExecutor
 from bot.domain.retention import KeepDays
@@ -18,11 +23,12 @@ from bot.services.members import Members
 from bot.store.engine.base import Store
 from bot.store.privacy import erase as privacy_erase
 from bot.store.privacy import export as privacy_export
+from bot.store.privacy.export_files import ExportFiles
 
 log = structlog.get_logger(__name__)
 
 _ABOUT = "Everything that Easel keeps of you, table by table. Times are Unix milliseconds, amounts are millionths of a credit."
-_PLAIN_MAX = 8_000_000  # bytes; Discord's upload limit is 10 MiB
+_FILE_MAX = 8_000_000  # bytes; Discord's upload limit is 10 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +42,9 @@ class Retention:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """A file with a member's data."""
+    """Files with a member's data. Each is small enough for Discord."""
 
-    filename: str
-    content: bytes = field(repr=False)
+    paths: tuple[Path, ...]
     counts: Mapping[str, int]  # rows by table
 
 
@@ -51,20 +56,33 @@ class Privacy:
     members: Members
     retention: Retention
     exporting: BoundedExecutor  # by member
+    spool: Path
     clock: Clock
+    file_max_bytes: int = _FILE_MAX
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one export after the other, so that most readers stay free
 
-    async def export(self, user_id: int) -> Export:
-        """All data about the member, as JSON; compressed (gzip) if it is large. Raises `Overloaded`."""
+    @asynccontextmanager
+    async def export(self, user_id: int) -> AsyncIterator[Export]:
+        """All data about the member, as JSON; compressed (gzip) if it is large, in several files if it is very large.
+
+        The files exist until the context ends. Raises `Overloaded`.
+        """
         async with self.exporting.turn(user_id):
-            return await self._export(user_id)
+            folder = await self.exporting.call(_new_folder, self.spool)
+            try:
+                yield await self._export(user_id, folder)
+            finally:
+                await self.exporting.call(shutil.rmtree, folder)
 
-    async def _export(self, user_id: int) -> Export:
-        tables = await self.store.read(privacy_export.rows_by_table, user_id)
-        links = await self.store.read(privacy_export.links, user_id)
+    async def _export(self, user_id: int, folder: Path) -> Export:
         made_at = datetime.fromtimestamp(self.clock() / 1000, tz=UTC)
-        document = {"about": _ABOUT, "member": str(user_id), "made_at": made_at.isoformat(), "messages": links, "tables": tables}
-        filename, content = await self.exporting.call(_packed, f"easel-{made_at:%Y-%m-%d}.json", document)
-        return Export(filename=filename, content=content, counts={name: len(rows) for name, rows in tables.items()})
+        head = {"about": _ABOUT, "member": str(user_id), "made_at": made_at.isoformat()}
+        async with self._reading:
+            written = await self.store.read(
+                privacy_export.write, user_id, partial(ExportFiles, folder, head, most_bytes=self.file_max_bytes)
+            )
+        paths = await self.exporting.call(_named, written, f"easel-{made_at:%Y-%m-%d}", self.file_max_bytes)
+        return Export(paths=paths, counts=dict(written.counts))
 
     async def erase(self, user_id: int) -> Mapping[str, int]:
         """Erase the member's data; returns the number of rows by table, and of messages that will be deleted."""
@@ -73,6 +91,16 @@ class Privacy:
         return counts
 
 
-def _packed(filename: str, document: Mapping[str, Any]) -> tuple[str, bytes]:
-    content = json.dumps(document, ensure_ascii=False, indent=2).encode()
-    return (filename, content) if len(content) <= _PLAIN_MAX else (f"{filename}.gz", gzip.compress(content))
+def _new_folder(spool: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix="export-", dir=spool))
+
+
+def _named(written: ExportFiles, name: str, plain_max_bytes: int) -> tuple[Path, ...]:
+    """The files under their names for the member; a small one is not compressed."""
+    if written.plain_bytes <= plain_max_bytes:
+        plain = written.paths[0].with_name(f"{name}.json")
+        private_files.write_file(plain, gzip.decompress(written.paths[0].read_bytes()))
+        return (plain,)
+    count = len(written.paths)
+    names = [f"{name}.json.gz"] if count == 1 else [f"{name}-{n}-of-{count}.json.gz" for n in range(1, count + 1)]
+    return tuple(path.rename(path.with_name(each)) for path, each in zip(written.paths, names, strict=True))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -40,14 +38,8 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="Get a co
     async def export(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         await answers.defer(interaction)
-        exported = await services_of(interaction).privacy.export(request.actor.user_id)
-        try:
-            await interaction.user.send(privacy_texts.export(exported.counts), file=_file(exported))
-        except discord.Forbidden:
-            sentence = _("Your DMs are closed, so here it is. Only you can see this.")
-            await answers.send(interaction, content=f"📦 {sentence}", files=[_file(exported)])
-        else:
-            await interactions.say(interaction, "📦 " + _("Sent to you by DM."))
+        async with services_of(interaction).privacy.export(request.actor.user_id) as exported:
+            await _send(interaction, exported)
 
     @app_commands.command(description="Delete all your data")
     async def erase(self, interaction: Interaction) -> None:
@@ -76,5 +68,17 @@ async def keep(_request: Request, interaction: Interaction) -> None:
     await panels.redraw(interaction, panel(text(_("Nothing was deleted."))))
 
 
-def _file(exported: Export) -> discord.File:
-    return discord.File(io.BytesIO(exported.content), filename=exported.filename)
+async def _send(interaction: Interaction, exported: Export) -> None:
+    """Send each file in a message of its own: together they may be larger than Discord takes."""
+    first, *others = exported.paths
+    try:
+        await interaction.user.send(privacy_texts.export(exported.counts, files=len(exported.paths)), file=discord.File(first))
+    except discord.Forbidden:
+        sentence = _("Your DMs are closed, so here it is. Only you can see this.")
+        await answers.send(interaction, content=f"📦 {sentence}", files=[discord.File(first)])
+        for path in others:
+            await answers.send(interaction, files=[discord.File(path)])
+        return
+    for path in others:
+        await interaction.user.send(file=discord.File(path))
+    await interactions.say(interaction, "📦 " + _("Sent to you by DM."))

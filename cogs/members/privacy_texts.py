@@ -154,10 +154,12 @@ def erased(counts: Mapping[str, int]) -> str:
     return f"🧹 {sentence} {away.format(count=number(messages))}"
 
 
-def export(counts: Mapping[str, int]) -> str:
-    """The message with the exported file. `counts`: rows by table."""
+def export(counts: Mapping[str, int], *, files: int = 1) -> str:
+    """The message with the exported file, or the first of several. `counts`: rows by table."""
     found = [_(subject.name) for subject in SUBJECTS if any(counts.get(table) for table in subject.tables)]
     contents = _("The file contains: {subjects}.").format(subjects=comma_list(found)) if found else _("Nothing is stored about you.")
+    if files > 1:
+        contents = _("It comes in {count} files, which contain: {subjects}.").format(count=number(files), subjects=comma_list(found))
     return "\n".join(["## " + _("Your data"), contents])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,17 @@ async def test_an_export_comes_as_a_file_by_direct_message(ada: Person, asked: A
     assert [link.rpartition("/")[2] for link in document["messages"]] == [made.id]
 
 
+async def test_a_large_export_comes_in_several_messages(app: App, ada: Person, asked: Ask) -> None:
+    await asked()
+    object.__setattr__(app.services.privacy, "file_max_bytes", 1)  # frozen
+    await ada.slash("mydata export")
+    await ada.message(lambda m: "Sent to you by DM" in m.content)
+    files = [await ada.fetch(attachment["url"]) for message in ada.messages("dm") for attachment in message.attachments]
+    tables = [json.loads(gzip.decompress(each))["tables"] for each in files]
+    assert len(files) > 1
+    assert sum(len(each.get("jobs", [])) for each in tables) == 1
+
+
 async def test_with_closed_direct_messages_an_export_is_an_ephemeral_file(ada: Person, asked: Ask) -> None:
     await asked()
     await ada.dms(open=False)
@@ -75,8 +87,8 @@ async def test_erasing_deletes_messages_and_stored_data(app: App, ada: Person, a
     done = await ada.message(lambda m: m.id == panel.id and "was deleted" in m.text)
     assert "2 messages are being deleted" in done.text
     await ada.until(lambda: not any(map(has_image, ada.messages())) or None)
-    told = (await app.services.privacy.export(int(ada.id))).counts
-    assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
+    async with app.services.privacy.export(int(ada.id)) as exported:
+        assert {name: count for name, count in exported.counts.items() if count} == {"accounts": 1, "ledger": 1}
     assert await app.store.read(ledger.audit) == []
 
 

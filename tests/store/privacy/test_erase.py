@@ -22,11 +22,23 @@ from bot.store import documents, history, jobs, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, reports
 from bot.store.money import audit, sponsorships, transfers
-from bot.store.privacy import erase, export
+from bot.store.privacy import erase
 from bot.store.tables import metadata, references
 from tests.env.job_steps import money, order, run, seen
 from tests.env.jobs import SUCCEEDED, TEN, new_job
-from tests.store.privacy.traces import ADA, BEN, MODERATION, NOW, fill_every_table, move_money, put, row_counts, shown, tables_with
+from tests.store.privacy.traces import (
+    ADA,
+    BEN,
+    MODERATION,
+    NOW,
+    exported,
+    fill_every_table,
+    move_money,
+    put,
+    row_counts,
+    shown,
+    tables_with,
+)
 
 pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 
@@ -42,9 +54,9 @@ async def test_an_erased_id_stays_only_in_accounts_and_moderation_records(store:
 async def test_moderation_records_keep_no_text_of_an_erased_member(store: Store) -> None:
     await fill_every_table(store)
     await store.write(erase.erase, ADA, NOW)
-    exported = {name: rows for name, rows in (await store.read(export.rows_by_table, ADA)).items() if rows}
-    assert exported.keys() == {"accounts", "ledger", *MODERATION}
-    assert not [word for word in ("red fox", "It was a fox.", "ugly", "thanks", "to Ada") if word in str(exported)]
+    found = {name: rows for name, rows in (await exported(store, ADA)).items() if rows}
+    assert found.keys() == {"accounts", "ledger", *MODERATION}
+    assert not [word for word in ("red fox", "It was a fox.", "ugly", "thanks", "to Ada") if word in str(found)]
 
 
 async def test_erasing_lifts_no_penalty(store: Store) -> None:
@@ -94,9 +106,9 @@ async def test_erasing_deletes_the_member_s_own_rows(store: Store) -> None:
 
 async def test_erasing_a_member_keeps_the_rows_of_others(store: Store) -> None:
     await fill_every_table(store)
-    before = await store.read(export.rows_by_table, BEN)
+    before = await exported(store, BEN)
     await store.write(erase.erase, ADA, NOW)
-    after = await store.read(export.rows_by_table, BEN)
+    after = await exported(store, BEN)
     kept = {name for name in before if before[name] == after[name]}
     # Changed: copies of Ada's image (references, tray), the note of her gift, and the job ids of a flag, a case and its audit lines.
     assert set(before) - kept == {"job_references", "tray", "ledger", "reports", "cases", "audit"}
@@ -220,5 +232,5 @@ async def test_erasing_is_idempotent(store: Store) -> None:
 
 
 async def test_a_member_without_data_can_be_exported_and_erased(store: Store) -> None:
-    assert not any((await store.read(export.rows_by_table, ADA)).values())
+    assert not any((await exported(store, ADA)).values())
     assert await store.write(erase.erase, ADA, NOW) == {}

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from benchmarks.history import BUSY, fill, job_id
 from bot.store.engine.base import Store
 from bot.store.privacy import export, holdings
-from bot.store.tables import metadata
+from bot.store.privacy.export_files import ExportFiles
+from bot.store.tables import jobs, metadata
 from cogs.members.privacy_texts import SUBJECTS
-from tests.store.privacy.traces import ADA, BEN, fill_every_table
+from tests.store.privacy.traces import ADA, BEN, documents_of, exported, fill_every_table
 
 # --- inventory -------------------------------------------------------------------------------------------------------
 
@@ -41,8 +50,8 @@ def test_every_exported_table_is_described_to_members() -> None:
 
 async def test_an_export_contains_every_table(store: Store) -> None:
     await fill_every_table(store)
-    exported = await store.read(export.rows_by_table, ADA)
-    counts = {name: len(rows) for name, rows in exported.items()}
+    found = await exported(store, ADA)
+    counts = {name: len(rows) for name, rows in found.items()}
     assert counts == {
         "members": 1, "reactions": 1, "tray": 1, "outbox": 2, "kv": 2, "reports": 2, "job_references": 1, "images": 1,
         "thumbnails": 1, "accounts": 1, "ledger": 8, "generations": 1, "jobs": 1, "sponsorships": 1, "blocks": 1, "strikes": 1,
@@ -52,15 +61,39 @@ async def test_an_export_contains_every_table(store: Store) -> None:
 
 async def test_an_export_contains_no_other_member_and_no_secret(store: Store) -> None:
     await fill_every_table(store)
-    exported = await store.read(export.rows_by_table, ADA)
-    assert str(BEN) not in str(exported)
-    assert [report["reason"] for report in exported["reports"]] == [None, "ugly"]
-    assert [case["appeal"] for case in exported["cases"]] == ["It was a fox.", None]
-    assert sorted({line["other"] for line in exported["ledger"]}, key=str) == [None, "sponsor:one", f"user:{ADA}"]
-    assert "token" not in exported["jobs"][0]
-    assert exported["thumbnails"][0]["content_bytes"] == len(b"small")
+    found = await exported(store, ADA)
+    assert str(BEN) not in str(found)
+    assert [report["reason"] for report in found["reports"]] == [None, "ugly"]
+    assert [case["appeal"] for case in found["cases"]] == ["It was a fox.", None]
+    assert sorted({line["other"] for line in found["ledger"]}, key=str) == [None, "sponsor:one", f"user:{ADA}"]
+    assert "token" not in found["jobs"][0]
+    assert found["thumbnails"][0]["content_bytes"] == len(b"small")
 
 
 async def test_an_export_has_links_to_the_messages(store: Store) -> None:
     await fill_every_table(store)
-    assert await store.read(export.links, ADA) == ["https://discord.com/channels/1/5/600", "https://discord.com/channels/1/8/802"]
+    (document,) = await documents_of(store, ADA)
+    assert document["messages"] == ["https://discord.com/channels/1/5/600", "https://discord.com/channels/1/8/802"]
+
+
+@pytest.mark.parametrize("most_bytes", [1, 10**9])
+async def test_the_files_of_an_export_together_contain_every_row_once(store: Store, most_bytes: int) -> None:
+    await store.write(fill, 200)
+    await store.write(lambda conn: conn.execute(update(jobs).values(user_id=BUSY)))
+    documents = await documents_of(store, BUSY, most_bytes=most_bytes)
+    assert (len(documents) == 1) == (most_bytes == 10**9)
+    assert [document["part"] for document in documents] == [*range(1, len(documents) + 1)]
+    found = [job["id"] for document in documents for job in document["tables"].get("jobs", [])]
+    assert found == [job_id(n) for n in range(200)]
+    assert sum(len(document["messages"]) for document in documents) == 200
+
+
+@pytest.mark.slow
+async def test_an_export_of_many_jobs_uses_little_memory(sqlite_store: Store, tmp_path: Path) -> None:
+    await sqlite_store.write(fill, 20_000)
+    await sqlite_store.write(lambda conn: conn.execute(update(jobs).values(user_id=BUSY)))
+    tracemalloc.start()
+    await sqlite_store.read(export.write, BUSY, partial(ExportFiles, tmp_path, {}, most_bytes=8_000_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000

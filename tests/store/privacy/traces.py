@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -20,6 +25,8 @@ from bot.store import delivery, documents, gallery, history, kv, messages, outbo
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
 from bot.store.money import sponsorships, transfers
+from bot.store.privacy import export
+from bot.store.privacy.export_files import ExportFiles
 from bot.store.tables import metadata, reactions, references
 from bot.store.tables import reports as reports_table
 from tests.env.job_steps import order, run
@@ -113,3 +120,15 @@ async def row_counts(store: Store) -> dict[str, int]:
         return {table.name: len(conn.execute(select(table)).all()) for table in metadata.sorted_tables}
 
     return await store.read(read)
+
+
+async def exported(store: Store, user_id: int) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a member's export, by table."""
+    return (await documents_of(store, user_id))[0]["tables"]  # type: ignore[no-any-return]  # read from JSON
+
+
+async def documents_of(store: Store, user_id: int, *, most_bytes: int = 10**9) -> list[dict[str, Any]]:
+    """The documents of a member's export."""
+    with TemporaryDirectory() as folder:
+        files = await store.read(export.write, user_id, partial(ExportFiles, Path(folder), {"member": str(user_id)}, most_bytes=most_bytes))
+        return [json.loads(gzip.decompress(path.read_bytes())) for path in files.paths]
