@@ -29,6 +29,7 @@ _REFERS = {
     **dict.fromkeys(("account", "budget", "operator", "other", "host_account"), tables.accounts.c.name),
 }
 _BUTTON = re.compile(r"v1:(?:details|cancel):([0-9a-z]{12}):0")  # under the one message of a job, while it waits and once it has ended
+_WORKING = "⏳"  # under a message whose reaction ordered something
 _COPIES = ("copy", "gallery", "log", "case")  # roles of messages that show a job beside its own message
 
 
@@ -171,6 +172,8 @@ def _lost(inside: Inside, outside: Outside) -> Iterator[str]:
     for message in outside.messages:
         if any("v1:cancel:" in str(component.get("custom_id", "")) for component in message.components):
             yield f"A message still says that its image is being made: {message.text[:80]!r}."
+        if _WORKING in message.reactions:
+            yield f"A reaction is still marked as in progress, at the message {message.text[:80]!r}."
 
 
 def _doubled(inside: Inside, outside: Outside) -> Iterator[str]:

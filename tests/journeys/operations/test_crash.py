@@ -1,4 +1,7 @@
-"""kill -9 at any moment, then a restart: every accepted job is delivered once, and nothing is enqueued or charged twice."""
+"""The end of the bot's process, then a restart: every accepted job is delivered once, and nothing is enqueued or charged twice.
+
+`tests/chaos` kills it in every part of a scene.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +70,6 @@ async def assert_consistent(app: App, env: Env, person: Person, *, jobs: int) ->
     assert await app.store.read(ledger.audit) == []
 
 
-def asked_for(env: Env, method: str, path: str) -> Callable[[], bool]:
-    return lambda: bool(env.images.received(method, path))
-
-
 def in_database(env: Env, query: str) -> Callable[[], bool]:
     """Whether the query finds a row, read while the bot runs."""
 
@@ -82,30 +81,6 @@ def in_database(env: Env, query: str) -> Callable[[], bool]:
             return False
 
     return there
-
-
-MOMENTS: dict[str, Callable[[Env], Callable[[], bool]]] = {
-    "the job is written": lambda s: in_database(s, "SELECT 1 FROM jobs"),
-    "it is about to be sent": lambda s: in_database(s, "SELECT 1 FROM generations WHERE state <> 'waiting'"),
-    "the queue was asked": lambda s: asked_for(s, "POST", "/api/ai/queue"),
-    "the queue's answer is written": lambda s: in_database(s, "SELECT 1 FROM generations WHERE provider_id IS NOT NULL"),
-    "it is settled": lambda s: in_database(s, "SELECT 1 FROM ledger WHERE entry = 'settle'"),
-    "the image is fetched": lambda s: asked_for(s, "GET", "/results"),
-    "it is delivered": lambda s: in_database(s, "SELECT 1 FROM jobs WHERE state = 'delivered'"),
-}
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-async def test_killed_when(env: Env, moment: str) -> None:
-    async with Person.connect(env.discord.url, "Ada") as ada:
-        async with killable_app(env) as process:
-            await online(ada)
-            asking = asyncio.create_task(ask(ada), name="asking")
-            await until(MOMENTS[moment](env))
-            process.kill()
-            await asking
-        async with env.app() as app:
-            await assert_consistent(app, env, ada, jobs=1)
 
 
 @pytest.mark.faults("enqueue-answer-lost", times=1)
