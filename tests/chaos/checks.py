@@ -63,8 +63,8 @@ def seen_by(people: Iterable[Viewer]) -> list[Message]:
 
 def told_of(people: Iterable[Viewer], prompts: Iterable[str]) -> frozenset[str]:
     """Those of the prompts that a message of the bot shows."""
-    texts = [message.text for message in seen_by(people)]
-    return frozenset(prompt for prompt in prompts if any(prompt in text for text in texts))
+    text = "\n".join(message.text for message in seen_by(people))
+    return frozenset(prompt for prompt in prompts if prompt in text)
 
 
 async def examine(url: str, outside: Outside) -> Result:

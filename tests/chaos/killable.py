@@ -33,10 +33,12 @@ from tests.journeys import bot_process
 _CONTEXT = multiprocessing.get_context("forkserver")
 # A start is then a fork, without the seconds of importing; the bot itself imports the others where it uses them.
 _CONTEXT.set_forkserver_preload([__name__, "bot.store.engine.postgres", "asyncpg", "babel.dates", "babel.messages.mofile"])
+_AT_POINTS = 0.7  # of the random kills; the others are at any moment
+_KILLED = (-signal.SIGKILL, -signal.SIGALRM)
 _PATH = 48  # characters of a path in a name; long ones have tokens
 _STARTS = 20  # that may fail in a row: a database may still be locked by the session of the process that was killed
 
-Point = int | str  # its number, or the name of its kind: then the first of them
+Point = int | str | float  # its number; or the name of its kind, then the first of them; or seconds after the start
 NOWHERE: Point = 0
 Plan = Callable[[int], Point]  # where the process of a start (1, 2, ...) kills itself
 
@@ -46,9 +48,9 @@ def once(point: Point) -> Plan:
     return lambda start: point if start == 1 else NOWHERE
 
 
-def at_random(chance: random.Random, *, most: int) -> Plan:
-    """Kill every process somewhere in its first `most` points."""
-    return lambda _start: chance.randint(1, most)
+def somewhere(chance: random.Random, *, most_points: int, most_s: float) -> Point:
+    """A random point, or a random moment between two."""
+    return chance.randint(1, most_points) if chance.random() < _AT_POINTS else chance.uniform(0, most_s)
 
 
 @dataclass(kw_only=True)
@@ -71,8 +73,11 @@ class KillableBot:
     async def keep_running(self) -> None:
         """Raises `RuntimeError` if it ends again and again by itself."""
         while True:
-            code = await self._run(self.plan(self.starts + 1))
-            self.failed = 0 if code == -signal.SIGKILL else self.failed + 1
+            point = self.plan(self.starts + 1)
+            code = await self._run(point)
+            self.failed = 0 if code in _KILLED else self.failed + 1
+            if code == -signal.SIGALRM:
+                self.kills.append(f"{point:.3f} s after a start")
             if self.failed > _STARTS:
                 raise RuntimeError(f"The bot does not start: {self.last_lines()}")
             await self.gone()
@@ -130,6 +135,8 @@ def _serve(environment: dict[str, str], point: Point, found: Connection, log: st
     for stream in (1, 2):
         os.dup2(output, stream)
     os.environ.update(environment)
+    if isinstance(point, float):
+        signal.setitimer(signal.ITIMER_REAL, point)  # without a handler it ends the process at once, as SIGKILL does
     _count_fault_points(point, found)
     asyncio.run(bot_process.main())
 

@@ -150,7 +150,8 @@ def stage(url: str, folder: Path, plan: Plan) -> AbstractAsyncContextManager[Tri
     return trial(url, folder, plan, names=("Ada", "Ben", "Mo"), prepare=_prepare)
 
 
-async def _prepare(store: Store, ada: Person) -> None:
+async def _prepare(store: Store, people: tuple[Person, ...]) -> None:
+    ada = people[0]
     guild_id, log_id = int(ada.hello["guild"]["id"]), int(ada.channel(_LOG))
     account = AccountRef(name=member_account(guild_id, int(ada.id)), fills=EMPTY)
     await store.write(transfers.grant, to=account, amount=_GRANTED * MICRO, key="grant", now=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +31,7 @@ PATIENCE_S = 20.0  # whoever waits longer for one thing was left waiting
 _POLL_S = 0.01  # another process sends no event
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
-Prepare = Callable[[Store, Person], Awaitable[None]]
+Prepare = Callable[[Store, tuple[Person, ...]], Awaitable[None]]
 
 
 @dataclass(kw_only=True)
@@ -136,7 +136,9 @@ async def quietly(act: Awaitable[object]) -> None:
 
 
 @asynccontextmanager
-async def trial(url: str, folder: Path, plan: Plan, *, names: tuple[str, ...], prepare: Prepare) -> AsyncIterator[Trial]:
+async def trial(
+    url: str, folder: Path, plan: Plan, *, names: tuple[str, ...], prepare: Prepare, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Trial]:
     """The people of these names and the bot on the empty database at `url`, with servers of their own. `folder` exists."""
     switchboard = Switchboard()
     async with AsyncExitStack() as stack:
@@ -144,10 +146,10 @@ async def trial(url: str, folder: Path, plan: Plan, *, names: tuple[str, ...], p
         image_server = await enter(images.serve(switchboard=switchboard, timing=images.FAST, draft=True))
         discord_server = await enter(discord.serve(switchboard=switchboard))
         env = Env(switchboard=switchboard, images=image_server, discord=discord_server, folder=folder, overrides={"DATABASE_URL": url})
-        people = [await enter(Person.connect(discord_server.url, name)) for name in names]
+        people = tuple([await enter(Person.connect(discord_server.url, name)) for name in names])
         async with open_store(url) as store:
-            await prepare(store, people[0])
+            await prepare(store, people)
         engine = create_async_engine(make_url(url).set(drivername=_DRIVERS[url.partition(":")[0]]), hide_parameters=True)
         stack.push_async_callback(engine.dispose)
-        bot = await enter(killable_bot(env.environment(), plan, gone=partial(_offline, people), log=folder / "bot.log"))
-        yield Trial(env=env, url=url, engine=engine, bot=bot, people=tuple(people))
+        bot = await enter(killable_bot(env.environment(**(settings or {})), plan, gone=partial(_offline, people), log=folder / "bot.log"))
+        yield Trial(env=env, url=url, engine=engine, bot=bot, people=people)

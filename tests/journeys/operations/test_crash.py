@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -105,24 +104,6 @@ async def test_a_graceful_stop_loses_nothing(env: Env) -> None:
             assert await process.wait() == 0
         async with env.app() as app:
             await assert_consistent(app, env, ada, jobs=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(25))
-async def test_killed_again_and_again_at_random_moments(env: Env, seed: int) -> None:
-    chance = random.Random(seed)
-    async with Person.connect(env.discord.url, "Ada") as ada:
-        for _ in range(3):
-            async with killable_app(env):
-                await online(ada)
-                await ask(ada)
-                await ask(ada)
-                await asyncio.sleep(chance.uniform(0, 0.5))  # the random moment is what is tested
-            await ada.until(lambda: (not ada.bot_online) or None)
-        with closing(sqlite3.connect(env.folder / "easel.sqlite3")) as db:
-            (accepted,) = db.execute("SELECT count(*) FROM jobs").fetchone()
-        async with env.app() as app:
-            await assert_consistent(app, env, ada, jobs=accepted)
 
 
 async def ask(person: Person, **options: str) -> bool:

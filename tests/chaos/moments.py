@@ -1,0 +1,154 @@
+"""kill -9 at random moments while people order, edit, cancel, give and delete: one long history, checked every so often."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection, func, select
+
+from bot.domain.money.accounts import AccountRef, member_account
+from bot.domain.money.ledger import Entry
+from bot.domain.money.quota import EMPTY, MICRO
+from bot.store import tables
+from bot.store.engine.base import Store
+from bot.store.money import transfers
+from sandbox.person import Message, Person
+from tests.chaos.databases import EngineName
+from tests.chaos.killable import NOWHERE, Point, somewhere
+from tests.chaos.table import Conditions, Result, Run
+from tests.chaos.trial import Trial, quietly, trial
+from tests.env.app import has_image
+from tests.env.images import png
+from tests.journeys.conftest import job_id_of
+
+_KILLS, _SHORT_KILLS = 1000, 10
+_CHECKED_EVERY = 100  # kills
+_MOST_POINTS, _MOST_S = 300, 2.5  # of one process; a start takes some 35 points
+_NAMES = ("Ada", "Ben", "Mo")  # Mo is a moderator
+_IN_FLIGHT = 4  # things that a person waits for at a time
+_GIFT = 0.1  # credits
+_ENOUGH = 1_000_000  # credits
+_SETTINGS = {"QUOTA_CREDITS": str(_ENOUGH), "OXEN_RATE_PER_MINUTE": "6000"}
+
+
+@dataclass(kw_only=True)
+class Crowd:
+    """People who use the bot at random."""
+
+    trial: Trial
+    chance: random.Random
+    gifts: int = 0  # that were tried
+    acting: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def act(self) -> None:
+        """One person does one thing. It is not awaited, except if that person has too much in progress."""
+        await self.trial.online()
+        person = self.chance.choice(self.trial.people)
+        task = asyncio.create_task(quietly(self._choose()(person)), name=person.name)
+        self.acting.add(task)
+        task.add_done_callback(self.acting.discard)
+        if len(self.acting) >= _IN_FLIGHT * len(self.trial.people):
+            await asyncio.wait(self.acting, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(self.chance.uniform(0, 0.1))
+
+    async def rest(self) -> None:
+        """Wait until nobody waits for an answer."""
+        if self.acting:
+            await asyncio.wait(self.acting)
+
+    def _choose(self) -> Callable[[Person], Awaitable[object]]:
+        acts = {self._create: 4, self._edit: 3, self._react: 2, self._cancel: 2, self._delete: 1, self._give: 2, self._refund: 1}
+        return self.chance.choices(list(acts), list(acts.values()))[0]
+
+    async def _create(self, person: Person) -> None:
+        await person.slash("generate", prompt=self.trial.new_prompt(), count=self.chance.randint(1, 3))
+
+    async def _edit(self, person: Person) -> None:
+        reference = person.upload("fox.png", png(64, 48))
+        await person.slash("edit", prompt=self.trial.new_prompt(), image=reference)
+
+    async def _react(self, person: Person) -> None:
+        if image := self._one_of(person, has_image):
+            await person.react(image, self.chance.choice(("🎨", "🔁", "🌙")))
+
+    async def _cancel(self, person: Person) -> None:
+        if waiting := self._one_of(person, lambda message: "Cancel" in message.buttons):
+            await person.click(waiting, "Cancel")
+
+    async def _delete(self, person: Person) -> None:
+        if image := self._one_of(person, has_image):
+            await person.react(image, "❌")
+
+    async def _give(self, person: Person) -> None:
+        other = self.chance.choice([each for each in self.trial.people if each is not person])
+        self.gifts += 1
+        await person.slash("gift", member=other.id, credits=_GIFT)
+
+    async def _refund(self, person: Person) -> None:
+        if image := self._one_of(person, lambda message: has_image(message) and "Details" in message.buttons):
+            await self.trial.people[-1].slash("imagemod refund", image=job_id_of(image))
+
+    def _one_of(self, person: Person, wanted: Callable[[Message], bool]) -> Message | None:
+        found = [message for message in person.messages()[-50:] if wanted(message)]
+        return self.chance.choice(found) if found else None
+
+
+@dataclass(kw_only=True)
+class RandomKills:
+    """A plan: kills somewhere, until the bot was killed often enough."""
+
+    chance: random.Random
+    until: int = 0  # kills
+    trial: Trial | None = None  # known once the bot was started
+
+    def __call__(self, _start: int) -> Point:
+        done = len(self.trial.bot.kills) if self.trial is not None else 0
+        return somewhere(self.chance, most_points=_MOST_POINTS, most_s=_MOST_S) if done < self.until else NOWHERE
+
+
+async def moments(conditions: Conditions) -> Result:
+    """Random kills of one bot under load. Everything is checked after every hundred of them, and the first fault ends the run."""
+    kills, plan = _SHORT_KILLS if conditions.short else _KILLS, RandomKills(chance=random.Random(conditions.seed))
+    result = Result()
+    url = await asyncio.to_thread(conditions.new_database)
+    async with trial(url, conditions.folder, plan, names=_NAMES, prepare=_prepare, settings=_SETTINGS) as plan.trial:
+        crowd = Crowd(trial=plan.trial, chance=random.Random(conditions.seed + 1))
+        while plan.until < kills and not result.wrong:
+            plan.until = min(plan.until + _CHECKED_EVERY, kills)
+            result = await _some(crowd, plan.until)
+        bot = plan.trial.bot
+        made = f"{len(bot.kills)} kills, {bot.starts} starts, {len(plan.trial.prompts)} orders tried"
+        wrong = (*result.wrong, bot.last_lines()) if result.wrong else ()
+    return replace(result, wrong=wrong, notes=(made,))
+
+
+async def _some(crowd: Crowd, kills: int) -> Result:
+    """Use the bot until it was killed so often, then let it come to an end and check everything."""
+    while len(crowd.trial.bot.kills) < kills:
+        await crowd.act()
+    await crowd.rest()
+    result = await crowd.trial.check()
+    told = sum("gave" in message.content for message in crowd.trial.people[0].messages())
+    booked = await crowd.trial.read(_gifts)
+    wrong = () if told <= booked <= crowd.gifts else (f"{booked} gifts were booked, {told} were told of and {crowd.gifts} were tried.",)
+    return replace(result, overspent=result.overspent + len(wrong), wrong=(*result.wrong, *wrong))
+
+
+def _gifts(conn: Connection) -> int:
+    """Each has two lines."""
+    return (conn.scalar(select(func.count()).where(tables.ledger.c.entry == Entry.GIFT)) or 0) // 2
+
+
+async def _prepare(store: Store, people: tuple[Person, ...]) -> None:
+    for person in people:
+        account = AccountRef(name=member_account(int(person.hello["guild"]["id"]), int(person.id)), fills=EMPTY)
+        await store.write(transfers.grant, to=account, amount=_ENOUGH * MICRO, key=f"grant {person.id}", now=0)
+
+
+RUNS = tuple(
+    Run(name="random-moments", engine=engine, work=moments, accepted=1000, delivered=500, limit_s=7200)
+    for engine in (EngineName.SQLITE, EngineName.POSTGRES)
+)
