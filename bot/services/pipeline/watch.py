@@ -67,14 +67,20 @@ class Watch:
         self._late_since: dict[Key, int] = {}
         self._handling: set[asyncio.Task[None]] = set()
         self._is_connected = False
+        self._connected_at = 0  # Unix ms, the last time
 
     def loops(self, *, grace_s: float) -> Loops:
         """The reads and, if there is one, the event stream; running reads have `grace_s` seconds to finish at the stop."""
         stream = {f"events {self._provider.name}": Loop(run=self._listen)} if self._provider.streams else {}
         return {**stream, self._reads.name: self._reads.loop(grace_s=grace_s)}
 
-    async def first_read_at(self, model: str) -> int:
-        """When (Unix ms) to read a generation that is accepted now, if no event comes before: with a stream after twice the usual time."""
+    async def first_read_at(self, model: str, *, sent_at: int) -> int:
+        """When (Unix ms) to read a generation that is accepted now, if no event comes before: with a stream after twice the usual time.
+
+        `sent_at`: when its sending began. If the stream was connected later, its event may have been missed: read it at once.
+        """
+        if sent_at <= self._connected_at:
+            return self._clock()
         if not self._is_connected:
             return self._clock() + int(1000 * self._timing.poll_min_s)
         usual_ms = await self._orders.usual_ms(model) or _USUAL_MS
@@ -96,6 +102,7 @@ class Watch:
             began = self._clock()
             try:
                 async with self._provider.listen() as events:
+                    self._connected_at = self._clock()
                     log.info("event stream connected", provider=self._provider.name)
                     self._set_connected(True)
                     catching_up = asyncio.create_task(self._catch_up(), name=f"watch {self._provider.name} catch up")
