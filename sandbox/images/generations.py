@@ -83,6 +83,7 @@ class OxenGeneration:
     enqueued_at: int = field(default_factory=lambda: int(time.time()))
     started_at: int | None = None
     completed_at: int | None = None
+    completed_ms: int | None = None  # the same in Unix milliseconds
     is_charged: bool = False  # known once it has ended
     charges: int = 1  # how often its cost is charged, if it is
     added_words: str = ""  # after the prompt in its row
@@ -108,7 +109,8 @@ class OxenGeneration:
         self.status, self.started_at = OxenStatus.PROCESSING, int(time.time())
 
     def end(self, status: OxenStatus, error: str | None = None) -> None:
-        self.status, self.error, self.completed_at = status, error, int(time.time())
+        now = time.time()
+        self.status, self.error, self.completed_at, self.completed_ms = status, error, int(now), int(now * 1000)
         self.ended.set()
 
     @property

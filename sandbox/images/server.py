@@ -200,7 +200,8 @@ class _ImageApis:
 
 
 def _row(generation: OxenGeneration) -> dict[str, Any]:
-    return generation.row(None) | {"account": generation.request.account.key, "in_queue": generation.in_queue, "used_seed": generation.seed}
+    own = {"account": generation.request.account.key, "in_queue": generation.in_queue, "used_seed": generation.seed}
+    return generation.row(None) | own | {"completed_ms": generation.completed_ms}
 
 
 def _parsed(body: bytes) -> Any:

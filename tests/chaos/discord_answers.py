@@ -10,7 +10,7 @@ from tests.chaos.databases import EngineName
 from tests.chaos.load import scene
 from tests.chaos.table import Conditions, Result, Run
 
-_JOBS, _SHORT = 500, 12
+_JOBS, _SHORT = 500, 8
 _LOST = {"discord-answer-lost": 0.1, "discord-answer-closed": 0.1, "discord-answer-502": 0.1}  # shares of the executed calls
 _EXPIRED = 0.1  # of the tokens
 _INVALID_MAX = 1  # for one job

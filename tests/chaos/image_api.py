@@ -6,7 +6,7 @@ from tests.chaos.databases import EngineName
 from tests.chaos.load import scene
 from tests.chaos.table import Conditions, Result, Run
 
-_JOBS, _SHORT = 500, 12
+_JOBS, _SHORT = 500, 8
 _LOST = 0.3  # of the answers to an enqueue
 
 

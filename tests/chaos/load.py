@@ -24,6 +24,7 @@ from tests.env.app import Env, person_in
 
 UNLIMITED = {
     "QUOTA_CREDITS": "1000000",
+    **dict.fromkeys(("MONTHLY_LIMIT_USD", "MONTHLY_LIMIT_USD_PER_SERVER"), "1000"),
     **dict.fromkeys(("OXEN_RATE_PER_MINUTE", "OXLO_RATE_PER_MINUTE"), "100000"),
     **dict.fromkeys(("OXEN_MAX_RUNNING", "OXLO_MAX_RUNNING", "MAX_RUNNING", "MAX_RUNNING_PER_SERVER"), "1000"),
     **dict.fromkeys(("MAX_RUNNING_PER_USER", "MAX_WAITING_PER_USER"), "100"),
