@@ -16,7 +16,7 @@ import structlog
 from bot.assembly import ImageApis, Resources, build_services, configured_apis, connect_image_apis, open_resources
 from bot.client.easel import Easel, set_addresses
 from bot.core import metrics
-from bot.core.clock import Clock, system
+from bot.core.clock import Clock, steady
 from bot.core.config import Settings
 from bot.core.log import Redactor
 from bot.core.running.lag import LoopLag
@@ -164,7 +164,7 @@ async def assemble(
     *,
     more_apis: Sequence[ImageApi] = (),
     timing: Timing = _TIMING,
-    clock: Clock = system,
+    clock: Clock = steady,
     discord: DiscordPorts | None = None,
 ) -> AsyncIterator[App]:
     """Build the application, and close it at the end. Raises `StartError` if a resource cannot be opened.

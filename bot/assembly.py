@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
+import structlog
 
 from bot.core import private_files
 from bot.core.clock import Clock
@@ -58,6 +59,8 @@ from bot.store import claims, jobs
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
 
+log = structlog.get_logger(__name__)
+
 _RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few megapixels
 _THUMBNAILS_S = 4.0
 _JUDGED_PER_GUILD = 200  # prompts that wait for their guild's rules
@@ -65,6 +68,7 @@ _MANAGED_PER_GUILD = 8  # documents, imports and charts
 _EXPORTS_PER_MEMBER = 2
 _READ_AT_ONCE = 100  # lists of models: one for each image API
 _MB = 1_000_000
+_BEHIND_MS = 3_600_000
 
 
 # --- resources -----------------------------------------------------------------------------------------------------------
@@ -116,6 +120,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         await store.write(jobs.forget_answers, clock())
         await store.write(claims.lose_all, clock())
+        await _follow_clock(store, clock())
         yield Resources(
             settings=settings,
             timing=timing,
@@ -135,6 +140,18 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             spool=spool,
             retention=_retention(settings, apis),
         )
+
+
+async def _follow_clock(store: Store, now: int) -> None:
+    """Let work go on that a clock which was ahead has put off."""
+    behind_ms = await store.read(claims.behind_ms, now)
+    if behind_ms > _BEHIND_MS:
+        log.critical(
+            "clock is behind the database",
+            by_s=behind_ms // 1000,
+            do="Check this machine's time. Work goes on; credits that were refilled too early are not refilled again.",
+        )
+    await store.write(claims.pull_in, now)
 
 
 def _clean_spool(folder: Path) -> Path:
@@ -285,6 +302,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
         spool=Spool(resources.spool),
         max_bytes=int(resources.settings.result_max_mb * _MB),
         max_pixels=_RESULT_MAX_PIXELS,
+        started_at=resources.clock(),
         clock=resources.clock,
     )
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from bot.core.clock import steady
+
 _MAX_RETRY_AFTER_S: Final = 3600.0
 _MAX_LIMIT_S: Final = 31 * 86_400.0  # a limit may be that of a month
 _NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
@@ -32,7 +34,7 @@ _FIRST_MOMENT_S: Final = 1e9  # of what is a moment and no duration
 
 def read_retry_after(header: str | None) -> float | None:
     """Seconds to wait, from a number or a date; at most an hour. None if the header is missing or malformed."""
-    wait = _from_header(header, datetime.now(UTC))
+    wait = _from_header(header, _now())
     return None if wait is None else min(wait, _MAX_RETRY_AFTER_S)
 
 
@@ -43,7 +45,7 @@ def read_wait(headers: Mapping[str, str], body: object, text: str) -> float | No
     """
     found = (
         _scaled(headers.get("retry-after-ms"), 0.001),
-        _from_header(headers.get("Retry-After"), _date(headers.get("Date")) or datetime.now(UTC)),
+        _from_header(headers.get("Retry-After"), _date(headers.get("Date")) or _now()),
         next(_from_fields(body, _DEPTH), None),
         _from_text(text),
         next((wait for name in _RESETS if (wait := _from_reset(headers.get(name))) is not None), None),
@@ -52,12 +54,16 @@ def read_wait(headers: Mapping[str, str], body: object, text: str) -> float | No
     return None if wait is None else min(wait, _MAX_LIMIT_S)
 
 
+def _now() -> datetime:
+    return datetime.fromtimestamp(steady() / 1000, UTC)
+
+
 def _from_reset(header: str | None) -> float | None:
     """A duration, seconds, or a moment in Unix seconds."""
     wait = _scaled(header, 1.0)
     if wait is None:
         return _sum_of(header or "")
-    return wait if wait < _FIRST_MOMENT_S else max(wait - datetime.now(UTC).timestamp(), 0.0)
+    return wait if wait < _FIRST_MOMENT_S else max(wait - steady() / 1000, 0.0)
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:

@@ -18,6 +18,7 @@ import structlog
 from yarl import URL
 
 from bot import USER_AGENT
+from bot.core.clock import steady
 from bot.core.errors import AnswerLost, AnswerTooLarge, ProviderAccount, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.i18n import N_, _
 from bot.core.retry_after import server_time
@@ -85,7 +86,7 @@ class Api:
         proxy: str | None = None,
     ) -> None:
         """`name`: of the image API, for the log. `proxy`: the address of the proxy that leads to it."""
-        self.clock_ahead_s: float | None = None  # the service's clock minus this machine's; None until an answer says the time
+        self.clock_ahead_s: float | None = None  # the service's clock minus the bot's; None until an answer says the time
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
@@ -242,7 +243,7 @@ class Api:
     async def _read(self, response: aiohttp.ClientResponse, limit: int, *, lean: bool = False) -> ApiResponse:
         there = server_time(response.headers)
         if there is not None:
-            self.clock_ahead_s = there - time.time()
+            self.clock_ahead_s = there - steady() / 1000
         return await read_answer(response, limit, lean=lean)
 
     async def _no_stream(self, call: _Call, response: aiohttp.ClientResponse) -> ProviderError:

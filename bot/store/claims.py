@@ -10,21 +10,24 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, or_, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, case, exists, func, literal, or_, select, text, update
 from sqlalchemy.sql.expression import BindParameter
 
-from bot.domain.job import Generation, GenerationState, Lane
+from bot.domain.job import Generation, GenerationState, JobState, Lane
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import steps, usage
 from bot.store.engine.statements import Prepared
 from bot.store.rows import generation_of, read_generations
-from bot.store.tables import generations, jobs, references
+from bot.store.tables import generations, jobs, ledger, outbox, references
 from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
 
 PAST_USE_MS = 30 * DAY_MS  # the slow lane orders members by their use in this period
 _NOT_LOST = 2**62  # Unix ms: its task says when the answer is lost, or the next run
 _STUCK = 200  # handled at a time
+LONGEST_MS = 3_660_000  # no pause that is set is longer, apart from an image API's own, which asking once more does not hurt
+_TOKEN_MS = 900_000  # how long an interaction's token lives
+_LATEST = 100  # ledger lines
 _CANDIDATES = 500  # the oldest due ones of each lane, among which the fairest are chosen
 
 _BY_AGE = (generations.c.created_at, generations.c.job_id, generations.c.n)
@@ -174,3 +177,41 @@ def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], b
 def of_others(conn: Connection, providers: Collection[str]) -> list[Generation]:
     """The open generations of all image APIs but these."""
     return read_generations(conn, and_(or_(text(WAITING), text(ACTIVE)), generations.c.provider.not_in(providers)))
+
+
+# --- after a clock that was ahead -------------------------------------------------------------------------------------
+
+
+def behind_ms(conn: Connection, now: int) -> int:
+    """How far `now` (Unix ms) is behind the newest booking; 0 if it is not."""
+    latest = select(ledger.c.at).order_by(ledger.c.id.desc()).limit(_LATEST).subquery()
+    return max(0, (conn.scalar(select(func.max(latest.c.at))) or 0) - now)
+
+
+def pull_in(conn: Connection, now: int) -> None:
+    """At a start: what is due later than any pause lasts is due now, and no open work is of a time after `now` (Unix ms).
+
+    Balances keep their `as_of`: what was refilled by the clock that was ahead is not refilled again.
+    """
+    open_ = or_(text(WAITING), text(ACTIVE))
+    _set(conn, generations, generations.c.not_before, open_, above=now + LONGEST_MS, to=now)
+    _set(conn, generations, generations.c.created_at, open_, above=now, to=now)
+    # What may have arrived is searched for since a time that is certainly before it was sent: it must not be missed and sent again.
+    sent_at = case((generations.c.state == GenerationState.SUBMITTING, _literal(now - DAY_MS)), else_=_literal(now))
+    _set(conn, generations, generations.c.submitted_at, open_, above=now, to=sent_at)
+    unfinished = jobs.c.state.in_([JobState.OPEN, JobState.DELIVERABLE, JobState.STRANDED])
+    _set(conn, jobs, jobs.c.created_at, unfinished, above=now, to=now)
+    _set(conn, jobs, jobs.c.cancel_requested_at, unfinished, above=now, to=now)
+    _set(conn, jobs, jobs.c.token_expires_at, unfinished, above=now + _TOKEN_MS, to=now + _TOKEN_MS)
+    _set(conn, jobs, jobs.c.posting_since, unfinished, above=now, to=now - DAY_MS)  # the same for a message
+    _set(conn, outbox, outbox.c.due_at, above=now + LONGEST_MS, to=now)
+
+
+def _set(
+    conn: Connection, table: Table, column: ColumnElement[int], *where: ColumnElement[bool], above: int, to: int | ColumnElement[int]
+) -> None:
+    conn.execute(update(table).where(*where, column > above).values({column: to}))
+
+
+def _literal(at: int) -> ColumnElement[int]:
+    return literal(at, BigInteger)

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 _AT_A_TIME = 4  # jobs
 _FETCH_MS = 86_400_000  # an image that cannot be fetched for this time counts as unusable
+_START_MS = 600_000
 _LONGEST_PAUSE_S = 900.0  # between attempts to fetch it
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
@@ -79,6 +80,7 @@ class Results:
     spool: Spool
     max_bytes: int
     max_pixels: int
+    started_at: int  # of the bot (Unix ms)
     clock: Clock
     _slots: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
@@ -160,7 +162,9 @@ class Results:
         except (ImageError, ProviderError) as error:
             if isinstance(error, ImageError) and not generation.result_url:
                 raise
-            age_ms = self.clock() - max(generation.ended_at or job.created_at, trouble_at)
+            # After a start it is tried for a while: the bot may have been stopped for the day, or its clock set forward.
+            began = max(generation.ended_at or job.created_at, trouble_at, self.started_at - _FETCH_MS + _START_MS)
+            age_ms = self.clock() - began
             if age_ms >= _FETCH_MS and not isinstance(error, HostNotListed):
                 raise ImageError(_("It couldn't be downloaded for a day.")) from error
             if (setting := _setting_for(error)) is not None:
