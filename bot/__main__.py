@@ -58,10 +58,19 @@ def _migrate(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, needs=())
     from bot.store.engine.opening import migrate
 
-    done = asyncio.run(migrate(settings.database))
+    done = asyncio.run(migrate(settings.database, backup=not arguments.no_backup))
     before = "as before" if done.before == done.after else f"it was at {done.before}" if done.before else "it was empty"
     print(f"The database is at schema {done.after} ({before}).")
     return DONE
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments, needs=())
+    from bot.ops import doctor_backup
+
+    told, is_right = asyncio.run(doctor_backup.back_up(settings, arguments.PATH, replace_existing=arguments.replace, keep=arguments.keep))
+    print(told)
+    return DONE if is_right else WRONG
 
 
 def _sync(arguments: argparse.Namespace) -> int:
@@ -89,6 +98,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
         return _doctor_live(arguments, show)
     if arguments.yes or arguments.channel is not None:
         raise StartError("--channel and --yes belong to `doctor --live`.")
+    if arguments.backup:
+        from bot.ops import doctor_backup
+
+        return DONE if asyncio.run(doctor_backup.examine_backup(arguments.backup, show=show)) else WRONG
     if arguments.ledger or arguments.bill:
         examine = doctor.examine_ledger if arguments.ledger else doctor_bill.examine_bill
         return DONE if asyncio.run(examine(_settings(arguments, needs=()), show=show)) else WRONG
@@ -151,6 +164,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 10_000):
+        raise argparse.ArgumentTypeError("N is a number from 1 to 9999")
+    return int(text)
+
+
 def _channel(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
         raise argparse.ArgumentTypeError("a channel is given by its id, a number of about 19 digits")
@@ -162,15 +181,24 @@ _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one if that is taken)"},
     "--verbose": {"action": "store_true", "help": "show the bot's log"},
 }
+_BACKUP_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "PATH": {"help": "the new file, or a folder, where it gets a dated name"},
+    "--keep": {"type": _count, "metavar": "N", "help": "in a folder: delete all but the newest N backups"},
+    "--replace": {"action": "store_true", "help": "replace a file that exists"},
+}
 _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--ledger": {"action": "store_true", "help": "only check that every credit is accounted for; works while the bot runs"},
     "--bill": {"action": "store_true", "help": "only compare this month's charges with what was counted; works while the bot runs"},
+    "--backup": {"type": Path, "metavar": "PATH", "help": "only check a backup, or the newest one in a folder; nothing in it is changed"},
     "--live": {
         "action": "store_true",
         "help": "create one cheap image at each image API and post in a channel, after asking; works while the bot runs",
     },
     "--channel": {"type": _channel, "metavar": "ID", "help": "the channel that --live posts in"},
     "--yes": {"action": "store_true", "help": "agree to what --live does and costs, without being asked"},
+}
+_MIGRATE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--no-backup": {"action": "store_true", "help": "without the copy of an SQLite database that is made beside it before"},
 }
 _SETTINGS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--markdown": {"action": "store_true", "help": "as the page docs/settings.md"},
@@ -184,9 +212,10 @@ VERBS = (
         run=_doctor,
         options=_DOCTOR_OPTIONS,
     ),
+    _Verb(name="backup", summary="back up the database, also while the bot runs", run=_backup, options=_BACKUP_OPTIONS),
     _Verb(name="invite", summary="print the links that add the bot to a server or to your account", run=_invite),
     _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
-    _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate),
+    _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate, options=_MIGRATE_OPTIONS),
     _Verb(
         name="settings",
         summary="print every setting with its meaning and default, as in .env.example",

@@ -28,6 +28,8 @@ from bot.domain.scheduling import Caps
 from bot.providers.factory import ImageApi
 from bot.providers.guard import ProviderGuard
 from bot.services import housekeeping
+from bot.services.backups.making import Backups
+from bot.services.backups.scheduled import Schedule, ScheduledBackups
 from bot.services.catalog import Models
 from bot.services.gauges import Gauges
 from bot.services.money import sponsorships
@@ -84,6 +86,7 @@ class App:
     supervisor: Supervisor
     lag: LoopLag
     notices: Notices
+    backups: ScheduledBackups
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises `StartError` if the bot cannot go on: a refused token, a damaged or lost database."""
@@ -124,6 +127,7 @@ class App:
             "progress": self.progress.run,
             "cases": self.services.cases.run,
             "bill": self.bill.run,
+            "backups": self.backups.run,
             "gauges": self.gauges.run,
             "housekeeping": sweep,
             "erased": erased,
@@ -240,6 +244,18 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         lag=LoopLag(),
         notices=_notices(resources, easel),
         supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, check_s=timing.slow_s / 6, clock=clock),
+        backups=_scheduled_backups(resources),
+    )
+
+
+def _scheduled_backups(resources: Resources) -> ScheduledBackups:
+    settings, clock = resources.settings, resources.clock
+    folder, every_s = settings.backup_dir, settings.backup_every_hours * 3600
+    return ScheduledBackups(
+        store=resources.store,
+        backups=Backups(database=settings.database, data_dir=settings.data_dir, clock=clock),
+        schedule=Schedule(folder=folder, every_s=every_s, keep=settings.backups_keep) if folder else None,
+        clock=clock,
     )
 
 

@@ -119,6 +119,11 @@ def read(
     )
 
 
+def environment_of_program(**more: str) -> dict[str, str]:
+    """The environment of this process for a program that it runs: without the bot's settings, and with `more`."""
+    return {name: value for name, value in os.environ.items() if name not in NAMES} | more
+
+
 def _is_missing(need: Need, settings: Settings) -> bool:
     return not settings.discord_token if need is Need.DISCORD else not settings.providers
 

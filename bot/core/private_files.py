@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+PARTIAL: Final = ".partial"  # ends the name of a file that is being written
 _OTHERS: Final = 0o077
 
 
@@ -32,6 +36,39 @@ def write_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+@contextmanager
+def whole_file(path: Path, *, replace: bool) -> Iterator[Path]:
+    """Yields an empty file beside `path`, which gets its name once it is written and on the disk; after an error nothing of it is left.
+
+    Raises `FileExistsError` unless `replace`, `BlockingIOError` while another process writes the same file, and other `OSError`s.
+    """
+    partial = path.with_name(f"{path.name}{PARTIAL}")
+    _refuse_existing(path, replace=replace)
+    handle = _lock_new(partial)
+    try:
+        yield partial
+        os.fsync(handle)
+        _refuse_existing(path, replace=replace)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+    _sync_folder(path.parent)
+
+
+def remove_partial(folder: Path, pattern: str) -> None:
+    """Delete what killed processes left of files that match `pattern`."""
+    for partial in folder.glob(f"{pattern}{PARTIAL}"):
+        try:
+            handle = _lock_new(partial)
+        except BlockingIOError:  # it is being written
+            continue
+        partial.unlink()
+        os.close(handle)
+
+
 def tighten_folder(path: Path) -> None:
     """Close an existing folder to others. Left alone: folders of other users, and those that are used for more than the bot."""
     shared = {Path.cwd(), Path.home(), *Path.home().parents}
@@ -47,6 +84,34 @@ def tighten_folder(path: Path) -> None:
 def is_open_to_others(path: Path) -> bool:
     """Whether other users may read, write or enter it."""
     return bool(path.stat().st_mode & _OTHERS)
+
+
+def _lock_new(partial: Path) -> int:
+    """Open the file, empty and locked for this process; a killed one may have left it. Raises `BlockingIOError` if it is in use."""
+    handle = open_file(partial, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not (partial.exists() and os.path.samestat(partial.stat(), os.fstat(handle))):
+            raise BlockingIOError  # the other process has finished meanwhile: this is its file under the new name
+        os.ftruncate(handle, 0)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _refuse_existing(path: Path, *, replace: bool) -> None:
+    if path.exists() and not replace:
+        raise FileExistsError(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names in the folder to the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _close_to_others(handle: int) -> None:

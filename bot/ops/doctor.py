@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,14 @@ from bot.core.errors import DatabaseInUse, EaselError, ImageError, ProviderAccou
 from bot.core.log import Redactor
 from bot.core.settings.complaints import NO_SETTINGS, Need
 from bot.media.addresses import AddressRules, HostNotListed, is_public
-from bot.ops import doctor_discord, doctor_images
+from bot.ops import doctor_backup, doctor_discord, doctor_images
 from bot.ops.examination import Examination
 from bot.ops.findings import Finding, NotCheckedError, Severity, bad, ok, skip, some, warn
 from bot.providers.factory import UNKNOWN_API, image_apis_of, result_rules
 from bot.providers.moderations import moderations_of
 from bot.store import delivery, kv
-from bot.store.engine.opening import open_store, read_once
+from bot.store.engine import sqlite_check
+from bot.store.engine.opening import open_store, read_once, sqlite_file
 from bot.store.money import audit
 
 _LIMIT_S = 30.0  # for one check
@@ -125,7 +127,7 @@ async def _database(examination: Examination) -> Iterable[Finding]:
             findings = [ok(f"it can be read and written, at schema {store.migration.after}.")]
             return findings + await asyncio.to_thread(_privacy, settings.data_dir)
     except DatabaseInUse:
-        return [ok("a running bot uses it, so it was not checked.")]
+        return [await asyncio.to_thread(_in_use, sqlite_file(settings.database))]
 
 
 async def _image_apis(examination: Examination) -> Iterable[Finding]:
@@ -195,6 +197,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", _settings),
     ("limits", _limits),
     ("database", _database),
+    ("backups", doctor_backup.check_backups),
     ("Discord token", doctor_discord.check_token),
     ("intents", doctor_discord.check_intents),
     ("commands", doctor_discord.check_commands),
@@ -214,6 +217,19 @@ def _missing_file(database: str) -> Path | None:
     """The file of an SQLite database that does not exist yet."""
     path = Path(database.removeprefix("sqlite:///")).expanduser()
     return path if database.startswith("sqlite:") and not path.exists() else None
+
+
+def _in_use(file: Path | None) -> Finding:
+    """Of a database that a running bot uses; its file can be checked all the same."""
+    if file is None:
+        return ok("a running bot uses it, so it was not checked.")
+    try:
+        checked = sqlite_check.quick_check(file)
+    except sqlite3.OperationalError as error:
+        return warn(f"a running bot uses it, and its file could not be checked ({error}).")
+    if checked.faults:
+        return bad(sqlite_check.damaged(file, checked.faults[0]).sentence)
+    return ok(f"a running bot uses it{', and its file is undamaged' if checked.is_complete else ''}.")
 
 
 def _privacy(folder: Path) -> list[Finding]:

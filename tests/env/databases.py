@@ -45,6 +45,7 @@ class Postgres:
 
     def __init__(self, server: Any) -> None:
         self._server = server
+        self.programs: Path = server.bin_path  # psql, pg_dump and others, of the server's version
         self._numbers = count()
         self.template = self.create(template="template1")
         run(migrate(self.template))

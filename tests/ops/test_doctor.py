@@ -129,7 +129,7 @@ async def test_a_folder_that_others_can_enter_is_named(examine: Examine, env: En
 
 async def test_a_database_in_use_is_left_alone(examine: Examine, env: Env) -> None:
     async with open_store(env.settings().database):
-        assert about(await examine(), "database") == "ok    database: a running bot uses it, so it was not checked."
+        assert about(await examine(), "database") == "ok    database: a running bot uses it, and its file is undamaged."
 
 
 async def test_a_file_that_is_no_database_is_bad(examine: Examine, env: Env) -> None:

@@ -43,7 +43,7 @@ async def test_without_any_settings_it_says_how_to_make_them_and_checks_the_rest
     (first,) = lines(ran, "bad")
     assert first.startswith("settings: There are no settings yet: run `cp .env.example .env`")
     assert [line.partition(":")[0] for line in lines(ran, "skip")] == ["Discord token", *OF_DISCORD, "image APIs", "event stream"]
-    assert [line.partition(":")[0] for line in lines(ran, "ok")] == ["limits", "database", "moderations", "image hosts"]
+    assert [line.partition(":")[0] for line in lines(ran, "ok")] == ["limits", "database", "backups", "moderations", "image hosts"]
 
 
 async def test_without_a_token_the_image_apis_are_checked(env: Env, folder: Path) -> None:

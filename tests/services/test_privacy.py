@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from bot.core.running.executors import BoundedExecutor
+from bot.domain.retention import KeepDays
 from bot.services.members import Members
 from bot.services.privacy import Privacy, Retention
 from bot.store.engine.base import Store
 from tests.store.privacy.traces import ADA, fill_every_table
 
-RETENTION = Retention(references_days=7, images_days=7, services=())
+RETENTION = Retention(keep=KeepDays(), services=())
 
 
 @pytest.fixture

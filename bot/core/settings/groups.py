@@ -241,6 +241,13 @@ class AdvancedSettings(_Fields):
         SecretStr(""),
         description="The database: sqlite:///path or postgresql://user:password@host/name. Empty: easel.sqlite3 in DATA_DIR.",
     )
+    backup_dir: Path | None = Field(
+        None,
+        description="The folder that the running bot writes backups of the database into, best on another disk. Empty: it makes none."
+        " PostgreSQL needs pg_dump for it.",
+    )
+    backup_every_hours: float = Field(24, gt=0, le=8760, description="Hours between two backups in BACKUP_DIR.")
+    backups_keep: int = Field(7, ge=1, le=9999, description="How many backups stay in BACKUP_DIR; older ones are deleted.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severe messages in the log: DEBUG, INFO, WARNING or ERROR."
     )

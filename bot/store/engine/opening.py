@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -18,14 +19,14 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
+async def open_store(url: str, *, migrate: bool = True, backup: bool = True) -> AsyncIterator[Store]:
     """The store at `url`: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name.
 
-    No other process can open it at the same time. `migrate` upgrades the schema first. Raises `StartError` if the database cannot be
-    used, or if the schema is outdated and `migrate` is False.
+    No other process can open it at the same time. `migrate` upgrades the schema first; an SQLite file is copied before, unless `backup`
+    is False. Raises `StartError` if the database cannot be used, or if the schema is outdated and `migrate` is False.
     """
     if url.startswith("sqlite://"):
-        opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate)
+        opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate, backup=backup)
     elif url.startswith("postgresql://"):
         from bot.store.engine.postgres import open_postgres  # imported here because SQLite does not need it
 
@@ -52,7 +53,13 @@ async def read_once(url: str, op: Callable[[Connection], T]) -> T:
         return await conn.run_sync(op)
 
 
-async def migrate(url: str) -> Migration:
+async def migrate(url: str, *, backup: bool = True) -> Migration:
     """Upgrade the schema at `url`. Raises `StartError`."""
-    async with open_store(url) as store:
+    async with open_store(url, backup=backup) as store:
         return store.migration
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for PostgreSQL. Raises `StartError` if the address names no file."""
+    name = url.removeprefix("sqlite://")
+    return None if name == url else sqlite.file_of(name.removeprefix("/"))

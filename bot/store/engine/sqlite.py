@@ -28,7 +28,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from bot.core import private_files
 from bot.core.errors import DatabaseDamaged, DatabaseInUse, StartError
-from bot.store.engine import outage, schema, wal
+from bot.store.engine import outage, schema, sqlite_check, sqlite_start, wal
 from bot.store.engine import sqlite_errors as trouble
 from bot.store.engine.base import GROUP_MAX, Store, Topic, Write, WriteResult, WriteStage, attempt
 from bot.store.engine.outage import Away, Work
@@ -180,10 +180,14 @@ def _answer(asked: list[asyncio.Future[bool]], done: bool) -> None:
 
 
 @asynccontextmanager
-async def open_sqlite(name: str, *, upgrade: bool) -> AsyncIterator[Store]:
-    """The store in the file `name`, locked for this process. Creates the file and its folder if missing. Raises `StartError`."""
-    path = _path(name)
+async def open_sqlite(name: str, *, upgrade: bool, backup: bool = True) -> AsyncIterator[Store]:
+    """The store in the file `name`, locked for this process. Creates the file and its folder if missing. Raises `StartError`.
+
+    Before an `upgrade`, the file is copied unless `backup` is False.
+    """
+    path = file_of(name)
     with _locked(path):
+        await asyncio.to_thread(sqlite_start.prepare, path, upgrade=upgrade, backup=backup)
         store = SqliteStore(path, await asyncio.to_thread(_migrate, path, upgrade=upgrade))
         try:
             yield store
@@ -196,7 +200,7 @@ async def reading(name: str) -> AsyncIterator[AsyncConnection]:
     """A read-only connection to the file `name`, without its lock. Raises `StartError`."""
     from sqlalchemy.ext.asyncio import create_async_engine  # imported here because a running bot does not need it
 
-    path = _path(name).absolute()
+    path = file_of(name).absolute()
     if not path.exists():
         raise StartError(f"There is no database at {path} yet.")
     url = URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
@@ -213,7 +217,8 @@ async def reading(name: str) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
-def _path(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """The file of a database. Raises `StartError`."""
     if not name or ":memory:" in name:
         raise StartError("Easel keeps its database in a file: DATABASE_URL is written sqlite:///path/to/file.")
     return Path(name).expanduser()
@@ -270,7 +275,7 @@ def _migrate(path: Path, *, upgrade: bool) -> Migration:
     except OperationalError as error:
         raise StartError(f"The database {path} cannot be used ({error.orig}); check its folder and who owns it.") from error
     except DatabaseError as error:
-        raise StartError(f"The file {path} is damaged or is no SQLite database ({error.orig}); restore a backup.") from error
+        raise sqlite_check.damaged(path, str(error.orig)) from error
     finally:
         engine.dispose()
 

@@ -1,0 +1,1 @@
+"""Backups of the database, on demand and by schedule."""

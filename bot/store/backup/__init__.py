@@ -1,0 +1,1 @@
+"""Backups: making them, examining them, and what a bot does that starts with one."""

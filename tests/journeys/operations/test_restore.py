@@ -1,0 +1,114 @@
+"""Backups of the running bot: by command under load, and by schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import select
+
+from bot.app import App
+from bot.core.clock import system
+from bot.services.backups.making import LAST, Backups, Made
+from bot.services.backups.scheduled import LAST_KEY
+from bot.store import kv
+from bot.store.tables import jobs
+from sandbox.person import Person
+from tests.env.app import Env
+from tests.journeys.operations.test_faults import AheadClock
+from tests.services.conftest import eventually
+
+
+@pytest.fixture
+async def ada(env: Env) -> AsyncIterator[Person]:
+    """Ada stays connected while the bot is offline."""
+    async with Person.connect(env.discord.url, "Ada") as person:
+        yield person
+
+
+async def online(person: Person) -> None:
+    await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
+
+
+async def back_up(env: Env, path: Path) -> Made:
+    return await Backups(database=env.settings().database, data_dir=env.folder, clock=system).make(path, replace=True)
+
+
+@pytest.mark.parametrize("backups", [4, pytest.param(15, marks=pytest.mark.slow)])
+async def test_no_accepted_order_is_missing_in_a_backup_under_load(app: App, env: Env, ada: Person, tmp_path: Path, backups: int) -> None:
+    async def order_on_and_on() -> None:
+        while True:
+            await ada.slash("generate", prompt="a red fox")
+
+    await online(ada)
+    async with asyncio.TaskGroup() as group:
+        ordering = group.create_task(order_on_and_on(), name="ordering")
+        for n in range(backups):
+            accepted = await app.store.read(lambda conn: set(conn.scalars(select(jobs.c.id))))
+            made = await back_up(env, tmp_path / f"backup{n}")
+            assert (made.wrong, accepted - await asyncio.to_thread(ids_in, made.path)) == ((), set())
+        ordering.cancel()
+    assert len(accepted) > 1
+
+
+def ids_in(backup: Path) -> set[str]:
+    with closing(sqlite3.connect(backup)) as db:
+        return {id_ for (id_,) in db.execute("SELECT id FROM jobs")}
+
+
+# --- by schedule ---------------------------------------------------------------------------------------------------------
+
+
+def of(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix == ".sqlite3") if folder.exists() else []
+
+
+async def test_the_running_bot_makes_backups_and_keeps_the_newest(env: Env, tmp_path: Path) -> None:
+    folder, clock = tmp_path / "backups", AheadClock()
+    seen = set[str]()
+
+    async def three_were_made() -> bool:
+        clock.ahead_ms += 1000  # the names have seconds
+        seen.update(await asyncio.to_thread(of, folder))
+        return len(seen) >= 3 and len(await asyncio.to_thread(of, folder)) == 2
+
+    async with env.app(clock=clock, BACKUP_DIR=str(folder), BACKUP_EVERY_HOURS="0.00001", BACKUPS_KEEP="2") as app:
+        await eventually(three_were_made, timeout_s=10)
+        assert await app.store.read(kv.get, LAST_KEY) is not None
+
+
+async def test_a_restart_makes_no_backup_before_it_is_due(env: Env, tmp_path: Path) -> None:
+    for _ in range(2):
+        async with env.app(BACKUP_DIR=str(tmp_path / "backups")) as app:
+            await eventually(lambda: app.store.read(kv.get, LAST_KEY))
+    assert len(await asyncio.to_thread(of, tmp_path / "backups")) == 1
+
+
+async def test_a_failure_is_told_once_until_it_is_over(env: Env, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.touch()  # in the place of the folder
+    with structlog.testing.capture_logs() as logs:
+        async with env.app(BACKUP_DIR=str(folder), BACKUP_EVERY_HOURS="0.00001"):
+            await eventually(lambda: told(logs, "backup failed", 3))
+            folder.unlink()
+            await eventually(lambda: told(logs, "backup failed is over", 1))
+    assert [log["log_level"] for log in logs if log["event"] == "backup failed"][:3] == ["critical", "info", "info"]
+
+
+async def told(logs: Sequence[MutableMapping[str, Any]], event: str, times: int) -> bool:
+    return [log["event"] for log in logs].count(event) >= times
+
+
+async def test_a_backup_by_the_command_is_published_too(env: Env, tmp_path: Path) -> None:
+    async with env.app(BACKUP_EVERY_HOURS="1") as app:
+        assert await app.store.read(kv.get, LAST_KEY) is None
+        await back_up(env, tmp_path / "backup")
+        made_at = int(await asyncio.to_thread((env.folder / LAST).read_text))
+    async with env.app() as app:
+        assert await eventually(lambda: app.store.read(kv.get, LAST_KEY)) == made_at
