@@ -59,6 +59,10 @@ def _migrate(arguments: argparse.Namespace) -> int:
     from bot.store.engine.opening import migrate
 
     done = asyncio.run(migrate(settings.database, backup=not arguments.no_backup))
+    if arguments.restored:
+        from bot.store.backup import restored
+
+        asyncio.run(restored.mark_at(settings.database))
     before = "as before" if done.before == done.after else f"it was at {done.before}" if done.before else "it was empty"
     print(f"The database is at schema {done.after} ({before}).")
     return DONE
@@ -199,6 +203,10 @@ _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 _MIGRATE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--no-backup": {"action": "store_true", "help": "without the copy of an SQLite database that is made beside it before"},
+    "--restored": {
+        "action": "store_true",
+        "help": "say that it is an older copy, so that image APIs are asked before images are requested",
+    },
 }
 _SETTINGS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--markdown": {"action": "store_true", "help": "as the page docs/settings.md"},

@@ -56,6 +56,7 @@ from bot.services.reposts import Reposts
 from bot.services.services import Services
 from bot.services.thumbnails import ThumbnailCache
 from bot.store import claims, jobs
+from bot.store.backup import restored
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
 
@@ -121,6 +122,8 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         await store.write(jobs.forget_answers, clock())
         await store.write(claims.lose_all, clock())
         await _follow_clock(store, clock())
+        if (made_at := await store.write(restored.resume, clock())) is not None:
+            log.warning("started from a backup", made_at=made_at, do="Orders after that time are unknown, as docs/operating.md says.")
         yield Resources(
             settings=settings,
             timing=timing,

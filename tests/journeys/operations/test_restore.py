@@ -1,9 +1,11 @@
-"""Backups of the running bot: by command under load, and by schedule."""
+"""A backup of the running bot, the loss of its database, and a start from the backup: what was open goes on, once."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,14 +17,21 @@ from sqlalchemy import select
 
 from bot.app import App
 from bot.core.clock import system
+from bot.domain.job import JobState
 from bot.services.backups.making import LAST, Backups, Made
 from bot.services.backups.scheduled import LAST_KEY
 from bot.store import kv
+from bot.store.money import audit
 from bot.store.tables import jobs
 from sandbox.person import Person
-from tests.env.app import Env
+from tests.env.app import Env, has_image, statement_of
+from tests.env.command import run
 from tests.journeys.operations.test_faults import AheadClock
 from tests.services.conftest import eventually
+
+PRICE = 1_400_000
+PROMPTS = [f"a fox in the snow, number {n}" for n in range(6)]
+ONE_AT_A_TIME = {"MAX_RUNNING": "1", "MAX_RUNNING_PER_USER": "1"}
 
 
 @pytest.fixture
@@ -38,6 +47,87 @@ async def online(person: Person) -> None:
 
 async def back_up(env: Env, path: Path) -> Made:
     return await Backups(database=env.settings().database, data_dir=env.folder, clock=system).make(path, replace=True)
+
+
+def restore(env: Env, backup: Path) -> None:
+    for name in ("easel.sqlite3", "easel.sqlite3-wal", "easel.sqlite3-shm"):
+        (env.folder / name).unlink(missing_ok=True)
+    shutil.copy(backup, env.folder / "easel.sqlite3")
+
+
+async def generated(env: Env) -> Counter[str]:
+    """How often the image API accepted each prompt."""
+    return Counter(each["prompt"] for each in await env.generations())
+
+
+def shown(person: Person) -> Counter[str]:
+    """The finished messages by their prompt."""
+    return Counter(prompt for message in person.messages() if has_image(message) for prompt in PROMPTS if prompt in message.content)
+
+
+async def all_delivered(app: App) -> bool:
+    states = await app.store.read(lambda conn: conn.scalars(select(jobs.c.state)).all())
+    return set(states) == {JobState.DELIVERED}
+
+
+async def test_what_was_open_in_a_backup_goes_on_once(env: Env, ada: Person, tmp_path: Path) -> None:
+    """Some were delivered before the backup, one was generating, the rest waited; all ended after it, before the database was lost."""
+    async with env.app(settings=ONE_AT_A_TIME):
+        await online(ada)
+        await ada.slash("generate", prompt=PROMPTS[0])
+        await ada.message(has_image)
+        env.switchboard.turn_on("generation-stuck")
+        for prompt in PROMPTS[1:]:
+            await ada.slash("generate", prompt=prompt)
+        made = await back_up(env, tmp_path / "backup")
+        env.switchboard.turn_off("generation-stuck")
+        await ada.until(lambda: shown(ada).total() == len(PROMPTS) or None)
+    assert (made.is_proved, made.wrong) == (True, ())
+    await asyncio.to_thread(restore, env, tmp_path / "backup")
+    async with env.app(settings=ONE_AT_A_TIME) as app:
+        await assert_each_once(app, env, ada)
+
+
+async def test_what_was_never_requested_is_requested_after_a_restore(env: Env, ada: Person, tmp_path: Path) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with env.app(settings=ONE_AT_A_TIME):
+        await online(ada)
+        for prompt in PROMPTS:
+            await ada.slash("generate", prompt=prompt)
+        await back_up(env, tmp_path / "backup")
+    await asyncio.to_thread(restore, env, tmp_path / "backup")
+    env.switchboard.turn_off("generation-stuck")
+    async with env.app(settings=ONE_AT_A_TIME) as app:
+        await assert_each_once(app, env, ada)
+
+
+async def assert_each_once(app: App, env: Env, person: Person) -> None:
+    """Wait for the results, then check: one generation, message and charge for each prompt, and a correct ledger."""
+    await eventually(lambda: all_delivered(app), timeout_s=15)
+    statement = await statement_of(app, int(person.id))
+    assert await generated(env) == dict.fromkeys(PROMPTS, 1)
+    assert shown(person) == dict.fromkeys(PROMPTS, 1)
+    assert (statement.held, statement.spent) == (0, len(PROMPTS) * PRICE)
+    assert (await app.store.read(audit.prove)).wrong == ()
+
+
+@pytest.mark.slow
+async def test_a_copy_that_the_bot_did_not_make_can_be_declared_one(env: Env, ada: Person, tmp_path: Path) -> None:
+    """As a dump of PostgreSQL, or what another program copied."""
+    env.switchboard.turn_on("generation-stuck")
+    async with env.app(settings=ONE_AT_A_TIME):
+        await online(ada)
+        for prompt in PROMPTS:
+            await ada.slash("generate", prompt=prompt)
+    await asyncio.to_thread(shutil.copy, env.folder / "easel.sqlite3", tmp_path / "copy")
+    env.switchboard.turn_off("generation-stuck")
+    async with env.app(settings=ONE_AT_A_TIME):
+        await ada.until(lambda: shown(ada).total() == len(PROMPTS) or None)
+    await asyncio.to_thread(restore, env, tmp_path / "copy")
+    ran = await run("migrate", "--restored", folder=tmp_path, environ=env.environment())
+    assert (ran.code, ran.err) == (0, "")
+    async with env.app(settings=ONE_AT_A_TIME) as app:
+        await assert_each_once(app, env, ada)
 
 
 @pytest.mark.parametrize("backups", [4, pytest.param(15, marks=pytest.mark.slow)])
