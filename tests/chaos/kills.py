@@ -21,7 +21,7 @@ SHORT: tuple[Point, ...] = ("after POST /api/ai/queue", *range(40, 201, 40))
 
 
 @dataclass(kw_only=True)
-class Sweep:
+class PointSweep:
     """Plays the scene once for each fault point, until the scene ends without a kill."""
 
     conditions: Conditions
@@ -59,7 +59,7 @@ class Sweep:
 
 async def sweep(conditions: Conditions) -> Result:
     """Every fault point, or those of the short run."""
-    done = Sweep(conditions=conditions, points=iter(SHORT) if conditions.short else itertools.count(1))
+    done = PointSweep(conditions=conditions, points=iter(SHORT) if conditions.short else itertools.count(1))
     result = await done.run()
     too_few = done.visited < (len(SHORT) if conditions.short else _LEAST_POINTS)
     wrong = (f"Only {done.visited} fault points were reached.",) if too_few else ()

@@ -45,7 +45,7 @@ class LogLine:
 
 
 @dataclass(kw_only=True)
-class Scene:
+class LoadedBot:
     """What one run works with, and what it has seen so far."""
 
     env: Env
@@ -100,7 +100,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAST, **settings: str) -> AsyncIterator[Scene]:
+async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAST, **settings: str) -> AsyncIterator[LoadedBot]:
     """The stand-ins, and the settings of a bot with a new database that nothing limits."""
     switchboard, url = Switchboard(), conditions.new_database()
     with recorded_log() as log:
@@ -110,7 +110,7 @@ async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAS
         ):
             overrides = {**UNLIMITED, "DATABASE_URL": url, **settings}
             env = Env(switchboard=switchboard, images=image_server, discord=discord_server, folder=conditions.folder, overrides=overrides)
-            yield Scene(env=env, url=url, seed=conditions.seed, log=log)
+            yield LoadedBot(env=env, url=url, seed=conditions.seed, log=log)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def recorded_log() -> Iterator[list[LogLine]]:
     """The log of the block, in place of showing it: that of the bot, and the warnings of libraries."""
     lines: list[LogLine] = []
     before, root = structlog.get_config()["processors"], logging.getLogger()
-    disabled, handler = root.manager.disable, _Handler(lines)
+    disabled, handler = root.manager.disable, _LineHandler(lines)
     structlog.configure(processors=[structlog.processors.ExceptionRenderer(), _Recorder(lines)])
     logging.disable(logging.INFO)
     root.addHandler(handler)
@@ -143,7 +143,7 @@ class _Recorder(LogCapture):
         raise structlog.DropEvent
 
 
-class _Handler(logging.Handler):
+class _LineHandler(logging.Handler):
     """Keeps what libraries log."""
 
     def __init__(self, lines: list[LogLine]) -> None:

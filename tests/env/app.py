@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from bot.app import App, assemble
-from bot.core import config
+from bot.core import config, i18n
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.running.loops import Timing
@@ -105,14 +105,15 @@ class Env:
             return listed
 
 
-_DESCRIBED: list[dict[str, Any]] = []
+_DESCRIBED: dict[tuple[object, ...], list[dict[str, Any]]] = {}  # by the translations in use
 
 
 async def _described_once(describe: Callable[[], Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """What Discord is told of the commands is the same for every bot of a test run."""
-    if not _DESCRIBED:
-        _DESCRIBED.extend(await describe())
-    return _DESCRIBED
+    """What Discord is told of the commands is the same for every bot of a test run with these translations."""
+    translations = tuple(i18n._catalogues.values())
+    if translations not in _DESCRIBED:
+        _DESCRIBED[translations] = await describe()
+    return _DESCRIBED[translations]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 _INDEXES = (
     ("ix_jobs_ended", "jobs", ["created_at", "id"], text("state <> 'open'")),
