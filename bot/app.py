@@ -104,6 +104,7 @@ class App:
             await stop.wait()
             self.supervisor.stop()
             log.info("stopping", grace_s=self.settings.stop_grace_s)
+            self.store.hurry(self.settings.stop_grace_s)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)  # started deliveries still need the connection

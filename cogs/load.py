@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.client.easel import Easel, intents
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
+from bot.core.running import patience
 from cogs.admin import cog as imageadmin
 from cogs.admin.cog import ImageAdmin
 from cogs.images import details, edit_form, edit_note, history, presses
@@ -69,13 +70,17 @@ class Tree(app_commands.CommandTree[Any]):
         if interaction.type is not discord.InteractionType.application_command:
             await super()._call(interaction)
             return
+        async with interactions.handling_errors(interaction):  # of checks; the tree handles those of commands
+            await self._answer(interaction)
+
+    async def _answer(self, interaction: discord.Interaction[Any]) -> None:
         command = interaction.command
         if not services_of(interaction).guilds.serves(interaction.guild_id):
-            await interactions.refuse(interaction, _(NOT_SERVED))
-            return
+            raise NotAllowed(_(NOT_SERVED))
         defers = command is None or command.extras != answers.UNDEFERRED
-        async with answers.deferring(interaction) if defers else nullcontext():
-            await super()._call(interaction)
+        with patience.brief():
+            async with answers.deferring(interaction) if defers else nullcontext():
+                await super()._call(interaction)
         await self.languages.note(interaction)
 
 
@@ -91,8 +96,9 @@ class Presses(commands.Cog):
             if not services_of(interaction).guilds.serves(interaction.guild_id):
                 raise NotAllowed(_(NOT_SERVED))
             press = ROUTER.find(interaction)
-            async with answers.deferring(interaction) if press.defers else nullcontext():
-                await press.handle(await request_of(interaction), interaction)
+            with patience.brief():
+                async with answers.deferring(interaction) if press.defers else nullcontext():
+                    await press.handle(await request_of(interaction), interaction)
         await self._languages.note(interaction)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,8 +11,9 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import NotFound, Refusal
+from bot.core.errors import DatabaseAway, MaybeSaved, NotFound, Refusal
 from bot.core.i18n import _
+from bot.core.running import patience
 from bot.domain import permissions
 from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
@@ -49,6 +51,8 @@ class Orders:
     limits: OperatorLimits
     clock: Clock
     _usual: dict[str, tuple[int, int]] = field(init=False, repr=False, default_factory=dict)  # by model: until (Unix ms), its usual ms
+
+    _recording: set[asyncio.Task[None]] = field(init=False, repr=False, default_factory=set)
 
     # --- orders --------------------------------------------------------------------------------------------------
 
@@ -103,11 +107,13 @@ class Orders:
 
     async def message_deleted(self, job_id: str, message_id: int) -> None:
         """The author deleted a message that shows the job: deletes the job if it is its own message, else only the copy."""
-        await self.store.write(history.message_deleted, job_id, message_id, self.clock())
+        with patience.endless():
+            await self.store.write(history.message_deleted, job_id, message_id, self.clock())
 
     async def message_hidden(self, job_id: str, message_id: int) -> None:
         """The author hid the job behind a spoiler in this message; the outbox does the same in all its other messages."""
-        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), except_id=message_id)
+        with patience.endless():
+            await self.store.write(messages.set_spoiler, job_id, True, self.clock(), except_id=message_id)
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -177,7 +183,12 @@ class Orders:
             first = job.generations[0]
             host_id = await self.store.read(_host_id, job) if sponsorship_of(first.account) else None
             return await self._receipt(job, ahead=admission.ahead(first.lane), host_id=host_id)
-        except Refusal:
+        except MaybeSaved:  # then delivery must not wait for an answer; and the member must not wait until the database is back
+            with patience.endless():
+                self._recording.add(recording := asyncio.create_task(self.answered(job.id, None), name="unanswered order"))
+            recording.add_done_callback(self._recording.discard)
+            raise
+        except (Refusal, DatabaseAway):
             raise  # nothing was written
         except BaseException:
             # Nobody will answer the member. If the write was committed anyway, delivery must not wait for the answer.

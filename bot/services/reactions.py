@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
+from bot.core.running import patience
 from bot.domain.gestures import Claim, Gesture, Reaction
 from bot.domain.guild.settings import Preset
 from bot.domain.job import Job, JobKind
@@ -91,7 +92,8 @@ class Reactions:
         now = self.clock()
         where = {"channel_id": channel_id, "message_id": message_id}
         removal = OutboxItem(kind=ItemKind.REMOVE, due_at=now + _NOTE_MS, user_id=reaction.user_id, data=where)
-        await self.store.write(reactions.keep_note, reaction, removal, now)
+        with patience.endless():
+            await self.store.write(reactions.keep_note, reaction, removal, now)
 
     async def take_note(self, reaction: Reaction) -> dict[str, Any] | None:
         """Remove and return this reaction's note ("channel_id", "message_id"). The caller must delete the message."""

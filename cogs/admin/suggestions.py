@@ -25,6 +25,7 @@ def named(choices: Mapping[Any, str]) -> Suggestions:
     return [app_commands.Choice(name=name, value=str(value)) for value, name in choices.items()]
 
 
+@autocomplete.brief
 async def models(interaction: Interaction, typed: str) -> Suggestions:
     """Models for a comma-separated list: completes the last entry and keeps the others."""
     before, _comma, last = typed.rpartition(",")
@@ -35,6 +36,7 @@ async def models(interaction: Interaction, typed: str) -> Suggestions:
     return [app_commands.Choice(name=text, value=text) for text in texts if len(text) <= _CHOICE_MAX][:_MAX]
 
 
+@autocomplete.brief
 async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that everyone may use."""
     allowed = (await request_of(interaction)).policy.everyone.models
@@ -44,6 +46,7 @@ async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     return [app_commands.Choice(name=name, value=each) for name, each in named if typed.casefold() in name.casefold()][:_MAX]
 
 
+@autocomplete.brief
 async def entry(interaction: Interaction, typed: str) -> Suggestions:
     """The words, patterns and fingerprints in the rules."""
     request = await request_of(interaction)

@@ -15,6 +15,7 @@ from discord.ext import commands
 
 from bot.core.i18n import _, pgettext
 from bot.core.markdown import plain
+from bot.core.running import patience
 from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState
 from bot.domain.request import Request
 from bot.services.history import History
@@ -97,7 +98,8 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,
         )
-        await reposts.posted(request, found, channel_id=message.channel.id, message_id=message.id)
+        with patience.endless():
+            await reposts.posted(request, found, channel_id=message.channel.id, message_id=message.id)
 
 
 @router.press(_EDIT, defers=False)

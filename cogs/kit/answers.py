@@ -19,6 +19,7 @@ import aiohttp
 import discord
 import structlog
 
+from bot.core.running import patience
 from cogs.kit.request import Interaction, client_of
 
 MAKE_WAY_AFTER_S = 0.1
@@ -50,6 +51,7 @@ class _Answers:
 @asynccontextmanager
 async def deferring(interaction: Interaction, *, private: bool = True, thinking: bool | None = None) -> AsyncIterator[None]:
     """Run a handler. Defer it as `defer` does, at once in a burst, or if it takes longer than `DEFER_AFTER_S`."""
+    patience.acknowledged()  # it will be, in time
     handlers, loop = client_of(interaction).handlers, asyncio.get_running_loop()
     acknowledge = partial(_try_to_defer, interaction, private=private, thinking=thinking)
     if handlers.locked():
@@ -78,6 +80,7 @@ async def defer(interaction: Interaction, *, private: bool = True, thinking: boo
             return
         answers.deferral = _Deferral(thinking=interaction.message is None if thinking is None else thinking, private=private)
         await interaction.response.defer(thinking=answers.deferral.thinking, ephemeral=private)
+        patience.acknowledged()
 
 
 async def send(interaction: Interaction, *, private: bool = True, files: Sequence[discord.File] = (), **message: Any) -> int | None:

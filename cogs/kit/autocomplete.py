@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
 from typing import Any
 
 from discord import app_commands
 
-from bot.core.errors import EaselError
+from bot.core.errors import DatabaseAway, EaselError
 from bot.core.markdown import plain
+from bot.core.running import patience
 from bot.domain.catalog.ideas import Choice, Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import preview_params
@@ -19,11 +21,27 @@ from cogs.kit import texts
 from cogs.kit.request import Interaction, request_of, services_of
 
 Suggestions = list[app_commands.Choice[str]]
+Suggest = Callable[[Interaction, str], Coroutine[Any, Any, Suggestions]]
 
 _MAX = 25  # choices; Discord shows no more
 _NAME_MAX = 100  # characters of a choice
 
 
+def brief(suggest: Suggest) -> Suggest:
+    """Decorator: suggest nothing if the database is away, in time."""
+
+    @wraps(suggest)
+    async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
+        try:
+            with patience.brief():
+                return await suggest(interaction, typed)
+        except DatabaseAway:
+            return []
+
+    return suggestions
+
+
+@brief
 async def model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that match `typed` and that this member may use here, with their prices here."""
     try:
@@ -34,6 +52,7 @@ async def model(interaction: Interaction, typed: str) -> Suggestions:
     return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
 
 
+@brief
 async def style(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own styles."""
     styles = (await request_of(interaction)).preferences.styles
@@ -41,6 +60,7 @@ async def style(interaction: Interaction, typed: str) -> Suggestions:
     return [app_commands.Choice(name=each.name, value=each.name) for each in styles if wanted in each.name.casefold()][:_MAX]
 
 
+@brief
 async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished images."""
     request = await request_of(interaction)
@@ -49,9 +69,10 @@ async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
 
-def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Suggestions]]:
+def idea(wanted: Idea) -> Suggest:
     """What the model of this order allows for an option, with the model's default, and the price where that depends on options."""
 
+    @brief
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
         request, orders = await request_of(interaction), services_of(interaction).orders
         chosen, given = request.preferences, vars(interaction.namespace)

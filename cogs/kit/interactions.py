@@ -13,7 +13,7 @@ from bot.core import i18n
 from bot.core.errors import EaselError
 from bot.core.i18n import _
 from bot.core.log import fault_id
-from bot.core.running import machine
+from bot.core.running import machine, patience
 from bot.domain.order import Attachment, Receipt
 from cogs.kit import answers, job_texts
 from cogs.kit.job_buttons import waiting_view
@@ -40,7 +40,8 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
     try:
         message_id = await _show_waiting(interaction, receipt, private=private)
     finally:
-        await services_of(interaction).orders.answered(receipt.job.id, message_id)
+        with patience.endless():  # the job is stored already
+            await services_of(interaction).orders.answered(receipt.job.id, message_id)
     return receipt
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from gettext import NullTranslations
@@ -15,6 +16,7 @@ from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 
 from bot.core import i18n
+from bot.core.errors import DatabaseAway
 from cogs.kit.request import Interaction, request_of, services_of
 
 # Discord's limits in characters, by the kind of text (gettext's msgctxt).
@@ -107,6 +109,10 @@ class Languages:
 
     async def note(self, interaction: Interaction) -> None:
         """Call this after the answer, so that the answer does not wait for it."""
+        with suppress(DatabaseAway):  # it is noted the next time
+            await self._note(interaction)
+
+    async def _note(self, interaction: Interaction) -> None:
         user_id, locale = interaction.user.id, i18n.supported(interaction.locale.value)
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)

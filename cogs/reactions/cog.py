@@ -10,10 +10,10 @@ import structlog
 from discord.ext import commands
 
 from bot.core import i18n
-from bot.core.errors import EaselError, NotAllowed
+from bot.core.errors import DatabaseAway, EaselError, NotAllowed
 from bot.core.i18n import _
 from bot.core.log import fault_id
-from bot.core.running import machine
+from bot.core.running import machine, patience
 from bot.domain.gestures import MARK_FAILED, MARK_WAITING, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, normalized_emoji
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import SHOWING
@@ -54,19 +54,33 @@ class ReactionsCog(commands.Cog):
             return
         if not self._services.guilds.serves(event.guild_id):
             return
-        settings = await self._services.guilds.settings(event.guild_id)
+        try:
+            settings = await self._services.guilds.settings(event.guild_id)
+        except DatabaseAway:  # so it is not known whether it means anything here
+            log.info("reaction ignored while the database is away")
+            return
         meaning = meaning_of(str(event.emoji), settings)
         if meaning is None or not self._applies(event, meaning):
             return
-        chosen = await self._services.members.preferences(event.user_id)
-        with i18n.speaking(chosen.locale):
-            await self._handle(event, meaning, settings, chosen)
+        try:
+            chosen = await self._services.members.preferences(event.user_id)
+            with i18n.speaking(chosen.locale):
+                await self._handle(event, meaning, settings, chosen)
+        except DatabaseAway as error:
+            await self._tell(event, Failed(sentence=error.sentence))
 
     @commands.Cog.listener()
     async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
         """Cancel what has not started, withdraw a flag, delete a note that waits for its member."""
         if event.user_id == self._own_id:
             return
+        try:
+            with patience.limited(6 * patience.current_s()):  # it cannot be answered, and what it cancels costs credits
+                await self._take_back(event)
+        except DatabaseAway:
+            log.warning("removed reaction ignored while the database is away")
+
+    async def _take_back(self, event: discord.RawReactionActionEvent) -> None:
         settings = await self._services.guilds.settings(event.guild_id)
         meaning = meaning_of(str(event.emoji), settings)
         if meaning is None:
@@ -100,16 +114,20 @@ class ReactionsCog(commands.Cog):
         request = await request_of_reaction(self._client, event, settings=settings, preferences=preferences)
         failed = await self._run(target, request, reaction, meaning)
         if failed is not None:
-            await notes.mark(self._client, target, MARK_FAILED, instead_of=[MARK_WAITING])
-            await notes.send_direct_message(self._client, event.user_id, f"{MARK_FAILED} {failed.sentence}", about=target)
+            await self._tell(event, failed)
+
+    async def _tell(self, event: discord.RawReactionActionEvent, failed: Failed) -> None:
+        target = self._message(event)
+        await notes.mark(self._client, target, MARK_FAILED, instead_of=[MARK_WAITING])
+        await notes.send_direct_message(self._client, event.user_id, f"{MARK_FAILED} {failed.sentence}", about=target)
 
     async def _explain_menu(self, reaction: Reaction, target: discord.PartialMessage) -> None:
-        if await self._services.reactions.may_send_hint(reaction.user_id):
-            try:
+        try:
+            if await self._services.reactions.may_send_hint(reaction.user_id):
                 with guild_language(self._client, target.guild.id if target.guild else None):
                     await notes.explain_menu(self._client, reaction, target)
-            except notes.FAILED as error:
-                log.info("menu note failed", error=type(error).__name__)
+        except notes.FAILED as error:  # the database may be away too
+            log.info("menu note failed", error=type(error).__name__)
 
     async def _run(self, target: discord.PartialMessage, request: Request, reaction: Reaction, meaning: EmojiMeaning) -> Failed | None:
         """Act on a reaction. Errors become a sentence for the member; an unexpected one is logged with a fault id."""

@@ -14,13 +14,14 @@ from bot.domain.gestures import is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from bot.domain.permissions import Action, may
 from bot.domain.request import Request
-from cogs.kit import interactions, panels, texts
+from cogs.kit import autocomplete, interactions, panels, texts
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.reactions import preset_texts
 
 _MAX_CHOICES = 25  # Discord shows no more
 
 
+@autocomplete.brief
 async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The models that can edit images, with their prices."""
     try:
@@ -33,6 +34,7 @@ async def suggest_model(interaction: Interaction, typed: str) -> list[app_comman
     return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in editing]
 
 
+@autocomplete.brief
 async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The guild's presets."""
     presets_here = (await request_of(interaction)).settings.presets

@@ -37,6 +37,7 @@ class PostgresProxy:
         self._stranded: set[StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.lose_commit: Lost | None = None
+        self._awaited: tuple[bytes, Lost] | None = None
         self.refuses_parameters = False  # as PgBouncer does, unless it is told to ignore them
         self.accepts = True  # otherwise new connections are cut at once
 
@@ -64,6 +65,10 @@ class PostgresProxy:
         """Cut all connections."""
         for client in self._clients:
             client.transport.abort()
+
+    def lose_commit_of(self, sql: bytes, lost: Lost) -> None:
+        """Lose the first COMMIT of a transaction with this SQL, and accept no connections from then on."""
+        self._awaited = (sql, lost)
 
     def strand(self) -> None:
         """Cut the clients' connections; the server does not notice, so its sessions go on."""
@@ -125,6 +130,8 @@ class PostgresProxy:
             message = head + await reader.readexactly(struct.unpack("!I", head[1:])[0] - 4)
             is_commit = message.startswith(b"Q") and message[5:].startswith(b"COMMIT")
             await self._flows.wait()
+            if self._awaited is not None and self._awaited[0] in message:
+                (_sql, self.lose_commit), self._awaited, self.accepts = self._awaited, None, False
             if is_commit and self.lose_commit is not None:
                 await self._lose(message, client, server)
             server.write(message)

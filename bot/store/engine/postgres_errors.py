@@ -76,8 +76,11 @@ def lost(error: Exception) -> SessionLost | None:
 
 
 def _is_disconnect(error: BaseException) -> bool:
-    """Errors without a SQLSTATE: of the network, and of the pool. Others are the driver's complaints about a statement."""
-    return isinstance(error, OSError | EOFError | PoolTimeoutError) or getattr(error, "connection_invalidated", False)
+    """Errors without a SQLSTATE: of the network, the pool and connecting. SQLAlchemy wraps the driver's complaints about statements."""
+    import asyncpg  # no type information; imported here because SQLite does not need it
+
+    kinds = (OSError, EOFError, PoolTimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return isinstance(error, kinds) or getattr(error, "connection_invalidated", False)
 
 
 def _reason(error: BaseException) -> str:
