@@ -26,6 +26,7 @@ from bot.providers.verdicts import Verdict
 
 BUSY: Final = N_("The image service is busy or unavailable. Easel will try again.")
 UNREADABLE: Final = N_("The image service sent an answer that can't be read. Easel will try again.")
+ACCOUNT_DO: Final = "Check the key and the credit of the account there: `python -m bot doctor` says what is wrong."
 _PROBLEM: Final = N_("The image service had a problem, so there's no image to show.")
 _UNREAD: Final = N_("The image service couldn't read a reference image.")
 _LOCKED: Final = N_("This bot's account can't use this model. Choose another one.")

@@ -26,10 +26,14 @@ from bot.core.errors import (
     RateLimited,
 )
 from bot.core.metrics import PROVIDER_UP, SUBMISSIONS, Submitted
-from bot.core.running.supervision import pause, resting
+from bot.core.running.supervision import Trouble, pause, resting
+from bot.providers.explanations import ACCOUNT_DO
 from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 
 log = structlog.get_logger(__name__)
+
+_LONG_MS = 600_000  # an outage that is told to the operator
+_DOWN_DO = "See its status page. Its images wait, and go on by themselves; FALLBACK_MODELS sends new ones elsewhere."
 
 
 def _nothing() -> None:
@@ -77,6 +81,7 @@ class ProviderGuard:
         self._failing_since = 0  # Unix ms of the first of them
         self._recoveries = 0
         self._away = asyncio.Event()
+        self._is_told = False  # the operator knows that it is away
         PROVIDER_UP.labels(self.name).set(1)
         for outcome in Submitted:  # start each counter at 0: Prometheus cannot see the increase to a counter's first value
             SUBMISSIONS.labels(self.name, outcome)
@@ -124,7 +129,7 @@ class ProviderGuard:
         self._count(Submitted.ACCEPTED if isinstance(answer, Accepted) else Submitted.MADE)
         self._answered()
         self._limit_pause_s = self._pause_min_s
-        self._reported = {cause: model for cause, model in self._reported.items() if model not in {"", submission.model}}
+        self._account_works(submission.model)
         return answer
 
     async def run(self) -> None:
@@ -136,6 +141,7 @@ class ProviderGuard:
             await pause(pause_s)
             if self._away.is_set() and await self._is_available():
                 self._recover()
+            self._tell_if_long()
 
     def _update(self, error: ProviderError, *, is_current: bool) -> None:
         """`is_current` is False for a submission sent before the last recovery: its failure is outdated and does not count."""
@@ -163,7 +169,13 @@ class ProviderGuard:
         cause = f"{model}: {error.detail.partition(':')[0].partition(' (')[0]}"  # the rest differs from call to call
         if cause not in self._reported:
             self._reported[cause] = model
-            log.critical("image API needs its operator", provider=self.name, reason=error.detail or error.sentence)
+            reason = error.detail or error.sentence
+            log.critical("image API needs its operator", provider=self.name, model=model or None, reason=reason, do=ACCOUNT_DO)
+
+    def _account_works(self, model: str) -> None:
+        for works in {"", model} & set(self._reported.values()):
+            log.warning("image API needs its operator is over", provider=self.name, model=works or None)
+        self._reported = {cause: about for cause, about in self._reported.items() if about not in {"", model}}
 
     def _answered(self) -> None:
         self._failures = 0
@@ -181,9 +193,21 @@ class ProviderGuard:
         log.warning("provider unavailable", provider=self.name, failures=self._failures)
         self._away.set()
 
+    def _tell_if_long(self) -> None:
+        """Tell the operator of a long outage, once."""
+        if self.away_since is None or self._is_told or self._clock() - self.away_since < _LONG_MS:
+            return
+        self._is_told = True
+        since = Trouble(since=self.away_since, reason="").since_utc
+        reason = "it doesn't answer, or only with errors"
+        log.critical("image API down", provider=self.name, since=since, reason=reason, do=_DOWN_DO)
+
     def _recover(self) -> None:
         if self.away_since is None:
             return
+        if self._is_told:
+            log.warning("image API down is over", provider=self.name)
+        self._is_told = False
         log.info("provider recovered", provider=self.name, outage_s=(self._clock() - self.away_since) / 1000)
         self.away_since = None
         self._failures = 0

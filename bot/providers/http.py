@@ -25,7 +25,7 @@ from bot.core.retry_after import server_time
 from bot.core.running import machine
 from bot.domain.failures import LOST, UNAVAILABLE
 from bot.providers.answers import ANSWER_LIMIT, ApiResponse, ResponseTooLarge, read_answer
-from bot.providers.explanations import BUSY, OPERATORS, UNREADABLE, detail_of, explain, explain_failure
+from bot.providers.explanations import ACCOUNT_DO, BUSY, OPERATORS, UNREADABLE, detail_of, explain, explain_failure
 from bot.providers.redact import redacted
 from bot.providers.verdicts import Verdict, has_error, judge, judge_words
 
@@ -195,7 +195,7 @@ class Api:
         verdict = judge_words(text)
         if verdict in OPERATORS and time.monotonic() - self._told.get(verdict, -_TOLD_S) > _TOLD_S:
             self._told[verdict] = time.monotonic()
-            log.critical("image API needs its operator", provider=self._name, reason=words)
+            log.critical("image API needs its operator", provider=self._name, reason=words, do=ACCOUNT_DO)
         return explain_failure(verdict, words=words)
 
     def words(self, text: str, *, prompt: str = "") -> str:

@@ -10,12 +10,13 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import MachineTrouble, ProviderBusy, ProviderError
+from bot.core.errors import EaselError, MachineTrouble, ProviderAccount, ProviderBusy, ProviderError
 from bot.core.running.executors import BoundedExecutor
 from bot.core.running.supervision import Loop, Loops, pause
 from bot.domain.catalog.costs import needs_estimate, with_estimate
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images
 from bot.domain.catalog.reading import id_of, is_quick
+from bot.providers.explanations import ACCOUNT_DO
 from bot.providers.provider import Provider
 from bot.store import kv
 from bot.store.engine.base import Store
@@ -52,6 +53,7 @@ class Models:
         self._clock = clock
         self._refresh_s = refresh_s
         self._retry_s = retry_s
+        self._refused: set[str] = set()  # providers that refuse the account, as the operator was told
         self._lists: dict[str, Raw] = dict.fromkeys(providers, ())
         self._catalog = read(self._lists)
 
@@ -130,9 +132,22 @@ class Models:
             try:
                 await self.refresh(name)
             except (ProviderError, MachineTrouble) as error:
-                log.warning("models not refreshed", provider=name, reason=error.sentence)
+                self._tell(name, error)
                 pause_s = self._retry_s
+            else:
+                self._tell(name, None)
             await pause(pause_s)
+
+    def _tell(self, name: str, error: EaselError | None) -> None:
+        """A refused account is told to the operator once, until the list is read again."""
+        if isinstance(error, ProviderAccount) and name not in self._refused:
+            self._refused.add(name)
+            log.critical("models not refreshed", provider=name, reason=error.detail or error.sentence, do=ACCOUNT_DO)
+        elif error is not None:
+            log.warning("models not refreshed", provider=name, reason=error.sentence)
+        elif name in self._refused:
+            self._refused.remove(name)
+            log.warning("models not refreshed is over", provider=name)
 
 
 def _without(models: Raw, ids: Container[str]) -> Raw:

@@ -13,6 +13,7 @@ from bot.core.running.supervision import pause
 from bot.domain.money import quota
 from bot.domain.money.accounts import operator_account
 from bot.domain.outbox import ItemKind
+from bot.services.operating.monthly_limit import MonthlyLimit
 from bot.store.engine.base import Store
 from bot.store.figures import depths
 from bot.store.figures.depths import STATES, Depths
@@ -30,6 +31,7 @@ class Gauges:
     clock: Clock
     _states: Ages = field(init=False, repr=False, default_factory=lambda: Ages(metrics.QUEUE_AGE))
     _outbox: Ages = field(init=False, repr=False, default_factory=lambda: Ages(metrics.OUTBOX_OVERDUE))
+    _limit: MonthlyLimit = field(init=False, repr=False, default_factory=MonthlyLimit)
     _undelivered: Ages = field(init=False, repr=False, default_factory=lambda: Ages(metrics.UNDELIVERED_AGE))
 
     async def run(self) -> None:
@@ -57,6 +59,7 @@ class Gauges:
             self._outbox.set(kind, _age_s(due_at, now) if due_at is None or due_at < now else None)
         self._undelivered.set("", _age_s(found.undelivered_since, now))
         spent, reserved = (float(quota.in_usd(amount, self.credit_usd)) for amount in (found.spent, found.held))
+        self._limit.tell(spent + reserved, of_usd=self.monthly_usd)
         for part, amount in {"spent": spent, "reserved": reserved, "left": max(self.monthly_usd - spent - reserved, 0.0)}.items():
             metrics.MONTH_USD.labels(part).set(amount)
 

@@ -237,6 +237,24 @@ async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: S
     ]
 
 
+async def test_a_long_outage_is_told_to_the_operator_once_and_so_is_its_end(
+    make_guard: MakeGuard, side: Side, switchboard: Switchboard, clock: ManualClock
+) -> None:
+    guard = make_guard(failures=1)
+    with capture_logs() as logs:
+        switchboard.turn_on(side.down)
+        await fail(guard, side.ox, times=1)
+        async with running(guard):
+            clock.advance(601)
+            while not any(line["event"] == "image API down" for line in logs):  # noqa: ASYNC110  nothing announces it
+                await asyncio.sleep(0.01)
+            switchboard.turn_off(side.down)
+            while guard.away_since is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    told = [(line["event"], line["log_level"]) for line in logs if line["event"].startswith("image API down")]
+    assert told == [("image API down", "critical"), ("image API down is over", "warning")]
+
+
 # --- rate limits -----------------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from bot.store.money import bill
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 3600
+_CHARGED_MORE_DO = "Compare with `python -m bot doctor --bill`, and set the model's price in MODEL_PRICES if it stays."
 _LATE_MS = 2 * DAY_MS  # how long after its order an image may be charged
 _AT_ONCE = 50  # charges in one write
 _READ_UNTIL = "bill:"  # key in the key-value table, followed by the image API's name: when its charges were read last (Unix ms)
@@ -71,4 +72,4 @@ class Bill:
             COUNTED_USD.labels(name).inc(float(quota.in_usd(charge.counted, self.credit_usd)))
             if charge.billed > charge.counted:
                 dollars = {key: str(quota.in_usd(getattr(charge, key), self.credit_usd)) for key in ("billed", "counted")}
-                log.warning("image API charged more than expected", provider=name, model=charge.model, **dollars)
+                log.critical("image API charged more than expected", provider=name, model=charge.model, **dollars, do=_CHARGED_MORE_DO)

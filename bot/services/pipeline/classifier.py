@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,10 @@ log = structlog.get_logger(__name__)
 
 KNOWN_BAD = "known"  # the category of an image that resembles one on the guild's list
 _NOTHING = Classification(level=Level.NONE)
+_UNANSWERED = "unanswered"
+_DOWN_AFTER = 5  # such checks; with the pauses between them, half a minute
+_ACCOUNT_DO = "Check MODERATIONS_KEY and the credit of the account there."
+_DOWN_DO = "See its status page and MODERATIONS_URL. Images of the servers that require the check wait or are refused meanwhile."
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
 
 
@@ -31,6 +36,7 @@ class Classifier:
     endpoint: Moderations | None  # None: the operator has none
     decoding: DecodingPool  # of results
     _reported: set[str] = field(init=False, repr=False, default_factory=set)  # problems of the account, until it works again
+    _down: Counter[str] = field(init=False, repr=False, default_factory=Counter)  # checks in a row without the answer that a guild needs
 
     def wants_prompts(self, policy: Policy) -> bool:
         """Whether prompts must be checked before they are sent."""
@@ -58,6 +64,10 @@ class Classifier:
             return self._unanswered(policy, error)
 
     def _classified(self, scores: Scores, policy: Policy) -> Classification:
+        if self._down.pop(_UNANSWERED, 0) >= _DOWN_AFTER:
+            log.warning("content check down is over")
+        if self._reported:
+            log.warning("moderations endpoint needs its operator is over")
         self._reported.clear()
         return classify(scores, policy.checks)
 
@@ -65,9 +75,13 @@ class Classifier:
         """What the guild's rules say if the endpoint does not respond. A rejected request is not retried: it would be rejected again."""
         if isinstance(error, ProviderAccount) and error.sentence not in self._reported:
             self._reported.add(error.sentence)
-            log.critical("moderations endpoint needs its operator", reason=error.detail or error.sentence)
+            log.critical("moderations endpoint needs its operator", reason=error.detail or error.sentence, do=_ACCOUNT_DO)
         log.info("moderations endpoint failed", reason=error.sentence)
         finding = classify_when_down(policy.checks)
+        if finding != _NOTHING and not isinstance(error, ProviderRefused):
+            self._down[_UNANSWERED] += 1
+            if self._down[_UNANSWERED] == _DOWN_AFTER:
+                log.critical("content check down", reason=error.detail or error.sentence, do=_DOWN_DO)
         if finding.hold and isinstance(error, ProviderRefused):
             return Classification(level=Level.BLOCK)
         return finding

@@ -35,6 +35,10 @@ _AT_A_TIME = 4  # jobs
 _FETCH_MS = 86_400_000  # an image that cannot be fetched for this time counts as unusable
 _START_MS = 600_000
 _LONGEST_PAUSE_S = 900.0  # between attempts to fetch it
+_HELD_BACK = {  # what the operator must do, by the setting
+    "RESULT_MAX_MB": "If you want images of this size, raise RESULT_MAX_MB and restart within a day; else the member is refunded.",
+    "RESULT_HOSTS": "If that host is right, add it to RESULT_HOSTS and restart: the image waits. `python -m bot doctor` names the host.",
+}
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
 
@@ -168,7 +172,9 @@ class Results:
             if age_ms >= _FETCH_MS and not isinstance(error, HostNotListed):
                 raise ImageError(_("It couldn't be downloaded for a day.")) from error
             if (setting := _setting_for(error)) is not None:
-                log.warning("result held back", change=setting, job=job.id, provider=generation.provider, reason=error.sentence)
+                about = {"change": setting, "provider": generation.provider, "job": job.id}
+                # Not `reason`, which is told to the operator: this is in the member's language.
+                log.critical("result held back", **about, sentence=error.sentence, do=_HELD_BACK[setting])
             raise ProviderBusy(error.sentence, retry_after_s=_pause_s(error, age_ms)) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:

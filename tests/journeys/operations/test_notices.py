@@ -24,6 +24,7 @@ REFUSED = "Easel: image API needs its operator (oxen), since "
 @pytest.fixture(autouse=True)
 def real_logging() -> None:
     log.set_up(level="INFO", form="json", known_secrets=[])
+    structlog.configure(cache_logger_on_first_use=False)  # loggers of modules outlive the test
 
 
 @pytest.fixture
@@ -50,8 +51,19 @@ async def test_an_account_without_credit_is_told_to_the_webhook_and_to_the_owner
         await order_and_read(ada)
         by_dm = await owner.message(lambda message: message.content.startswith(REFUSED), "dm")
         (by_webhook,) = await told(hook)
+        env.switchboard.turn_off("out-of-credit")
+        await ada.slash("generate", "studio", prompt="a red fox")
+        assert (await told(hook, 2))[1] == "Easel: image API needs its operator (oxen) is over."
     assert by_webhook == by_dm.content
     assert ("a red fox" in by_webhook, env.images.key in by_webhook) == (False, False)
+
+
+@pytest.mark.faults("key-refused")
+async def test_a_key_that_is_refused_before_any_order_is_told_too(env: Env, hook: Scripted) -> None:
+    async with env.app(await_models=False, OPERATOR_WEBHOOK_URL=f"{hook.url}/hook"):
+        (text,) = await told(hook)
+    assert text.startswith("Easel: models not refreshed (oxen), since ")
+    assert text.endswith("Check the key and the credit of the account there: `python -m bot doctor` says what is wrong.")
 
 
 async def test_a_loop_that_does_not_work_is_told_and_so_is_its_end(env: Env, hook: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

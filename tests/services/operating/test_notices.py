@@ -29,6 +29,7 @@ SECRET = "the-secret-address"
 @pytest.fixture(autouse=True)
 def real_logging() -> None:
     logs.set_up(level="INFO", form="json", known_secrets=[])
+    structlog.configure(cache_logger_on_first_use=False)  # loggers of modules outlive the test
 
 
 class FakeChannel:

@@ -117,6 +117,19 @@ async def test_the_operator_is_told_once_that_the_endpoint_refuses_the_key(pipel
 
 
 @pytest.mark.faults("moderation-down")
+async def test_the_operator_is_told_once_that_an_endpoint_that_a_guild_needs_is_down(pipeline: Pipeline) -> None:
+    with capture_logs() as logs:
+        for on_down in ("allow", "refuse"):
+            await change_rules(pipeline.guilds, checks={"prompts": True, "on_down": on_down})
+            for _ in range(6):
+                await deliver(pipeline, await pipeline.order(OK))
+        pipeline.images.switchboard.turn_off("moderation-down")
+        await deliver(pipeline, await pipeline.order(OK))
+    told = [(entry["event"], entry["log_level"]) for entry in logs if entry["event"].startswith("content check down")]
+    assert told == [("content check down", "critical"), ("content check down is over", "warning")]
+
+
+@pytest.mark.faults("moderation-down")
 async def test_a_prompt_that_is_not_checked_in_time_fails(pipeline: Pipeline) -> None:
     await change_rules(pipeline.guilds, **CHECKED)
     job = await pipeline.order(OK)
