@@ -39,7 +39,7 @@ from bot.store.claims import Place
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.moderation import audit_log, cases, conduct, expiry, flagging, record, verdicts
-from bot.store.money import audit, ledger, payment, sponsorships, transfers
+from bot.store.money import audit, folding, ledger, payment, sponsorships, transfers
 from bot.store.privacy import erase, export
 from bot.store.privacy.erase import Refilled
 from bot.store.privacy.export_files import ExportFiles
@@ -236,6 +236,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "sweep of jobs": partial(sweeps.find, expired=delivery.old_jobs(NOW)),
         "sweep of sponsorships": partial(sweeps.find, expired=sponsorships.old(NOW)),
         "sweep of accounts": partial(sweeps.find, expired=Refilled(bucket=_BUCKET, now=NOW)),
+        "sweep of the ledger": partial(folding.find, after=0, before=NOW),
         "doctor --ledger": audit.prove,
     }  # fmt: skip
     reaction = Reaction(message_id=1, user_id=BUSY, emoji=STARS)
@@ -266,6 +267,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         ),
         "sweep, one job": partial(sweeps.remove, expired=delivery.old_jobs(NOW), keys=[(job_id(2),)]),
         "sweep, one case": partial(sweeps.remove, expired=expiry.old_cases(NOW), keys=[(51,)]),
+        "sweep, 50 lines of the ledger": partial(folding.fold, after=0, before=NOW),
         "sweep of erased jobs": erase.forget_unfinished,
     }  # fmt: skip
     return reads, writes

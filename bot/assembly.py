@@ -330,6 +330,7 @@ def _keep_days(settings: Settings) -> KeepDays:
         images=min(settings.pictures_keep_days, jobs),
         moderation=settings.moderation_keep_days,
         audit=settings.audit_keep_days,
+        ledger=settings.ledger_keep_days,
     )
 
 

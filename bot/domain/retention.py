@@ -21,6 +21,7 @@ class KeepDays:
     images: float = 7  # those that the image API returned without a link
     moderation: float = 730  # decided cases, reports, strikes, and blocks that ended
     audit: float = 730
+    ledger: float = 365  # single lines; sums stay
 
 
 def image_gone() -> NotFound:

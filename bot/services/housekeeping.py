@@ -12,12 +12,13 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.metrics import LAST_SWEEP
 from bot.core.running.supervision import apart, pause
+from bot.domain.money import quota
 from bot.domain.money.quota import DAY_MS, Bucket
 from bot.domain.retention import REACTIONS_DAYS, TRAY_DAYS, KeepDays
 from bot.store import delivery, kv, reactions, sweeps, tray
 from bot.store.engine.base import Store
 from bot.store.moderation import expiry
-from bot.store.money import sponsorships
+from bot.store.money import folding, sponsorships
 from bot.store.privacy import erase
 from bot.store.privacy.erase import Refilled
 from bot.store.sweeps import Sweep
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 3600
 _REST = 3  # pauses are so many times as long as the work before them, so they grow while others wait for the database too
+_FOLDED = "ledger:folded"  # key in the key-value table: the time before which lines were folded (Unix ms)
 
 Work = Callable[[Store, int], Awaitable[int]]
 """Deletes what is past its time at a time (Unix ms). Returns how many rows it deleted."""
@@ -52,6 +54,7 @@ def sweeps_of(keep: KeepDays, bucket: Bucket) -> Mapping[str, Work]:
     )
     return {
         **{name: partial(_remove_older, rows, int(days * DAY_MS)) for name, rows, days in ages},
+        "ledger": lambda store, now: fold_ledger(store, quota.this_month(now - int(keep.ledger * DAY_MS)), now),  # after the jobs
         "accounts": lambda store, now: remove(store, Refilled(bucket=bucket, now=now)),
     }
 
@@ -110,3 +113,15 @@ async def _overwrite_erased(store: Store, now: int) -> bool:
         return False
     await store.write(kv.forget, prefix=erase.UNCLEAN, before=since + 1)  # stays if somebody was erased meanwhile
     return True
+
+
+async def fold_ledger(store: Store, before: int, now: int) -> int:
+    """Fold the lines booked before `before` (Unix ms), a few at a time. Once for each such time, also if it was interrupted."""
+    if await store.read(kv.get, _FOLDED) == before:
+        return 0
+    folded = 0
+    for after in range(0, await store.read(folding.last_id), folding.AT_ONCE):
+        if await _gently(store.read(folding.find, after, before)):
+            folded += await _gently(store.write(folding.fold, after, before))
+    await store.write(kv.put, _FOLDED, before, now)
+    return folded

@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, select
 
 from bot.core.errors import Refusal
 from bot.domain.job import GenerationState, Job, Outcome
 from bot.domain.money.accounts import AccountRef, member_account, pool_account
 from bot.domain.money.payment import Payment, monthly_budget
-from bot.domain.money.quota import MICRO, Bucket, Limit
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket, Limit
 from bot.domain.money.sponsorship import Sponsorship
-from bot.store import jobs, steps
+from bot.services.housekeeping import fold_ledger
+from bot.store import jobs, steps, tables
 from bot.store.engine.base import Store
-from bot.store.money import bill, sponsorships, transfers
+from bot.store.money import bill, ledger, sponsorships, transfers
 from tests.env.job_steps import check_usage
 from tests.env.jobs import new_job
 from tests.store.money.accounts import TornError, findings, has, torn
@@ -148,6 +150,24 @@ async def test_long_random_histories_keep_the_ledger_correct(store: Store, histo
     await run_history(store, history)
 
 
+async def fold_everything(server: Server) -> None:
+    """End and delete all jobs, and fold all lines: balances, and what may be given away, stay."""
+    for job in server.jobs:
+        for part in job.generations:
+            await server.store.write(steps.settle, job.id, part.n, Outcome(state=GenerationState.CANCELLED), 4 * MICRO)
+    before = await server.store.read(balances)
+    await server.store.write(lambda conn: (conn.execute(tables.jobs.delete()), conn.execute(tables.daily_usage.delete())))
+    await fold_ledger(server.store, server.id * DAY_MS, 0)  # another time in each history
+    assert await server.store.read(balances) == before
+    assert await findings(server.store) == ()
+    lines = await server.store.read(lambda conn: conn.execute(select(tables.ledger.c.account, tables.ledger.c.entry)).all())
+    assert len(lines) == len(set(lines))
+
+
+def balances(conn: Connection) -> dict[str, tuple[int, ...]]:
+    return {row.name: (row.available, row.held, row.spent, ledger.earned(conn, row.name)) for row in conn.execute(select(tables.accounts))}
+
+
 async def run_history(store: Store, history: list[list[Step]]) -> None:
     """Run one history in its own guild."""
     server = Server(store=store)
@@ -155,5 +175,6 @@ async def run_history(store: Store, history: list[list[Step]]) -> None:
         await asyncio.gather(*(server.run(step) for step in at_once))
         assert await findings(store) == ()
         await check_usage(store)
+    await fold_everything(server)
     _left, held, spent = await has(store, AccountRef(name=monthly_budget(server.id, BUDGET, 0).name, fills=Limit(size=BUDGET)))
     assert held + spent <= BUDGET / MICRO

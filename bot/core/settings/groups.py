@@ -69,6 +69,13 @@ class MoneySettings(_Fields):
         description="What members pay per image in credits, whatever options they choose, as model=credits, separated by commas."
         " It overrides every other price, and counts as your own cost where the image API doesn't say what it charges.",
     )
+    ledger_keep_days: float = Field(
+        365,
+        ge=62,
+        le=36_500,
+        description="Days that every movement of credits is kept. Of the months before, sums are kept, and the movements of images that are"
+        " kept themselves.",
+    )
     managers_may_set: Managers = Field(
         tuple(ManagersMay),
         description="What the managers of a server may set for it, separated by commas: prices, quotas (the credits of members, roles"

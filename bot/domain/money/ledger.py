@@ -20,6 +20,7 @@ class Entry(StrEnum):
     GIFT = "gift"  # from one member to another
     SPONSOR = "sponsor"  # from a host to a sponsorship
     RETURN = "return"  # the rest of a sponsorship, back to the host
+    CARRY = "carry"  # the sum of old lines
 
 
 @dataclass(frozen=True, kw_only=True)

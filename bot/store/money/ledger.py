@@ -21,7 +21,7 @@ from itertools import starmap
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, String, bindparam, case, func, insert, or_, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, String, bindparam, case, func, insert, or_, select, text, update
 
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import _
@@ -33,7 +33,13 @@ from bot.store.engine.statements import Change, Prepared, write
 from bot.store.tables import accounts, ledger
 from bot.store.tables.money import MOVED
 
+CARRIED = "carry:"  # the keys of carry lines begin with it: `bot.store.money.folding` makes them
 TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: all lines of a kind add up to 0
+
+
+def is_carried() -> ColumnElement[bool]:
+    """Whether a line is the sum of older ones."""
+    return func.coalesce(ledger.c.key, "").startswith(CARRIED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +109,7 @@ _LINES_OF = Prepared(
 )
 _LATEST = (
     select(*(column for column in ledger.c if column.name not in ("id", "account", "key")))
-    .where(ledger.c.account == bindparam("of_account"))
+    .where(ledger.c.account == bindparam("of_account"), ~is_carried())
     .order_by(ledger.c.id.desc())
     .limit(bindparam("most"))
 )

@@ -23,7 +23,8 @@ accounts = Table(
     partial("ix_accounts_sponsor", "name", where=SPONSOR_LEFT),
 )
 
-# Append-only. An account equals the sum of its lines: sum(available) = available, sum(held) = held, sum(spent) = spent.
+# Append-only, until old lines are folded (`bot.store.money.folding`).
+# An account equals the sum of its lines: sum(available) = available, sum(held) = held, sum(spent) = spent.
 ledger = Table(
     "ledger",
     metadata,
