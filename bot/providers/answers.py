@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import aiohttp
 from bot.core.lean_json import LeanJson
 from bot.core.retry_after import read_wait
 from bot.core.running import machine
+from bot.core.storable import all_storable
 from bot.providers.sse import Decoder, ServerEvent
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer without an image
@@ -20,6 +22,7 @@ _RECEIVED_LIMIT: Final = 256 * 1024 * 1024  # bytes of a response of which long 
 _PARSED_OFF_LOOP: Final = 32 * 1024  # bytes above which JSON is parsed in a thread
 _VALUES_MAX: Final = 300_000  # of an answer: parsing holds the interpreter, and so the loop, also from a thread
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-requestid", "apim-request-id", "x-amzn-requestid", "x-trace-id", "cf-ray")
+_ESCAPES: Final = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)  # of what `all_storable` changes
 _PAGE_WORDS: Final = 4_000
 _EVENTS: Final = "text/event-stream"
 _ENDS: Final = ("completed", "complete", "done", "final")  # of an event's type, such as `image_generation.completed`
@@ -162,6 +165,12 @@ def _load(content: bytes | bytearray) -> Any | None:
     if sum(map(content.count, (b",", b"[", b"{"))) > _VALUES_MAX:
         return None
     try:
-        return json.loads(content)
+        body = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        return all_storable(body) if _ESCAPES.search(content) else body
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(number: str) -> float | None:
+    """Infinity and NaN are no JSON, and no database stores them as such."""
+    return found if math.isfinite(found := float(number)) else None

@@ -17,6 +17,7 @@ from aiohttp import web
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
 from bot.core.retry_after import read_retry_after
 from bot.domain.catalog.reading import LIST_BYTES, MODELS_MAX
+from bot.providers.answers import _load
 from bot.providers.oxen import Oxen
 from bot.providers.oxen_wire import WireGeneration
 from bot.providers.provider import ReportState, Submission
@@ -268,3 +269,8 @@ async def test_a_lookup_whose_lists_are_none_says_nothing(body: object) -> None:
     async with answering_json(200, body) as oxen:
         with pytest.raises(ProviderBusy):
             await oxen.find(OX, since=0)
+
+
+def test_what_is_no_json_and_no_text_is_left_out_of_an_answer() -> None:
+    answer = rb'[NaN, -Infinity, 1e999, 1.5, "a\u0000b", {"\ud800": "\ud83e\udd8a"}]'
+    assert _load(answer) == [None, None, None, 1.5, "ab", {"\ufffd": "🦊"}]

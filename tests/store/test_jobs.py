@@ -280,3 +280,8 @@ async def test_simultaneous_cancels_and_ends_do_not_deadlock(store: Store) -> No
     async with asyncio.timeout(5):
         await asyncio.gather(*ends, *(store.write(steps.request_cancel, job.id, 3000) for job in raced))
     assert {(await seen(store, job)).state for job in raced} == {JobState.DELIVERABLE}
+
+
+async def test_text_that_no_database_stores_is_left_out(store: Store) -> None:
+    job = await order(store, new_job(prompt="a\x00 red \ud800fox 🦊"))
+    assert (await seen(store, job)).prompt == "a red \N{REPLACEMENT CHARACTER}fox 🦊"

@@ -11,6 +11,7 @@ from bot.core import commands
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
+from bot.core.storable import storable
 from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
 from bot.domain.catalog.ideas import Idea
@@ -112,7 +113,7 @@ def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
 
 def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
     """The stripped prompt. Raises `InvalidRequest` if it is empty, or longer than the model or `max_length` (characters) allows."""
-    text = prompt.strip()
+    text = storable(prompt).strip()
     limit = min(max_length, model.prompt_limit or max_length)
     if not text:
         raise InvalidRequest(_("Describe the image in the prompt."))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy
 from sqlalchemy import BigInteger, Index, Integer, MetaData, text
+from sqlalchemy.types import TypeDecorator
+
+from bot.core.storable import storable
 
 metadata = MetaData(
     naming_convention={
@@ -12,6 +18,25 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+class Text(TypeDecorator[str]):
+    """Text as every database can store it."""
+
+    impl: Any = sqlalchemy.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        del dialect
+        return None if value is None else storable(value)
+
+
+class String(Text):
+    """The same, of a limited length."""
+
+    impl = sqlalchemy.String
+    cache_ok = True
+
 
 # SQLite assigns row numbers only in a column that is exactly INTEGER PRIMARY KEY.
 RowId = BigInteger().with_variant(Integer, "sqlite")

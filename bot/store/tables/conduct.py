@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, UniqueConstraint
 
-from bot.store.tables.base import RowId, known, metadata, partial
+from bot.store.tables.base import RowId, String, Text, known, metadata, partial
 
 UNDECIDED = "state <> 'decided'"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table
 
-from bot.store.tables.base import RowId, metadata, partial
+from bot.store.tables.base import RowId, String, metadata, partial
 
 # Conditions of partial indexes, as in `bot.store.tables.work`.
 STARS, NO_STARS = "emoji = '⭐'", "emoji <> '⭐'"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
 
-from bot.store.tables.base import RowId, known, metadata, partial
+from bot.store.tables.base import RowId, String, Text, known, metadata, partial
 
 # Queries must contain these conditions word for word, or SQLite does not use their indexes.
 UNUSED = "held = 0 AND spent = 0"

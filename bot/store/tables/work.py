@@ -12,13 +12,11 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    String,
     Table,
-    Text,
     UniqueConstraint,
 )
 
-from bot.store.tables.base import known, metadata, partial
+from bot.store.tables.base import String, Text, known, metadata, partial
 
 # Conditions of partial indexes. A query uses such an index only if it contains the same text.
 OPEN = "state = 'open'"
