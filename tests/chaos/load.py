@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any
 
+import aiohttp
 import structlog
 from structlog.testing import LogCapture
 
 from bot.app import App
 from bot.core.clock import system
+from bot.providers.oxen import Oxen
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import NotDoneError, Person
 from tests.chaos import checks
 from tests.chaos.table import Conditions, Result
 from tests.env.app import Env, person_in
+from tests.services.conftest import Pipeline
 
 UNLIMITED = {
     "QUOTA_CREDITS": "1000000",
@@ -45,7 +47,7 @@ class LogLine:
 
 
 @dataclass(kw_only=True)
-class LoadedBot:
+class Load:
     """What one run works with, and what it has seen so far."""
 
     env: Env
@@ -100,7 +102,7 @@ class LoadedBot:
 
 
 @asynccontextmanager
-async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAST, **settings: str) -> AsyncIterator[LoadedBot]:
+async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAST, **settings: str) -> AsyncIterator[Load]:
     """The stand-ins, and the settings of a bot with a new database that nothing limits."""
     switchboard, url = Switchboard(), conditions.new_database()
     with recorded_log() as log:
@@ -110,7 +112,24 @@ async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAS
         ):
             overrides = {**UNLIMITED, "DATABASE_URL": url, **settings}
             env = Env(switchboard=switchboard, images=image_server, discord=discord_server, folder=conditions.folder, overrides=overrides)
-            yield LoadedBot(env=env, url=url, seed=conditions.seed, log=log)
+            yield Load(env=env, url=url, seed=conditions.seed, log=log)
+
+
+@asynccontextmanager
+async def pipeline_without_loops(
+    conditions: Conditions, *, client: type[Oxen] = Oxen, **settings: str
+) -> AsyncIterator[tuple[Pipeline, list[LogLine]]]:
+    """The services of a bot that nothing limits, with a new database: nothing ends meanwhile. And what they log."""
+    more: dict[str, Any] = {**UNLIMITED, "DATABASE_URL": conditions.new_database(), **settings}
+    with recorded_log() as log:
+        async with images.serve(timing=images.FAST, draft=True) as server, aiohttp.ClientSession() as session:
+            pipeline = Pipeline(images=server, session=session, data_dir=conditions.folder)
+            try:
+                await pipeline.restart(client=client, **more)
+                await pipeline.models.refresh("oxen")
+                yield pipeline, log
+            finally:
+                await pipeline.close()
 
 
 @contextmanager
@@ -118,7 +137,7 @@ def recorded_log() -> Iterator[list[LogLine]]:
     """The log of the block, in place of showing it: that of the bot, and the warnings of libraries."""
     lines: list[LogLine] = []
     before, root = structlog.get_config()["processors"], logging.getLogger()
-    disabled, handler = root.manager.disable, _LineHandler(lines)
+    disabled, handler = root.manager.disable, _LibraryLog(lines)
     structlog.configure(processors=[structlog.processors.ExceptionRenderer(), _Recorder(lines)])
     logging.disable(logging.INFO)
     root.addHandler(handler)
@@ -143,7 +162,7 @@ class _Recorder(LogCapture):
         raise structlog.DropEvent
 
 
-class _LineHandler(logging.Handler):
+class _LibraryLog(logging.Handler):
     """Keeps what libraries log."""
 
     def __init__(self, lines: list[LogLine]) -> None:
@@ -156,21 +175,12 @@ class _LineHandler(logging.Handler):
             self._lines.append(LogLine(at=system(), event=record.getMessage(), level=record.levelname.lower(), fields=fields))
 
 
-def errors_in(log: Sequence[LogLine], *, expected: Sequence[str] = ()) -> Iterator[str]:
-    """A sentence for each kind of error in the log, with the first of them."""
-    seen: set[str] = set()
+def errors_in(log: Sequence[LogLine], *, expected: str | None = None) -> Iterator[str]:
+    """A sentence for each kind of error in the log, with the first of them. `expected`: a text of those that are none."""
+    seen: set[tuple[str, str]] = set()
     for line in log:
-        if line.level in _UNEXPECTED and line.event not in (*expected, *seen):
-            seen.add(line.event)
-            yield f"The bot logged {line.level} {line.event!r}: {line.fields}"[:2000]
-
-
-async def every(pause_s: Callable[[], float], act: Callable[[], None]) -> None:
-    """Act again and again until cancelled, each time after a pause."""
-    while True:
-        await asyncio.sleep(pause_s())
-        act()
-
-
-def between(dice: Random, least_s: float, most_s: float) -> Callable[[], float]:
-    return lambda: dice.uniform(least_s, most_s)
+        trace = str(line.fields.get("exception", ""))
+        kind = line.event, trace.rpartition("\n")[2][:80]
+        if line.level in _UNEXPECTED and kind not in seen and not (expected and expected in trace):
+            seen.add(kind)
+            yield f"The bot logged {line.level} {line.event!r}: { {**line.fields, 'exception': trace[-900:]} }"

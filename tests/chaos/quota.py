@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
-
-import aiohttp
 
 from bot.core.errors import OutOfCredit
 from bot.domain.job import ReplyTarget
@@ -17,12 +14,11 @@ from bot.domain.money.quota import MICRO
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.money import audit, transfers
-from sandbox import images
 from tests.chaos.databases import EngineName
-from tests.chaos.load import recorded_log
+from tests.chaos.load import pipeline_without_loops
 from tests.chaos.table import Conditions, Result, Run
 from tests.env.jobs import new_job, order_of
-from tests.services.conftest import BUCKET, MODEL, Pipeline
+from tests.services.conftest import MODEL
 from tests.store.money import accounts
 
 _TASKS, _CREDITS = 50, 10
@@ -34,14 +30,14 @@ Spend = Callable[[], Awaitable[object]]  # one credit; raises `OutOfCredit`
 
 async def orders(conditions: Conditions) -> Result:
     """Orders of one member, through all of the checks of an order."""
-    async with _pipeline(conditions) as pipeline:
+    async with pipeline_without_loops(conditions, QUOTA_CREDITS=str(_CREDITS)) as (pipeline, _log):
 
         async def order(member: int) -> None:
             place = ReplyTarget(user_id=member, channel_id=5, guild_id=1)
             await pipeline.orders.order(await order_of(pipeline, "a red fox", place, model=MODEL))
 
         def payer(member: int) -> AccountRef:
-            return AccountRef(name=user_account(member), fills=BUCKET)
+            return AccountRef(name=user_account(member), fills=accounts.bucket(_CREDITS))
 
         return await _rounds(conditions, pipeline.store, payer, lambda member: [lambda: order(member)] * _TASKS)
 
@@ -84,21 +80,6 @@ async def _granted(spend: Spend) -> bool:
     except OutOfCredit:
         return False
     return True
-
-
-@asynccontextmanager
-async def _pipeline(conditions: Conditions) -> AsyncIterator[Pipeline]:
-    """The bot without its loops, so that nothing is refunded meanwhile."""
-    with recorded_log():
-        async with images.serve(timing=images.FAST, draft=True) as server, aiohttp.ClientSession() as session:
-            pipeline = Pipeline(images=server, session=session, data_dir=conditions.folder)
-            try:
-                url = conditions.new_database()
-                await pipeline.restart(QUOTA_CREDITS=str(_CREDITS), MAX_WAITING_PER_USER="100", DATABASE_URL=url)
-                await pipeline.models.refresh("oxen")
-                yield pipeline
-            finally:
-                await pipeline.close()
 
 
 RUNS = tuple(

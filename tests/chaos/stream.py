@@ -20,7 +20,7 @@ from bot.providers.provider import Provider
 from bot.store import tables
 from sandbox import images
 from tests.chaos.databases import EngineName
-from tests.chaos.load import LoadedBot, LogLine, scene
+from tests.chaos.load import Load, LogLine, scene
 from tests.chaos.table import Conditions, Result, Run
 
 _JOBS, _SHORT = 1000, 10
@@ -80,7 +80,7 @@ async def half_open(conditions: Conditions) -> Result:
 
 
 @asynccontextmanager
-async def _cut_again_and_again(at: LoadedBot, pauses_s: tuple[float, float]) -> AsyncIterator[None]:
+async def _cut_again_and_again(at: Load, pauses_s: tuple[float, float]) -> AsyncIterator[None]:
     dice = Random(at.seed)
 
     async def cut() -> None:
@@ -98,7 +98,7 @@ async def _cut_again_and_again(at: LoadedBot, pauses_s: tuple[float, float]) -> 
         await asyncio.wait([cutting])
 
 
-async def _late(at: LoadedBot, app: App) -> list[int]:
+async def _late(at: Load, app: App) -> list[int]:
     """For each image that ended at the image API without a connection: how long after the reconnect the bot knew it (ms)."""
     known = await app.store.read(_ended)
     made = {str(row["generation_id"]): int(row["completed_ms"]) for row in await at.env.generations() if row["completed_ms"]}
@@ -127,7 +127,7 @@ def _pairs(lines: Sequence[LogLine]) -> Iterator[Gap]:
 
 
 @asynccontextmanager
-async def _listening(at: LoadedBot, silence_s: float) -> AsyncIterator[App]:
+async def _listening(at: Load, silence_s: float) -> AsyncIterator[App]:
     """The bot with another limit of silence."""
 
     def build(_settings: OxenSettings, context: BuildContext) -> Provider:

@@ -139,11 +139,13 @@ async def storm(folder: Path, template: Path, *, seed: int) -> AsyncIterator[Sto
             await pipeline.close()
 
 
-async def weather(folder: Path, template: Path, *, seed: int, answers: int, orders: int) -> None:
+async def weather(folder: Path, template: Path, *, seed: int, answers: int, orders: int) -> tuple[int, int]:
+    """Order until the image APIs have given this many answers, and check. Returns the numbers of jobs and answers."""
     async with storm(folder, template, seed=seed) as running:
-        while (await running.shown_by_the_apis())["answers"] < answers:
+        while (given := (await running.shown_by_the_apis())["answers"]) < answers:
             await running.wave(orders)
         await running.check()
+        return len(running.jobs), given
 
 
 @pytest.mark.parametrize("seed", range(2))
