@@ -19,6 +19,7 @@ from bot import __version__
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _CALL_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)  # 3: Discord's limit for the first answer to an interaction
 _ORDER_S = (2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 86_400)
+_LAG_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _WRITE_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10)
 
 
@@ -64,6 +65,7 @@ OUTBOX_ITEMS: Final = Gauge("easel_outbox_items", "Items that wait to be sent to
 OUTBOX_OVERDUE: Final = Gauge("easel_outbox_overdue_seconds", "How long the oldest item has been due.", ["kind"])
 UNDELIVERED_AGE: Final = Gauge("easel_undelivered_age_seconds", "Age of the oldest order whose images are not shown yet.")
 MONTH_USD: Final = Gauge("easel_month_usd", "US dollars of this month (UTC): spent, reserved, left of the operator's limit.", ["part"])
+TODAY: Final = Gauge("easel_today", "Of today (UTC): images, credits of members, US dollars of the operator.", ["what"])
 
 # --- Discord -----------------------------------------------------------------------------------------------------------
 
@@ -84,6 +86,9 @@ WRITE_SECONDS: Final = Histogram("easel_database_write_seconds", "Writes, from t
 WRITES_WAITING: Final = Gauge("easel_database_writes_waiting", "Writes that are not committed yet.")
 COMMIT_WRITES: Final = Histogram("easel_database_commit_writes", "Writes in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64))
 DATABASE_BYTES: Final = Gauge("easel_database_bytes", "Size of the database and of its write-ahead log.", ["part"])
+LOOP_LAG: Final = Histogram("easel_loop_lag_seconds", "How late the event loop is, twice a second.", buckets=_LAG_S)
+LOOP_UP: Final = Gauge("easel_background_loop_up", "1 while a background loop works, 0 from its failure to its next turn.", ["loop"])
+LOOP_FAILURES: Final = Counter("easel_background_loop_failures", "Failures of background loops.", ["loop"])  # ..._total
 EXECUTOR_WAITING: Final = Gauge("easel_executor_waiting", "Work in a group of threads, running or waiting.", ["executor"])
 LOG_RECORDS: Final = Counter("easel_log_records", "Warnings and errors in the log.", ["logger", "level"])
 LAST_READ: Final = Gauge("easel_last_read_timestamp_seconds", "When the gauges of the database were read last.")

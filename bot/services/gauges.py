@@ -12,6 +12,7 @@ from bot.core.metrics import Ages
 from bot.core.running.supervision import pause
 from bot.domain.money import quota
 from bot.domain.money.accounts import operator_account
+from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind
 from bot.services.operating.monthly_limit import MonthlyLimit
 from bot.store.engine.base import Store
@@ -43,7 +44,7 @@ class Gauges:
     async def read(self) -> None:
         """Read once."""
         now = self.clock()
-        self._show(await self.store.read(depths.depths, account=operator_account(now)), now)
+        self._show(await self.store.read(depths.depths, account=operator_account(now), now=now), now)
         for part, size in (await self.store.sizes()).items():
             metrics.DATABASE_BYTES.labels(part).set(size)
         metrics.LAST_READ.set(time.time())
@@ -58,10 +59,16 @@ class Gauges:
             metrics.OUTBOX_ITEMS.labels(kind).set(count)
             self._outbox.set(kind, _age_s(due_at, now) if due_at is None or due_at < now else None)
         self._undelivered.set("", _age_s(found.undelivered_since, now))
-        spent, reserved = (float(quota.in_usd(amount, self.credit_usd)) for amount in (found.spent, found.held))
+        today = {"images": found.images_today, "credits": found.paid_today / MICRO, "usd": self._usd(found.cost_today)}
+        for what, amount in today.items():
+            metrics.TODAY.labels(what).set(amount)
+        spent, reserved = self._usd(found.spent), self._usd(found.held)
         self._limit.tell(spent + reserved, of_usd=self.monthly_usd)
         for part, amount in {"spent": spent, "reserved": reserved, "left": max(self.monthly_usd - spent - reserved, 0.0)}.items():
             metrics.MONTH_USD.labels(part).set(amount)
+
+    def _usd(self, micro: int) -> float:
+        return float(quota.in_usd(micro, self.credit_usd))
 
 
 def _age_s(since: int | None, now: int) -> float | None:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import Final
 
+from bot.core.metrics import LOOP_LAG
 from bot.core.running.supervision import pause
 
 _EVERY_S: Final = 0.5
@@ -25,7 +26,9 @@ class LoopLag:
             due = time.monotonic() + _EVERY_S
             await pause(_EVERY_S)
             self._turned_at = time.monotonic()
-            self._turns.append((self._turned_at, max(self._turned_at - due, 0.0)))
+            lag_s = max(self._turned_at - due, 0.0)
+            LOOP_LAG.observe(lag_s)
+            self._turns.append((self._turned_at, lag_s))
 
     @property
     def since_turn_s(self) -> float:

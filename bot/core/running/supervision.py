@@ -16,6 +16,7 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.core.errors import EaselError, StartError
+from bot.core.metrics import LOOP_FAILURES, LOOP_UP
 from bot.core.running import patience
 
 log = structlog.get_logger(__name__)
@@ -100,6 +101,7 @@ class Supervisor:
         """
         state = self.states[name] = LoopState(clock=self._clock)
         _current.set(state)
+        LOOP_UP.labels(name).set_function(lambda: float(state.trouble(self._told_after_s) is None))
         try:
             with patience.endless() if loop.is_patient else nullcontext():
                 while not self.is_stopping:
@@ -142,6 +144,7 @@ class Supervisor:
             raise asyncio.CancelledError  # the failure of what was in progress must not keep it alive
         _raise_start_error(error)
         state.failures += 1
+        LOOP_FAILURES.labels(name).inc()
         state.in_a_row = 1 if self._clock() - began > self._healthy_ms else state.in_a_row + 1
         state.turn_began = None
         state.failed = Trouble(since=state.failed.since if state.failed else self._clock(), reason=reason_of(error))

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text
 
 from bot.domain.job import GenerationState
+from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind
 from bot.store.engine.statements import Prepared
-from bot.store.tables import accounts, generations, jobs, outbox
+from bot.store.tables import accounts, daily_usage, generations, jobs, outbox
 from bot.store.tables.work import ACTIVE, UNCHECKED, WAITING
 
 UNCHECKED_STATE = "unchecked"
@@ -29,6 +30,12 @@ _UNDELIVERED = Prepared(
     select(func.min(jobs.c.created_at)).join_from(outbox, jobs, outbox.c.job_id == jobs.c.id).where(outbox.c.kind == ItemKind.DELIVER)
 )
 
+_TODAY = Prepared(
+    select(*(func.coalesce(func.sum(daily_usage.c[name]), 0) for name in ("images", "price", "refunded", "cost"))).where(
+        daily_usage.c.day == bindparam("today")
+    )
+)
+
 Depth = tuple[int, int | None]  # how many, and the oldest's time (Unix ms)
 
 
@@ -41,10 +48,14 @@ class Depths:
     undelivered_since: int | None  # the order of the oldest job whose result must be shown (Unix ms)
     spent: int  # from the account, microcredits
     held: int
+    images_today: int
+    paid_today: int  # by members, without what was refunded, microcredits
+    cost_today: int
 
 
-def depths(conn: Connection, *, account: str) -> Depths:
-    """Read all at one moment. `account`: the name of the operator's account of this month."""
+def depths(conn: Connection, *, account: str, now: int) -> Depths:
+    """Read all at `now` (Unix ms). `account`: the name of the operator's account of this month."""
+    images, price, refunded, cost = (int(amount) for amount in _TODAY.rows(conn, {"today": now // DAY_MS})[0])
     states = {
         UNCHECKED_STATE: _depth(_UNCHECKED.rows(conn, {})[0]),
         GenerationState.WAITING: _depth(_WAITING.rows(conn, {})[0]),
@@ -57,6 +68,9 @@ def depths(conn: Connection, *, account: str) -> Depths:
         undelivered_since=_UNDELIVERED.rows(conn, {})[0][0],
         spent=spent.spent if spent else 0,
         held=spent.held if spent else 0,
+        images_today=images,
+        paid_today=price - refunded,
+        cost_today=cost,
     )
 
 

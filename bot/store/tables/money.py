@@ -68,6 +68,7 @@ daily_usage = Table(
     Column("cost", BigInteger, nullable=False),  # what the image APIs charged; at most, while that is not known
     Column("corrected", BigInteger, nullable=False),  # the part of `cost` that was added once the charge was known; may be negative
     Index("ix_daily_usage_user", "user_id", "day"),
+    Index("ix_daily_usage_day", "day"),
     sqlite_with_rowid=False,  # the rows of a guild and a day lie together
 )
 

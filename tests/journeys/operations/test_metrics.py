@@ -46,6 +46,9 @@ async def test_an_order_is_counted_timed_and_paid(app: App, ada: Person) -> None
     assert value("easel_acknowledged_total", outcome="in time") == answered + 1
     assert value("easel_database_write_seconds_count") > written
     assert (value("easel_gateway_up"), value("easel_stream_up", provider="oxen")) == (1, 1)
+    await app.gauges.read()
+    assert [value("easel_today", what=what) for what in ("images", "credits")] == [1, pytest.approx(1.4)]
+    assert {value("easel_background_loop_up", loop=name) for name in ("dispatch", "housekeeping", "watch oxen")} == {1}
     page = generate_latest(REGISTRY).decode()
     assert re.findall(r'="[^"]*\d{15,}', page) == []  # ids of Discord
     assert FOX not in page

@@ -42,4 +42,5 @@ def upgrade() -> None:
     )
     op.execute(FILL)
     op.create_index("ix_daily_usage_user", "daily_usage", ["user_id", "day"])
+    op.create_index("ix_daily_usage_day", "daily_usage", ["day"])
     op.drop_index("ix_generations_usage", "generations")
