@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Delete,
-    String,
     Table,
     TextClause,
     Update,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 
 from bot.store.engine.statements import Prepared
+from bot.store.tables.base import Text
 
 Key = tuple[Any, ...]
 
@@ -120,4 +120,4 @@ def _parameter(column: str) -> str:
 
 def _lowest(column: ColumnElement[Any]) -> Any:
     """Below every value of a column that comes first in an order: times and ids are positive there."""
-    return "" if isinstance(column.type, String) else -1
+    return "" if isinstance(column.type, Text) else -1
