@@ -68,6 +68,15 @@ def _migrate(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _compact(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments, needs=())
+    from bot.store.engine.opening import compact
+
+    before, after = asyncio.run(compact(settings.database))
+    print(f"The database's file was {before / 1e6:,.1f} MB and is {after / 1e6:,.1f} MB now.")
+    return DONE
+
+
 def _backup(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, needs=())
     from bot.ops import doctor_backup
@@ -224,6 +233,7 @@ VERBS = (
     _Verb(name="invite", summary="print the links that add the bot to a server or to your account", run=_invite),
     _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
     _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate, options=_MIGRATE_OPTIONS),
+    _Verb(name="compact", summary="rebuild the SQLite database's file without unused space, while the bot is stopped", run=_compact),
     _Verb(
         name="settings",
         summary="print every setting with its meaning and default, as in .env.example",

@@ -31,7 +31,7 @@ _REST = 3  # pauses are so many times as long as the work before them, so they g
 _FOLDED = "ledger:folded"  # key in the key-value table: the time before which lines were folded (Unix ms)
 
 Work = Callable[[Store, int], Awaitable[int]]
-"""Deletes what is past its time at a time (Unix ms). Returns how many rows it deleted."""
+"""Does one kind of work for a time (Unix ms), and returns how much: how many rows it deleted, or pages."""
 
 
 def sweeps_of(keep: KeepDays, bucket: Bucket) -> Mapping[str, Work]:
@@ -56,6 +56,7 @@ def sweeps_of(keep: KeepDays, bucket: Bucket) -> Mapping[str, Work]:
         **{name: partial(_remove_older, rows, int(days * DAY_MS)) for name, rows, days in ages},
         "ledger": lambda store, now: fold_ledger(store, quota.this_month(now - int(keep.ledger * DAY_MS)), now),  # after the jobs
         "accounts": lambda store, now: remove(store, Refilled(bucket=bucket, now=now)),
+        "pages": _shrink,
     }
 
 
@@ -87,6 +88,14 @@ async def remove(store: Store, expired: Sweep) -> int:
 
 async def _remove_older(rows: Callable[[int], Sweep], keep_ms: int, store: Store, now: int) -> int:
     return await remove(store, rows(now - keep_ms))
+
+
+async def _shrink(store: Store, _now: int) -> int:
+    """Return the space of what was deleted to the file system. Returns how many pages."""
+    pages = 0
+    while step := await _gently(store.shrink()):
+        pages += step
+    return pages
 
 
 async def _gently(work: Awaitable[T]) -> T:

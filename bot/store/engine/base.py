@@ -339,6 +339,10 @@ class Store(Reader):
         """Remove what was deleted from the database's files too. False if it must be tried again, because something is reading."""
 
     @abstractmethod
+    async def shrink(self) -> int:
+        """Return some of the space of deleted rows to the file system. Returns how many pages; 0 if there is nothing to do."""
+
+    @abstractmethod
     async def sizes(self) -> Mapping[str, int]:
         """The bytes of the database, by part: "data", and "log" for a write-ahead log in a file of its own."""
 

@@ -59,6 +59,14 @@ async def migrate(url: str, *, backup: bool = True) -> Migration:
         return store.migration
 
 
+async def compact(url: str) -> tuple[int, int]:
+    """Rebuild the file of an SQLite database. Returns its size in bytes before and after. Raises `StartError`."""
+    name = url.removeprefix("sqlite://")
+    if name == url:
+        raise StartError("Only the file of an SQLite database is rebuilt; PostgreSQL has VACUUM FULL for that.")
+    return await sqlite.compact(name.removeprefix("/"))
+
+
 def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite database; None for PostgreSQL. Raises `StartError` if the address names no file."""
     name = url.removeprefix("sqlite://")

@@ -198,6 +198,10 @@ class PostgresStore(Store):
         """PostgreSQL's own VACUUM does that."""
         return True
 
+    async def shrink(self) -> int:
+        """PostgreSQL's autovacuum does that."""
+        return 0
+
     async def sizes(self) -> Mapping[str, int]:
         return {"data": int(await self.read(lambda conn: conn.exec_driver_sql(_SIZE).scalar_one()))}
 

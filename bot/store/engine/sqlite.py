@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -28,7 +28,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from bot.core import private_files
 from bot.core.errors import DatabaseDamaged, DatabaseInUse, StartError
-from bot.store.engine import outage, schema, sqlite_check, sqlite_start, wal
+from bot.store.engine import outage, schema, space, sqlite_check, sqlite_start, wal
 from bot.store.engine import sqlite_errors as trouble
 from bot.store.engine.base import GROUP_MAX, Store, Topic, Write, WriteResult, WriteStage, attempt
 from bot.store.engine.outage import Away, Work
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 _READERS = 4  # threads, each with a connection; one hop per read costs less than one per statement
 _BUSY_MS = "1000"  # of one attempt; the store repeats it
-_WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": _BUSY_MS, "secure_delete": "ON"}
+_DURABLE = {"journal_mode": "WAL", "synchronous": "FULL", "secure_delete": "ON"}
+_WRITER = {**space.PRAGMA, **_DURABLE, "foreign_keys": "ON", "busy_timeout": _BUSY_MS}
 _MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it, which must not cascade to other tables
 _READER = {"query_only": "ON", "busy_timeout": _BUSY_MS}
 
@@ -59,7 +60,7 @@ class SqliteStore(Store):
         self._running = wal.Reads()
         self._log = wal.Log(path, self._engine, self._running)
         self._loop = asyncio.get_running_loop()
-        self._cleanings: list[asyncio.Future[bool]] = []  # who waits for `overwrite_deleted`
+        self._cleanings: list[tuple[asyncio.Future[int], Callable[[], int]]] = []  # work between two writes, and who waits for it
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._again: deque[Write] = deque()  # what was not committed, in order; only the thread uses it
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
@@ -76,10 +77,16 @@ class SqliteStore(Store):
             return op(conn)
 
     async def overwrite_deleted(self) -> bool:
+        return bool(await self._between_writes(self._log.overwrite_deleted))
+
+    async def shrink(self) -> int:
+        return await self._between_writes(self._log.shrink)
+
+    async def _between_writes(self, work: Callable[[], int]) -> int:
         asked = self._loop.create_future()
-        self._cleanings.append(asked)
+        self._cleanings.append((asked, work))
         await self.write(lambda _conn: None)  # wakes the thread
-        done: bool = await asked
+        done: int = await asked
         return done
 
     async def sizes(self) -> Mapping[str, int]:
@@ -104,7 +111,7 @@ class SqliteStore(Store):
             self._log.shorten()
             if self._cleanings:
                 asked, self._cleanings = self._cleanings, []
-                self._loop.call_soon_threadsafe(_answer, asked, self._log.overwrite_deleted())
+                self._loop.call_soon_threadsafe(_answer, [(done, work()) for done, work in asked])
 
     def _next_group(self) -> list[Write]:
         """All queued writes, up to GROUP_MAX; waits for the first. Empty once the store is closed and everything is written."""
@@ -173,8 +180,8 @@ class SqliteStore(Store):
         return super()._found_damaged(damage)
 
 
-def _answer(asked: list[asyncio.Future[bool]], done: bool) -> None:
-    for each in asked:
+def _answer(asked: Sequence[tuple[asyncio.Future[int], int]]) -> None:
+    for each, done in asked:
         if not each.done():
             each.set_result(done)
 
@@ -188,7 +195,7 @@ async def open_sqlite(name: str, *, upgrade: bool, backup: bool = True) -> Async
     path = file_of(name)
     with _locked(path):
         await asyncio.to_thread(sqlite_start.prepare, path, upgrade=upgrade, backup=backup)
-        store = SqliteStore(path, await asyncio.to_thread(_migrate, path, upgrade=upgrade))
+        store = SqliteStore(path, await asyncio.to_thread(_prepare_file, path, upgrade=upgrade))
         try:
             yield store
         finally:
@@ -258,6 +265,29 @@ def _make_private(path: Path) -> None:
         for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             if each == path or each.exists():
                 os.close(private_files.open_file(each, os.O_RDWR))
+
+
+def _prepare_file(path: Path, *, upgrade: bool) -> Migration:
+    done = _migrate(path, upgrade=upgrade)
+    if upgrade:
+        try:
+            space.rebuild_once(path)
+        except sqlite3.Error as error:
+            log.warning("the database's file could not be rebuilt", error=repr(error))
+    return done
+
+
+async def compact(name: str) -> tuple[int, int]:
+    """Rebuild the file `name` without the space of deleted rows. Returns its size in bytes before and after. Raises `StartError`."""
+    path = file_of(name)
+    with _locked(path):
+        before = path.stat().st_size
+        await asyncio.to_thread(_migrate, path, upgrade=False)
+        try:
+            await asyncio.to_thread(space.rebuild, path)
+        except sqlite3.Error as error:
+            raise StartError(f"{path} could not be rebuilt ({error}); that needs as much free space as the file has now.") from error
+        return before, path.stat().st_size
 
 
 def _migrate(path: Path, *, upgrade: bool) -> Migration:

@@ -17,6 +17,8 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.store.engine import space
+
 log = structlog.get_logger(__name__)
 
 STEP_BYTES = 2 * 2**20  # the log is copied into the database whenever it has grown by this, and cut to this when it begins anew
@@ -104,6 +106,18 @@ class Log:
         except (OSError, sqlite3.Error, SQLAlchemyError) as error:
             log.warning("deleted content could not be overwritten", error=repr(error))
             return False
+
+    def shrink(self) -> int:
+        """Return some pages of deleted rows to the file system. Returns how many."""
+        raw = self._engine.raw_connection()
+        try:
+            connection: Any = raw.driver_connection
+            return space.shrink(connection)
+        except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+            log.warning("the database's file could not be made smaller", error=repr(error))
+            return 0
+        finally:
+            raw.close()
 
     def _checkpoint_all(self) -> bool:
         with self._reads.paused(PAUSE_S) as is_free:
