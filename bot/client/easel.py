@@ -22,7 +22,7 @@ from bot.client.requests import Requests
 from bot.core import commands as commands_shown
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import RouteClosed, StartError, TryLater
+from bot.core.errors import EaselError, RouteClosed, StartError, TryLater
 from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
 from bot.core.running.supervision import Trouble, resting
 from bot.store import kv
@@ -125,6 +125,8 @@ class Easel(commands.Bot):
             await self.login(token)
         except discord.LoginFailure:
             raise StartError(_TOKEN_REFUSED) from None
+        except EaselError:  # of the database, which setting up reads
+            raise
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             raise StartError("Discord does not answer as expected; `python -m bot doctor` says what to do.") from error
 

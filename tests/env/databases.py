@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
@@ -66,6 +67,20 @@ class Postgres:
 
     def drop(self, url: str) -> None:
         self.sql(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
+
+    def stop(self) -> None:
+        """At once, as if it had crashed."""
+        self._server.get_postmaster_info().process.send_signal(signal.SIGQUIT)
+        self._server.get_postmaster_info().process.wait(10)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the server and all its sessions."""
+        postmaster = self._server.get_postmaster_info().process
+        for process in (postmaster, *postmaster.children()):
+            process.send_signal(signum)
 
     def sql(self, statement: str, url: str | None = None) -> str:
         """Run a statement as the server's owner, outside of any event loop."""

@@ -22,7 +22,7 @@ from weakref import WeakSet
 import structlog
 from sqlalchemy import Connection, Dialect, Table
 
-from bot.core.errors import DatabaseAway, DatabaseDamaged, EaselError
+from bot.core.errors import DatabaseAway, DatabaseDamaged, EaselError, StartError
 from bot.core.metrics import COMMIT_WRITES, WRITE_SECONDS, WRITES_WAITING
 from bot.core.running import patience
 from bot.store.engine import outage
@@ -310,7 +310,9 @@ class Store(Reader):
 
     def _told(self, write: Write, error: BaseException) -> BaseException:
         if self._damaged is not None and not isinstance(error, EaselError):
-            return self._damaged if write.is_patient else write.context.run(outage.away_error)
+            error = self._damaged
+        if isinstance(error, StartError):  # what it says is for the operator: a loop ends the process with it
+            return error if write.is_patient else write.context.run(outage.away_error)
         is_away = not isinstance(error, EaselError) and self._away_of(error, Work.WRITES) is not None
         return write.context.run(outage.away_error) if is_away else error
 

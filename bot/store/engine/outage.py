@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 PAUSE_MIN_S: Final = 0.05
 _PAUSE_MAX_S: Final = 1.0
+_BLOCKED: Final = 2  # attempts after which work is mentioned that fails while others' succeeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,8 @@ class Availability:
         if away.is_whole and (failures > 1 or time.monotonic() - began >= LIMITS.notice_s):
             with self._lock:
                 self._begin(work, away, began)
+        elif failures == _BLOCKED:
+            log.warning("database work is blocked", work=work, reason=away.reason, do=away.do)
         return 0 if failures == 1 else min(_PAUSE_MAX_S, PAUSE_MIN_S * float(2 ** min(failures - 2, 10)))
 
     def answered(self, work: Work) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from discord import app_commands
 from sqlalchemy import func, select
 
+from bot.__main__ import _known
 from bot.app import App
+from bot.core.errors import DatabaseDamaged
 from bot.core.running import patience
 from bot.store.engine import outage, sqlite
 from bot.store.engine.outage import Limits
@@ -47,8 +52,10 @@ Fault = Callable[[AwayPlace], AbstractAsyncContextManager[None]]
 async def stopped(place: AwayPlace) -> AsyncIterator[None]:
     assert place.proxy is not None
     await place.proxy.refuse()
-    yield
-    await place.proxy.listen()
+    try:
+        yield
+    finally:
+        await place.proxy.listen()
 
 
 @asynccontextmanager
@@ -94,7 +101,10 @@ async def read_only(place: AwayPlace) -> AsyncIterator[None]:
 async def running(env: Env, request: pytest.FixtureRequest, fault: Fault) -> AsyncIterator[AwayPlace]:
     async with AsyncExitStack() as stack:
         proxy, postgres, overrides = None, None, dict[str, str]()
-        if fault in (stopped, frozen, standby):
+        if fault in (server_stopped, server_frozen):
+            postgres = request.getfixturevalue("postgres")
+            overrides = {"DATABASE_URL": postgres.emptied()}
+        elif fault in (stopped, frozen, standby):
             postgres = request.getfixturevalue("postgres")
             proxy = await stack.enter_async_context(postgres_proxy(postgres.emptied()))
             overrides = {"DATABASE_URL": proxy.url}
@@ -191,6 +201,12 @@ async def test_presses_reactions_and_suggestions_are_answered_in_time(
     assert "Traceback" not in capsys.readouterr().out
 
 
+async def test_a_command_whose_check_reads_the_database_is_answered(env: Env, request: pytest.FixtureRequest, quick: None) -> None:
+    async with running(env, request, stopped) as place, person_in(env, "Mo") as mo, stopped(place):
+        await mo.slash("presets list")
+        await mo.message(says(AWAY))
+
+
 async def test_every_suggestion_is_brief() -> None:
     tree = await command_tree()
     suggesting = [
@@ -202,3 +218,71 @@ async def test_every_suggestion_is_brief() -> None:
     ]
     assert suggesting
     assert all(hasattr(each, "__wrapped__") for each in suggesting)
+
+
+async def test_damaged_pages_end_the_process_with_one_sentence(env: Env, capsys: pytest.CaptureFixture[str]) -> None:
+    async def use_damaged_pages() -> None:
+        async with env.app(), person_in(env, "Ada") as ada:
+            await asyncio.to_thread(damage, env.folder / "easel.sqlite3", "jobs")
+            await ada.slash("generate", prompt="during")
+            await ada.message(says(AWAY))
+
+    with pytest.raises((ExceptionGroup, DatabaseDamaged)) as caught:
+        await use_damaged_pages()
+    error = caught.value
+    assert isinstance(_known(error), DatabaseDamaged)  # so `run` prints its sentence alone
+    assert capsys.readouterr().out.count("database damaged ") == 1
+
+
+def damage(path: Path, table: str) -> None:
+    """Overwrite the table's first page, as it is read from now on."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = [page for (page,) in other.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,)) if page]
+        (size,) = other.execute("PRAGMA page_size").fetchone()
+        other.execute("UPDATE kv SET updated_at = updated_at + 1")  # so that no connection believes what it has in memory
+        other.commit()
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+
+
+@asynccontextmanager
+async def server_stopped(place: AwayPlace) -> AsyncIterator[None]:
+    assert place.postgres is not None
+    await asyncio.to_thread(place.postgres.stop)
+    yield
+    await asyncio.to_thread(place.postgres.start)
+
+
+@asynccontextmanager
+async def server_frozen(place: AwayPlace) -> AsyncIterator[None]:
+    assert place.postgres is not None
+    place.postgres.signal(signal.SIGSTOP)
+    yield
+    place.postgres.signal(signal.SIGCONT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [server_stopped, server_frozen, locked])
+async def test_twenty_seconds_without_the_database(
+    env: Env, request: pytest.FixtureRequest, fault: Fault, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(env, request, fault) as place, person_in(env, "Ada") as ada:
+        for n in range(3):
+            await ada.slash("generate", prompt=f"before {n}")
+        async with fault(place):
+            began = time.monotonic()
+            await asyncio.gather(*(ada.slash("generate", prompt=f"during {n}") for n in range(5)))
+            await ada.until(lambda: len([m for m in ada.messages() if "🚫" in m.content]) == 5 or None, timeout_s=15)
+            assert time.monotonic() - began < 13
+            await asyncio.sleep(20 - (time.monotonic() - began))  # the length of the outage
+        await eventually(lambda: is_back(place.app))
+        await ada.slash("generate", prompt="after")
+        await delivered(ada, 4)
+        assert (await statement_of(place.app, int(ada.id))).spent == 4 * PRICE
+        assert await place.app.store.read(ledger.audit) == []
+    printed = capsys.readouterr().out
+    assert (printed.count("database away  "), printed.count("database away is over"), printed.count("Traceback")) == (1, 1, 0)
