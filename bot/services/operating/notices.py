@@ -71,7 +71,7 @@ class Notices:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Take what is logged within the context."""
-        handler = _Handler(self._take, asyncio.get_running_loop())
+        handler = _NoticeHandler(self._take, asyncio.get_running_loop())
         logging.getLogger().addHandler(handler)
         try:
             yield
@@ -181,7 +181,7 @@ class Notices:
         return None
 
 
-class _Handler(logging.Handler):
+class _NoticeHandler(logging.Handler):
     """Takes critical records of the bot, and those that say that one is over. Never raises, and never waits."""
 
     def __init__(self, take: Callable[[Mapping[str, str]], None], loop: asyncio.AbstractEventLoop) -> None:
