@@ -101,7 +101,7 @@ async def _shrink(store: Store, _now: int) -> int:
 async def _gently(work: Awaitable[T]) -> T:
     began = time.monotonic()
     result = await work
-    await pause(_REST * (time.monotonic() - began))
+    await pause(_REST * (time.monotonic() - began), is_done=False)
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -50,13 +51,14 @@ class Trouble:
 
 @dataclass(kw_only=True)
 class LoopState:
-    """What is known of one loop. Times are Unix ms."""
+    """What is known of one loop."""
 
     clock: Clock
+    monotonic: Callable[[], float]  # seconds; a suspended machine and a clock that is set make no turn long
     failures: int = 0  # in all
     in_a_row: int = 0  # without a while of work between them
     failed: Trouble | None = None  # since the first of them; None once it has made a turn
-    turn_began: int | None = None  # None while it waits for work
+    turn_began: float | None = None  # monotonic; None while it waits for work
     is_stopping: bool = False
     is_told: bool = False  # the operator knows that it does not work
     kinds: Counter[str] = field(default_factory=Counter)  # how often it failed in each way
@@ -65,8 +67,9 @@ class LoopState:
         """Why it does not work; None if it does, or is being stopped."""
         if self.is_stopping:
             return None
-        if self.failed is None and self.turn_began is not None and self.clock() - self.turn_began > longest_turn_s * 1000:
-            return Trouble(since=self.turn_began, reason="its turn does not end")
+        turn_s = 0.0 if self.turn_began is None else self.monotonic() - self.turn_began
+        if self.failed is None and turn_s > longest_turn_s:
+            return Trouble(since=self.clock() - int(turn_s * 1000), reason="its turn does not end")
         return self.failed
 
 
@@ -81,6 +84,7 @@ class Supervisor:
         clock: Clock,
         told_after_s: float = TOLD_AFTER_S,
         check_s: float = 10,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`backoff_s(n)` is the pause after the n-th failure in a row, which ends once a loop has run for `healthy_s`.
 
@@ -89,8 +93,9 @@ class Supervisor:
         self.states: dict[str, LoopState] = {}
         self.stopping_since: int | None = None  # Unix ms; from then on a loop that ends is not started again
         self._backoff_s = backoff_s
-        self._healthy_ms = healthy_s * 1000
+        self._healthy_s = healthy_s
         self._clock = clock
+        self._monotonic = monotonic
         self._told_after_s = told_after_s
         self._check_s = check_s
 
@@ -99,7 +104,7 @@ class Supervisor:
 
         Call it in a task of its own.
         """
-        state = self.states[name] = LoopState(clock=self._clock)
+        state = self.states[name] = LoopState(clock=self._clock, monotonic=self._monotonic)
         _current.set(state)
         LOOP_UP.labels(name).set_function(lambda: float(state.trouble(self._told_after_s) is None))
         try:
@@ -132,7 +137,7 @@ class Supervisor:
         return {name: trouble for name, trouble in found.items() if trouble is not None}
 
     async def _run_once(self, name: str, loop: Loop, state: LoopState) -> None:
-        state.turn_began = began = self._clock()
+        state.turn_began = began = self._monotonic()
         try:
             await loop.run()
             if self.is_stopping:
@@ -145,7 +150,7 @@ class Supervisor:
         _raise_start_error(error)
         state.failures += 1
         LOOP_FAILURES.labels(name).inc()
-        state.in_a_row = 1 if self._clock() - began > self._healthy_ms else state.in_a_row + 1
+        state.in_a_row = 1 if self._monotonic() - began > self._healthy_s else state.in_a_row + 1
         state.turn_began = None
         state.failed = Trouble(since=state.failed.since if state.failed else self._clock(), reason=reason_of(error))
         _log_failure(name, state, error)
@@ -174,20 +179,24 @@ _current: ContextVar[LoopState | None] = ContextVar("loop_state", default=None)
 
 
 @contextmanager
-def resting() -> Iterator[None]:
-    """The current loop has made its turn, so it works, and waits for more within this context."""
+def resting(*, is_done: bool = True) -> Iterator[None]:
+    """The current loop has made its turn, so it works, and waits for more within this context.
+
+    `is_done=False`: it is amid a long turn, which goes on and may still fail.
+    """
     state = _current.get()
     if state is None:  # not supervised, as in tests of one loop
         yield
         return
-    state.failed = state.turn_began = None
+    state.failed = None if is_done else state.failed
+    state.turn_began = None
     yield
-    state.turn_began = state.clock()
+    state.turn_began = state.monotonic()
 
 
-async def pause(seconds: float) -> None:
-    """Rest between two turns of the current loop."""
-    with resting():
+async def pause(seconds: float, *, is_done: bool = True) -> None:
+    """Rest between two turns of the current loop, or amid a long one."""
+    with resting(is_done=is_done):
         await asyncio.sleep(seconds)
 
 

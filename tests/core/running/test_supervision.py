@@ -48,7 +48,9 @@ class Supervised:
     def __init__(self, **loops: ScriptedLoop) -> None:
         self.now, self.pauses = 0, list[int]()
         self.loops = loops
-        self.supervisor = Supervisor(backoff_s=self._backoff_s, healthy_s=60, clock=lambda: self.now, check_s=0)
+        self.supervisor = Supervisor(
+            backoff_s=self._backoff_s, healthy_s=60, clock=lambda: self.now, check_s=0, monotonic=lambda: self.now / 1000
+        )
 
     def _backoff_s(self, failures: int) -> float:
         self.pauses.append(failures)
@@ -90,6 +92,25 @@ async def test_its_state_says_since_when_it_does_not_work_and_why_until_it_has_m
         assert supervisor.troubles == {"loop": Trouble(since=1000, reason="The image service is busy.")}
         loop.may_turn.set()
         await until(lambda: supervisor.troubles == {})
+
+
+async def test_a_pause_amid_a_turn_does_not_say_that_it_works() -> None:
+    runs = 0
+
+    async def fail_late() -> None:
+        nonlocal runs
+        runs += 1
+        await pause(0, is_done=False)
+        raise KeyError
+
+    supervised = Supervised()
+    keeping = asyncio.create_task(supervised.supervisor.keep("sweeps", Loop(run=fail_late)))
+    await until(lambda: runs == 1)
+    while runs < 5:
+        await asyncio.sleep(0)
+        supervised.now += 1
+    assert supervised.supervisor.troubles["sweeps"].since < 5
+    keeping.cancel()
 
 
 async def test_pauses_grow_until_it_has_worked_for_a_while() -> None:
