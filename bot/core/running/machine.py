@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -177,6 +178,8 @@ def _shortage_of(error: BaseException) -> _Shortage | None:
         return _BY_SQLITE_CODE.get(code & 0xFF)
     if isinstance(error, _UNCLEAR):
         return _probed()
+    if isinstance(error, ssl.SSLError) or hasattr(error, "os_error"):  # its number is another one's, or one of TLS
+        return None
     if isinstance(error, OSError) and error.errno in _OWN_FILES and error.filename is not None:
         return _READ_ONLY
     return _BY_ERRNO.get(error.errno or 0) if isinstance(error, OSError) else None

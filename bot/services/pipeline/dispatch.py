@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -199,7 +199,7 @@ class Dispatch:
         try:
             await self._submit(claimed)
         except Exception:  # it may have been sent
-            await self._postpone_lookup(claimed.generation, 0, 0)
+            await self._insist(lambda: self._postpone_lookup(claimed.generation, 0, 0))
             raise
 
     async def _submit(self, claimed: ToSubmit) -> None:
@@ -239,18 +239,10 @@ class Dispatch:
     async def _keep(self, generation: Generation, answer: CompletedImage) -> None:
         """Store an image that came in an answer, and exists nowhere else: it is tried until it is written."""
         outcome = Outcome(state=GenerationState.SUCCEEDED, content=answer.content, result_url=answer.url)
-        key, tries = _key(generation), 0
+        key = _key(generation)
         self._unstored[key] = time.monotonic()
         try:
-            while True:
-                try:
-                    await self._orders.settle(generation, outcome)
-                    break
-                except Exception as error:
-                    if machine.trouble_of(error) is None and not isinstance(error, DatabaseAway):
-                        raise
-                    tries += 1
-                await asyncio.sleep(self._timing.backoff_s(tries))
+            await self._insist(lambda: self._orders.settle(generation, outcome))
         except asyncio.CancelledError:
             log.critical("finished image could not be stored before the stop", job=key[0], n=key[1], do=_DO_AT_STOP)
             raise
@@ -261,6 +253,18 @@ class Dispatch:
         """How long a call may take: as long as a generation, less what it waited for the image API before."""
         longest, waited = self._policy.give_up_ms, self._clock() - generation.created_at
         return (longest if waited > longest else min(longest, 2 * longest - waited)) / 1000
+
+    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write it, again and again while the database or this machine cannot."""
+        tries = 0
+        while True:
+            try:
+                return await write()
+            except Exception as error:
+                if machine.trouble_of(error) is None and not isinstance(error, DatabaseAway):
+                    raise
+            tries += 1
+            await asyncio.sleep(self._timing.backoff_s(tries))
 
     async def _unless_given_up(self, generation: Generation, call: Coroutine[Any, Any, T]) -> T:
         """The call's result, however late the store answers. If the call is given up before it has one, its answer is lost."""

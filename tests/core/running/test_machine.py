@@ -7,10 +7,13 @@ import os
 import resource
 import socket
 import sqlite3
+import ssl
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import structlog
+from aiohttp import ClientConnectorError
 
 from bot.core.errors import ImageError, MachineTrouble, ProviderBusy
 from bot.core.running import machine
@@ -32,6 +35,7 @@ SHORTAGES = {
     **{name: OSError(getattr(errno, name), "") for name in ("EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "ENOMEM")},
     "memory": MemoryError(),
     "thread": RuntimeError("can't start new thread"),
+    "connection of aiohttp": ClientConnectorError(Mock(), OSError(errno.EMFILE, "")),
     "own file": PermissionError(errno.EACCES, "", "/spool/file"),
     "database": full_database(),
     "cause": caused(ImageError("damaged"), OSError(errno.EMFILE, "")),
@@ -42,6 +46,8 @@ OTHERS = {
     "no such file": FileNotFoundError(errno.ENOENT, "", "/spool/file"),
     "refused": ConnectionRefusedError(errno.ECONNREFUSED, ""),
     "firewall": PermissionError(errno.EACCES, "connect"),
+    "cut TLS": ssl.SSLSyscallError(errno.EIO, "EOF in violation of protocol"),
+    "cut TLS of aiohttp": ClientConnectorError(Mock(), ssl.SSLSyscallError(errno.EIO, "EOF in violation of protocol")),
     "unknown host": socket.gaierror(socket.EAI_NONAME, ""),
     "busy": ProviderBusy("busy"),
     "bug": RuntimeError("dictionary changed size"),
