@@ -21,7 +21,7 @@ from bot.services.money.bill import Bill
 from bot.services.operating.notices import Notices
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.watch import Watch
-from bot.store import claims, delivery, outbox, reactions
+from bot.store import claims, delivery, outbox, tray
 from bot.store.engine.base import Topic
 from bot.store.moderation import flagging
 from bot.store.money import sponsorships
@@ -86,9 +86,9 @@ async def test_each_loop_may_fail_and_the_image_is_delivered(env: Env, monkeypat
 
 
 async def test_one_sweep_that_fails_keeps_no_other_from_being_done(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
-    last = Mock(wraps=reactions.old)
+    last = Mock(wraps=tray.old)
     monkeypatch.setattr(delivery, "old_references", failing(delivery.old_references, 1))
-    monkeypatch.setattr(reactions, "old", last)
+    monkeypatch.setattr(tray, "old", last)
     async with env.app(may_fail={"housekeeping"}) as app:
 
         async def swept_again() -> bool | None:
