@@ -15,6 +15,7 @@ from bot.core.running.supervision import apart, pause
 from bot.domain.money import quota
 from bot.domain.money.quota import DAY_MS, Bucket
 from bot.domain.retention import REACTIONS_DAYS, TRAY_DAYS, KeepDays
+from bot.services.privacy import finish_erasing
 from bot.store import delivery, kv, reactions, sweeps, tray
 from bot.store.engine.base import Store
 from bot.store.moderation import expiry
@@ -107,6 +108,7 @@ async def _gently(work: Awaitable[T]) -> T:
 
 async def overwrite_erased(*, store: Store, every_s: float, clock: Clock) -> None:
     """Delete what is left of erased members once it has ended, and clean the database's files, until cancelled."""
+    await finish_erasing(store, clock())
     while True:
         is_cleaned = await _overwrite_erased(store, clock())
         await pause(every_s * (_REST if is_cleaned else 1))  # it holds up other writes, and members could ask for one after another

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -86,9 +87,23 @@ class Privacy:
 
     async def erase(self, user_id: int) -> Mapping[str, int]:
         """Erase the member's data; returns the number of rows by table, and of messages that will be deleted."""
-        counts = await self.members.erase(user_id, self.store.write(privacy_erase.erase_and_note, user_id, self.clock()))
+        counts = await self.members.erase(user_id, erase_member(self.store, user_id, self.clock()))
         log.info("member data erased", rows=sum(counts.values()))
         return counts
+
+
+async def erase_member(store: Store, user_id: int, now: int) -> Mapping[str, int]:
+    """Erase a member's data, a few jobs at a time. Returns the number of rows by table, and of messages that will be deleted."""
+    counts = Counter[str]()
+    while some := await store.write(privacy_erase.erase_some, user_id, now):
+        counts.update(some)
+    return counts + Counter(await store.write(privacy_erase.erase_and_note, user_id, now))
+
+
+async def finish_erasing(store: Store, now: int) -> None:
+    """Erase the members whose erasure was interrupted when the bot was stopped."""
+    for user_id in await store.read(privacy_erase.interrupted):
+        await erase_member(store, user_id, now)
 
 
 def _new_folder(spool: Path) -> Path:

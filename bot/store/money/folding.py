@@ -40,9 +40,14 @@ def fold(conn: Connection, after: int, before: int) -> int:
     """Fold the lines that `find` returns. Returns how many. It may be repeated."""
     ids = find(conn, after, before)
     if ids:
-        _carry(conn, ids)
-        conn.execute(delete(ledger).where(ledger.c.id.in_(ids)))
+        fold_lines(conn, ids)
     return len(ids)
+
+
+def fold_lines(conn: Connection, ids: Sequence[int]) -> None:
+    """Fold these lines."""
+    _carry(conn, ids)
+    conn.execute(delete(ledger).where(ledger.c.id.in_(ids)))
 
 
 def _deleted_jobs(these: ColumnElement[bool], before: int) -> Select[tuple[str]]:

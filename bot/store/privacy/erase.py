@@ -6,7 +6,7 @@ a full bucket. Any amount above a full bucket is lost then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,15 @@ from bot.domain.money.quota import EMPTY, Bucket, available_at
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import documents, kv, messages, outbox, steps, sweeps, usage
 from bot.store.moderation import audit_log
-from bot.store.money import sponsorships
+from bot.store.money import folding, sponsorships
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
 from bot.store.sweeps import Found, Key
 from bot.store.tables import accounts, blocks, cases, generations, job_messages, jobs, ledger, metadata, strikes
+from bot.store.tables import kv as kv_table
 from bot.store.tables.money import UNUSED
 
+_AT_ONCE, _LINES_AT_ONCE = 10, 100  # jobs, and lines of the ledger, in one write of some milliseconds
+_ERASING = "erasing:"  # key in the key-value table, followed by the member's id
 UNCLEAN = "erased"  # the entry of the key-value table that says since when the files hold something erased
 
 
@@ -50,10 +53,28 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     _pseudonymise_accounts(conn, me, now)
     usage.forget_member(conn, me.id)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}
-    for channel_id, message_id in sorted((row.channel_id, row.message_id) for row in shown):
-        messages.ask_to_remove(conn, channel_id, message_id, now)
+    _ask_to_remove(conn, shown, now)
     _notify_moderators(conn, me, now)
-    return {name: count for name, count in counts.items() if count} | ({"messages": len(shown)} if shown else {})
+    return _found(counts, shown)
+
+
+def erase_some(conn: Connection, user_id: int, now: int) -> dict[str, int]:
+    """Erase a few of the member's ended jobs, with what belongs to them. Returns the number of affected rows by table.
+
+    Call it until that is empty, then `erase`: all jobs of a busy member at once would hold up other writes for seconds. The member's own
+    ledger lines become sums, because moving many to another account takes as long.
+    """
+    kv.put(conn, f"{_ERASING}{user_id}", now, now)  # `erase` deletes it, as everything that ends with the member's id
+    ended = conn.scalars(Member(id=user_id).ended.limit(_AT_ONCE + 1)).all()
+    if len(ended) > _AT_ONCE:
+        return _erase_jobs(conn, Member(id=user_id, some_jobs=tuple(ended[:_AT_ONCE])), now)
+    return _fold_own_lines(conn, Member(id=user_id))
+
+
+def interrupted(conn: Connection) -> list[int]:
+    """The members whose erasure was begun and not finished."""
+    names = conn.scalars(select(kv_table.c.name).where(kv_table.c.name.startswith(_ERASING)))
+    return [int(name.removeprefix(_ERASING)) for name in names]
 
 
 def erase_and_note(conn: Connection, user_id: int, now: int) -> dict[str, int]:
@@ -146,6 +167,35 @@ def _keep_fingerprints(conn: Connection, me: Member) -> None:
     for row in conn.execute(select(generations.c.job_id, generations.c.n, generations.c.prompt).where(sending)).all():
         this = and_(generations.c.job_id == row.job_id, generations.c.n == row.n)
         conn.execute(update(generations).where(this).values(prompt=fingerprint_of(row.prompt)))
+
+
+def _erase_jobs(conn: Connection, me: Member, now: int) -> dict[str, int]:
+    """Erase the member's `some_jobs`, which have ended."""
+    shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
+    parts = {each.table: [part for part in each.erased if part.by_job] for each in HOLDINGS}
+    counts = {table.name: sum(_carry_out(conn, table, part, me) for part in some) for table, some in parts.items()}
+    _ask_to_remove(conn, shown, now)
+    return _found(counts, shown)
+
+
+def _fold_own_lines(conn: Connection, me: Member) -> dict[str, int]:
+    """Fold some lines without a job of the member's accounts. Those that have a key stay: their action could be booked again."""
+    own = ledger.c.account.in_(select(accounts.c.name).where(me.owns_account))
+    lines = select(ledger.c.id).where(own, ledger.c.job_id.is_(None), ledger.c.key.is_(None)).limit(_LINES_AT_ONCE)
+    ids = conn.scalars(lines).all()
+    if len(ids) < _LINES_AT_ONCE:
+        return {}
+    folding.fold_lines(conn, ids)
+    return {"ledger": len(ids)}
+
+
+def _ask_to_remove(conn: Connection, shown: Sequence[Row[int, int]], now: int) -> None:
+    for channel_id, message_id in sorted((row.channel_id, row.message_id) for row in shown):
+        messages.ask_to_remove(conn, channel_id, message_id, now)
+
+
+def _found(counts: Mapping[str, int], shown: Sequence[Row[int, int]]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count} | ({"messages": len(shown)} if shown else {})
 
 
 def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int:

@@ -53,11 +53,12 @@ class Member:
     """A user id and its pseudonym, a random negative number that is never a real id."""
 
     id: int
+    some_jobs: tuple[str, ...] | None = None  # None: all of them
     pseudonym: int = field(default_factory=lambda: -1 - secrets.randbelow(2**62))
 
     @property
     def jobs(self) -> Select[Any]:
-        return select(jobs.c.id).where(jobs.c.user_id == self.id)
+        return select(jobs.c.id).where(jobs.c.user_id == self.id if self.some_jobs is None else jobs.c.id.in_(self.some_jobs))
 
     @property
     def ended(self) -> Select[Any]:
@@ -100,6 +101,7 @@ class Erasing:
 
     where: Condition
     becomes: Values | None = None
+    by_job: bool = False  # the rows are found by the member's jobs: they can be erased for a few jobs at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +118,16 @@ class Holding:
 def _of_jobs(table: Table, *erased: Erasing) -> Holding:
     """A table whose rows belong to jobs, and are deleted with the member."""
     owned: Condition = lambda me: table.c.job_id.in_(me.jobs)  # noqa: E731  named twice
-    return Holding(table=table, owned=owned, erased=(*erased, Erasing(where=owned)))
+    return Holding(table=table, owned=owned, erased=(*erased, Erasing(where=owned, by_job=True)))
 
 
 def _deleted(table: Table, owned: Condition, *more: Erasing) -> Holding:
     """A table whose rows are deleted with the member."""
     return Holding(table=table, owned=owned, erased=(Erasing(where=owned), *more))
+
+
+def _deleted_by_job(table: Table, owned: Condition) -> Holding:
+    return Holding(table=table, owned=owned, erased=(Erasing(where=owned, by_job=True),))
 
 
 def _pseudonymised(table: Table, column: str) -> Holding:
@@ -171,8 +177,9 @@ HOLDINGS: tuple[Holding, ...] = (
             Erasing(  # a pending deletion of a message stays
                 where=lambda me: and_(_outbox_items(me), outbox.c.kind == ItemKind.REMOVE),
                 becomes=lambda _me: {"user_id": None, "job_id": None},
+                by_job=True,
             ),
-            Erasing(where=_outbox_items),
+            Erasing(where=_outbox_items, by_job=True),
         ),
     ),
     _deleted(
@@ -189,7 +196,7 @@ HOLDINGS: tuple[Holding, ...] = (
         owned=lambda me: or_(reports.c.user_id == me.id, reports.c.author_id == me.id),
         erased=(
             Erasing(where=lambda me: reports.c.user_id == me.id, becomes=lambda _me: {"reason": ""}),
-            Erasing(where=lambda me: reports.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),
+            Erasing(where=lambda me: reports.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}, by_job=True),
         ),
         words={"reason": "user_id"},
     ),
@@ -197,9 +204,9 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         table=strikes,
         owned=lambda me: or_(strikes.c.user_id == me.id, strikes.c.by_id == me.id),
-        erased=(Erasing(where=lambda me: strikes.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),),
+        erased=(Erasing(where=lambda me: strikes.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}, by_job=True),),
     ),
-    _deleted(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; the outbox deletes the messages
+    _deleted_by_job(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; the outbox deletes the messages
     Holding(  # an open case stays in /imagemod
         table=cases,
         owned=lambda me: or_(cases.c.author_id == me.id, cases.c.decided_by == me.id),
@@ -207,6 +214,7 @@ HOLDINGS: tuple[Holding, ...] = (
             Erasing(
                 where=lambda me: or_(cases.c.author_id == me.id, cases.c.job_id.in_(me.jobs)),
                 becomes=lambda _me: {"appeal": None, "job_id": None},
+                by_job=True,
             ),
         ),
         words={"appeal": "author_id"},
@@ -215,7 +223,7 @@ HOLDINGS: tuple[Holding, ...] = (
         table=audit,
         owned=lambda me: or_(audit.c.actor_id == me.id, audit.c.target_id == me.id),
         erased=(
-            Erasing(where=lambda me: audit.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),
+            Erasing(where=lambda me: audit.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}, by_job=True),
             *(_credit_actions(column) for column in (audit.c.actor_id, audit.c.target_id)),
         ),
     ),
@@ -233,7 +241,7 @@ HOLDINGS: tuple[Holding, ...] = (
         table=ledger,
         owned=lambda me: or_(ledger.c.by_id == me.id, ledger.c.account.in_(select(accounts.c.name).where(me.owns_account))),
         erased=(
-            Erasing(where=lambda me: ledger.c.job_id.in_(me.ended), becomes=lambda _me: {"job_id": None, "n": None}),
+            Erasing(where=lambda me: ledger.c.job_id.in_(me.ended), becomes=lambda _me: {"job_id": None, "n": None}, by_job=True),
             # A line's key contains the user's id. Without it the same action could be booked again, at the expense of its actor.
             Erasing(where=lambda me: ledger.c.by_id == me.id, becomes=lambda me: {"by_id": me.pseudonym, "note": None, "key": None}),
             Erasing(
@@ -249,7 +257,7 @@ HOLDINGS: tuple[Holding, ...] = (
         table=generations,
         owned=lambda me: generations.c.job_id.in_(me.jobs),
         erased=(
-            Erasing(where=lambda me: generations.c.job_id.in_(me.ended)),
+            Erasing(where=lambda me: generations.c.job_id.in_(me.ended), by_job=True),
             Erasing(
                 where=lambda me: generations.c.job_id.in_(me.jobs),
                 becomes=lambda me: {"user_id": me.pseudonym, "guild_id": None, "params": {}},
@@ -260,7 +268,10 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         table=jobs,
         owned=lambda me: jobs.c.user_id == me.id,
-        erased=(Erasing(where=lambda me: jobs.c.id.in_(me.ended)), Erasing(where=lambda me: jobs.c.user_id == me.id, becomes=_unfinished)),
+        erased=(
+            Erasing(where=lambda me: jobs.c.id.in_(me.ended), by_job=True),
+            Erasing(where=lambda me: jobs.c.user_id == me.id, becomes=_unfinished),
+        ),
         secret=frozenset({"token", "token_expires_at", "application_id"}),
     ),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
+from benchmarks.history import BUSY, fill
 from bot.domain.guild import document
 from bot.domain.guild.sections import Strikes
 from bot.domain.job import GenerationState, JobState, ReplyTarget, is_same_prompt
@@ -18,7 +19,8 @@ from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.outbox import ItemKind
 from bot.domain.preferences import Preferences
 from bot.services import housekeeping
-from bot.store import documents, history, jobs, outbox, steps
+from bot.services.privacy import erase_member, finish_erasing
+from bot.store import documents, history, jobs, kv, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, reports
 from bot.store.money import audit, sponsorships, transfers
@@ -234,3 +236,29 @@ async def test_erasing_is_idempotent(store: Store) -> None:
 async def test_a_member_without_data_can_be_exported_and_erased(store: Store) -> None:
     assert not any((await exported(store, ADA)).values())
     assert await store.write(erase.erase, ADA, NOW) == {}
+
+
+# --- a member with many jobs -----------------------------------------------------------------------------------------
+
+
+async def jobs_of(store: Store, user_id: int) -> int:
+    return await store.read(lambda conn: conn.scalar(select(func.count()).where(metadata.tables["jobs"].c.user_id == user_id))) or 0
+
+
+async def test_many_jobs_are_erased_a_few_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erase, "_LINES_AT_ONCE", 20)
+    await store.write(fill, 500)  # a twentieth of them are theirs
+    assert (await store.write(erase.erase_some, BUSY, NOW))["jobs"] == 10
+    assert (await store.read(audit.prove)).wrong == ()
+    counts = await erase_member(store, BUSY, NOW)
+    assert (counts["jobs"], counts["messages"], await jobs_of(store, BUSY)) == (15, 30, 0)
+    assert {name for name, rows in (await exported(store, BUSY)).items() if rows} == {"accounts", "ledger"}
+    assert len((await exported(store, BUSY))["ledger"]) == 1  # the balance
+
+
+async def test_an_interrupted_erasure_is_finished_after_the_next_start(store: Store) -> None:
+    await store.write(fill, 500)
+    await store.write(erase.erase_some, BUSY, NOW)
+    await finish_erasing(store, NOW)
+    assert (await jobs_of(store, BUSY), await store.read(erase.interrupted)) == (0, [])
+    assert await store.read(kv.get, erase.UNCLEAN) == NOW
