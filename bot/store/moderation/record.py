@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, and_
 
 from bot.domain.guild.sections import Strikes
-from bot.domain.job import GenerationState, JobState
+from bot.domain.job import JobState
 from bot.domain.moderation.conduct import LATELY_DAYS, MemberConduct, MemberRecord, UsageSum
 from bot.domain.money.quota import DAY_MS
+from bot.store import usage
 from bot.store.moderation import cases, conduct, reports
 from bot.store.rows import has_image, read_jobs
-from bot.store.tables import generations, jobs
+from bot.store.tables import jobs
 
 _CASES_MAX = 1000  # about one member
 
@@ -28,22 +29,16 @@ def conduct_of(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes,
 
 def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest: int = 5, reports_max: int = 50) -> MemberRecord:
     """Usage of the last `LATELY_DAYS` days and in total, the `latest` jobs, and up to `reports_max` reports."""
-    made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.ended_at.is_not(None), generations.c.error.is_(None))
-    theirs = and_(made, generations.c.user_id == user_id, generations.c.guild_id == guild_id)
-    is_late = generations.c.created_at >= now - LATELY_DAYS * DAY_MS
-    sums = conn.execute(
-        select(
-            func.count().label("images"),
-            func.coalesce(func.sum(generations.c.price), 0).label("spent"),
-            func.count(case((is_late, 1))).label("images_lately"),
-            func.coalesce(func.sum(case((is_late, generations.c.price))), 0).label("spent_lately"),
-        ).where(theirs)
-    ).one()
     open_to_all = and_(jobs.c.private.is_(False), jobs.c.state != JobState.DELETED, has_image())
     shown = and_(jobs.c.user_id == user_id, jobs.c.guild_id == guild_id, open_to_all)
     return MemberRecord(
-        lately=UsageSum(images=sums.images_lately, spent=int(sums.spent_lately)),
-        ever=UsageSum(images=sums.images, spent=int(sums.spent)),
+        lately=_used(conn, user_id, guild_id, since=now - LATELY_DAYS * DAY_MS, now=now),
+        ever=_used(conn, user_id, guild_id, since=0, now=now),
         latest=tuple(read_jobs(conn, shown, newest=True, limit=latest)),
         reports=tuple(reports.about(conn, user_id, guild_id, limit=reports_max)),
     )
+
+
+def _used(conn: Connection, user_id: int, guild_id: int, *, since: int, now: int) -> UsageSum:
+    rows = usage.use(conn, guild_id, since=since, until=now + 1, user_id=user_id)
+    return UsageSum(images=sum(row.images for row in rows), spent=sum(row.price - row.refunded for row in rows))

@@ -13,7 +13,7 @@ from bot.store.privacy.export_files import ExportFiles
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, PEOPLE, Holding, Member, owner_of
 from bot.store.tables import job_messages, jobs
 
-_AT_ONCE = 50  # rows: on PostgreSQL they are written on the event loop, which takes some milliseconds
+_AT_ONCE = 25  # rows: on PostgreSQL they are written on the event loop, which takes a millisecond
 
 
 def write(conn: Connection, user_id: int, files: Callable[[], ExportFiles]) -> ExportFiles:
