@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 from bot.core import private_files
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
@@ -114,8 +116,8 @@ def _refuse_live(file: Path) -> None:
 async def _of_sqlite(file: Path, now: int) -> list[Finding]:
     try:
         report = await copies.examine(file)
-    except (sqlite3.Error, OSError) as error:
-        raise StartError(f"{file} can't be examined ({error}).") from error
+    except (sqlite3.Error, SQLAlchemyError, OSError) as error:
+        return [bad(f"{file} can't be examined ({error.orig if isinstance(error, DBAPIError) else error}).")]
     if report.faults:
         return [bad(f"{file} is damaged: {'; '.join(report.faults)}. Use another backup.")]
     return [*_facts(file, report, now), *_schema(report), *_books(report)]

@@ -28,7 +28,7 @@ from bot.store.tables import accounts
 from tests.env.command import PROJECT
 from tests.env.databases import Postgres
 from tests.env.databases import run as run_apart
-from tests.store.engine.test_backup import damage
+from tests.store.engine.test_backup import big, damage
 from tests.store.money.accounts import member
 
 Run = Callable[..., tuple[int, str]]
@@ -77,10 +77,12 @@ def test_in_a_folder_the_newest_are_kept(run: Run, tmp_path: Path) -> None:
     for day in range(1, 5):
         (tmp_path / "backups" / f"easel-2020-01-0{day}-000000.sqlite3").touch()
     (tmp_path / "backups" / "easel-2020-01-01-000000.sqlite3.partial").touch()
-    (tmp_path / "backups" / "notes.txt").touch()
+    for name in ("notes.txt", "easel-9999-99-99-999999.sqlite3"):
+        (tmp_path / "backups" / name).touch()
     assert run("backup", "backups", "--keep", "2")[0] == 0
-    old, new, notes = names(tmp_path / "backups")
-    assert (old, new.startswith("easel-20"), notes) == ("easel-2020-01-04-000000.sqlite3", True, "notes.txt")
+    old, new, *others = names(tmp_path / "backups")
+    assert (old, new.startswith("easel-20")) == ("easel-2020-01-04-000000.sqlite3", True)
+    assert others == ["easel-9999-99-99-999999.sqlite3", "notes.txt"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,31 @@ async def test_a_full_disk_is_one_sentence_and_nothing_is_left(file: Path, tmp_p
     assert names(tmp_path / "backups") == []
 
 
+def test_a_database_that_cannot_be_audited_makes_no_backup(run: Run, file: Path, tmp_path: Path) -> None:
+    without_a_table(file)
+    told = "The backup backups/mine could not be made (no such table: ledger), and nothing is left of it.\n"
+    assert (run("backup", "backups/mine"), names(tmp_path / "backups")) == ((1, told), [])
+
+
+def test_names_may_be_odd(run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / "a b?c#d%e'f;g"
+    file.parent.rename(odd)
+    monkeypatch.setenv("DATA_DIR", str(odd))
+    assert run("backup", f"{odd}/easel.sqlite3.bak")[0] == run("doctor", "--backup", f"{odd}/easel.sqlite3.bak")[0] == 0
+
+
+async def test_it_stops_at_once_and_leaves_nothing(file: Path, tmp_path: Path) -> None:
+    backups = Backups(database=f"sqlite:///{big(file)}", data_dir=tmp_path, clock=system)
+    making = asyncio.create_task(backups.make(tmp_path / "backups" / "mine"), name="making")
+    async with asyncio.timeout(10):
+        while not names(tmp_path / "backups"):  # noqa: ASYNC110 - a file sends no event
+            await asyncio.sleep(0.001)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+    assert names(tmp_path / "backups") == []
+
+
 def test_a_damaged_database_makes_no_backup(run: Run, file: Path, tmp_path: Path) -> None:
     damage(file)
     code, told = run("backup", "backups/mine")
@@ -175,6 +202,18 @@ def test_it_says_what_a_backup_holds(run: Run) -> None:
     ]
 
 
+def of_another_program(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE notes (text)")
+
+
+def without_a_table(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("DROP TABLE ledger")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def of_newer_easel(file: Path) -> None:
     with closing(sqlite3.connect(file)) as db:
         db.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -185,6 +224,8 @@ def of_newer_easel(file: Path) -> None:
     ("spoil", "found"),
     [
         (damage, "bad   backup: data/easel.sqlite3 is damaged: "),
+        (of_another_program, "bad   backup: it holds no tables of Easel."),
+        (without_a_table, "bad   backup: data/easel.sqlite3 can't be examined (no such table: ledger)."),
         (of_newer_easel, "bad   backup: it is of a newer Easel (schema 9999): only that version can use it."),
         (tamper, "bad   ledger: member:1:7: available, held and spent are 0, 0, 0"),
     ],

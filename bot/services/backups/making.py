@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bot.core import private_files
 from bot.core.clock import Clock
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 LAST: Final = "last-backup"  # the file in DATA_DIR that says when the last good backup was made (Unix ms)
 _DATED: Final = re.compile(r"easel-(\d{4}-\d{2}-\d{2}-\d{6})\.(sqlite3|dump)")
+_OF_DATABASE: Final = ("", "-wal", "-shm", "-journal", ".lock")  # how the names of its files end
 _TIME: Final = "%Y-%m-%d-%H%M%S"  # UTC
 
 
@@ -83,7 +85,7 @@ class Backups:
             raise StartError(f"{to} is no ordinary file; choose another place.")
         if not to.parent.is_dir():
             raise StartError(f"There is no folder {to.parent}.")
-        if source is not None and to.parent.samefile(source.parent) and to.name.startswith(source.name):
+        if source is not None and to.parent.samefile(source.parent) and to.name.removeprefix(source.name) in _OF_DATABASE:
             raise StartError(f"{to} belongs to the database itself; choose another place.")
         return to
 
@@ -102,28 +104,31 @@ class Backups:
             private_files.make_folder(self.data_dir)
             with private_files.whole_file(self.data_dir / LAST, replace=True) as file:
                 file.write_text(str(now))
-            if keep is not None:
-                _keep_newest(target, keep)
+            if _DATED.fullmatch(target.name):
+                _tidy(target, keep)
         except OSError as error:
             log.warning("a backup was made, but not everything after it", reason=str(error))
 
 
 def dated(folder: Path) -> dict[Path, int]:
     """The backups in a folder, and when each was made (Unix ms)."""
-    found = {path: _DATED.fullmatch(path.name) for path in folder.iterdir()} if folder.is_dir() else {}
-    return {
-        path: int(datetime.strptime(match[1], _TIME).replace(tzinfo=UTC).timestamp() * 1000)
-        for path, match in found.items()
-        if match is not None
-    }
+    found = {path: _made_at(path.name) for path in folder.iterdir()} if folder.is_dir() else {}
+    return {path: made_at for path, made_at in found.items() if made_at is not None}
 
 
-def _keep_newest(made: Path, keep: int) -> None:
-    """The one that was just made always stays: the clock may have been set back."""
-    others = [path for path in dated(made.parent) if path != made and path.suffix == made.suffix]
-    for path in sorted(others, reverse=True)[keep - 1 :]:
-        path.unlink()
+def _made_at(name: str) -> int | None:
+    with suppress(ValueError):
+        if match := _DATED.fullmatch(name):
+            return int(datetime.strptime(match[1], _TIME).replace(tzinfo=UTC).timestamp() * 1000)
+    return None
+
+
+def _tidy(made: Path, keep: int | None) -> None:
+    """Delete what killed processes left, and all but the newest. The one just made always stays: the clock may have been set back."""
     private_files.remove_partial(made.parent, "easel-*")
+    others = [path for path in dated(made.parent) if path != made and path.suffix == made.suffix]
+    for path in sorted(others, reverse=True)[keep - 1 :] if keep else []:
+        path.unlink()
 
 
 def _read_last(data_dir: Path) -> int | None:
@@ -154,8 +159,9 @@ def _in_sentences(target: Path, source: Path | None) -> Iterator[None]:
         raise StartError(f"Another backup is being written to {target}.") from error
     except EaselError:
         raise
-    except (sqlite3.Error, OSError) as error:
-        if source is not None and isinstance(error, sqlite3.Error) and sqlite_check.is_damage(error):
-            raise sqlite_check.damaged(source, str(error)) from error
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except (sqlite3.Error, SQLAlchemyError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if source is not None and isinstance(cause, sqlite3.Error) and sqlite_check.is_damage(cause):
+            raise sqlite_check.damaged(source, str(cause)) from error
+        reason = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
         raise MachineTrouble(f"The backup {target} could not be made ({reason}), and nothing is left of it.") from error

@@ -57,7 +57,11 @@ class ScheduledBackups:
 
     def _first_pause_s(self, schedule: Schedule) -> float:
         """Seconds until the first one is due. After the clock was set back that is at once."""
-        since_s = (self._clock() - max(dated(schedule.folder).values(), default=0)) / 1000
+        try:
+            last = max(dated(schedule.folder).values(), default=0)
+        except OSError:  # making one says why
+            return 0.0
+        since_s = (self._clock() - last) / 1000
         return max(0.0, schedule.every_s - since_s) if since_s >= 0 else 0.0
 
     async def _make(self, schedule: Schedule) -> float:

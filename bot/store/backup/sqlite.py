@@ -16,7 +16,6 @@ from sqlalchemy import URL, Connection, create_engine, func, select
 
 from bot.core import private_files
 from bot.domain.job import JobState
-from bot.store.backup import restored
 from bot.store.engine import schema, sqlite_check, sqlite_copy
 from bot.store.engine.opening import migrate
 from bot.store.engine.sqlite_copy import Stopped, never
@@ -48,16 +47,11 @@ def back_up(source: Path, target: Path, *, replace: bool, now: int, stopped: Sto
     `BlockingIOError` while another process writes it, `sqlite3.Error` and `OSError`.
     """
     with private_files.whole_file(target, replace=replace) as partial:
-        sqlite_copy.copy(source, partial, stopped=stopped)
+        sqlite_copy.copy(source, partial, now=now, stopped=stopped)
         if faults := sqlite_check.quick_check(partial, longest_s=float("inf")).faults:
             raise OSError(f"the copy is damaged: {faults[0]}")
-        with _connected(partial, {}) as conn:
-            if schema.current(conn) != schema.head():
-                return None
-            conn.exec_driver_sql("PRAGMA journal_mode = MEMORY")  # no second file beside it
-            restored.mark(conn, now)
-            conn.commit()
-            return audit.prove(conn)
+        with _connected(partial) as conn:
+            return audit.prove(conn) if schema.current(conn) == schema.head() else None
 
 
 # --- examining ---------------------------------------------------------------------------------------------------------
@@ -104,20 +98,22 @@ def _structure(file: Path) -> BackupReport:
         if faults := sqlite_check.check(conn, "integrity_check").faults:
             return BackupReport(size_bytes=size_bytes, faults=faults)
         broken_keys = len(conn.execute("PRAGMA foreign_key_check").fetchall())
-    with _connected(file, {"mode": "ro", "immutable": "1"}) as conn:
+    with _connected(file) as conn:
         return BackupReport(size_bytes=size_bytes, broken_keys=broken_keys, schema=schema.current(conn))
 
 
 def _content(file: Path, report: BackupReport) -> BackupReport:
-    with _connected(file, {"mode": "ro", "immutable": "1"}) as conn:
+    with _connected(file) as conn:
         open_jobs = conn.scalar(select(func.count()).select_from(jobs).where(jobs.c.state.in_((JobState.OPEN, JobState.DELIVERABLE))))
         last_order_at = conn.scalar(select(func.max(jobs.c.created_at)))
         return replace(report, proof=audit.prove(conn), open_jobs=open_jobs, last_order_at=last_order_at)
 
 
 @contextmanager
-def _connected(file: Path, query: dict[str, str]) -> Iterator[Connection]:
-    url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(file.absolute()))}", query={**query, "uri": "true"})
+def _connected(file: Path) -> Iterator[Connection]:
+    """A connection that creates no file beside it."""
+    query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(file.absolute()))}", query=query)
     engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as conn:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+COPY_KEY: Final = "copy"  # in a copy only, in the key-value table: when it was made (Unix ms)
 _STEP: Final = 100_000  # instructions of SQLite, some 20 ms
 _LONGEST_PAUSE_S: Final = 1.0
 _SYNC_BYTES: Final = 16 * 2**20  # written at once; a commit of the bot waits for it
@@ -38,8 +39,10 @@ def read_only(path: Path, *, is_in_use: bool = True) -> Iterator[sqlite3.Connect
         yield conn
 
 
-def copy(source: Path, target: Path, *, stopped: Stopped = never) -> None:
-    """Copy the database into `target`, an empty file. It rests as long as it works, so that a bot's commits are not delayed.
+def copy(source: Path, target: Path, *, now: int, stopped: Stopped = never) -> None:
+    """Copy the database into `target`, an empty file, and note in it that it is a copy, made at `now` (Unix ms).
+
+    It rests as long as it works, so that a bot's commits are not delayed.
 
     Raises `sqlite3.Error`, also if `stopped` became true, and `OSError`.
     """
@@ -47,10 +50,18 @@ def copy(source: Path, target: Path, *, stopped: Stopped = never) -> None:
     try:
         with read_only(source) as conn:
             conn.set_progress_handler(_Gently(handle, stopped), _STEP)
-            conn.execute("VACUUM INTO ?", (str(target),))
+            conn.execute("VACUUM INTO ?", (str(target.absolute()),))
+        _mark(target, now)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _mark(copy: Path, now: int) -> None:
+    with closing(sqlite3.connect(copy, isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode = MEMORY")  # no second file beside it
+        if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'kv'").fetchone():
+            conn.execute("INSERT OR REPLACE INTO kv (name, value, updated_at) VALUES (?, ?, ?)", (COPY_KEY, str(now), now))
 
 
 class _Gently:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from bot.core import private_files
+from bot.core.clock import system
 from bot.core.errors import StartError
 from bot.store.engine import schema, sqlite_check, sqlite_copy
 
@@ -32,9 +34,10 @@ def prepare(path: Path, *, upgrade: bool, backup: bool) -> None:
 
 def remove_old_copies(path: Path) -> None:
     """Delete the copies that were made long ago before an upgrade."""
-    for each in _copies(path):
-        if time.time() - each.stat().st_mtime > KEEP_S:
-            each.unlink(missing_ok=True)
+    with suppress(OSError):
+        for each in _copies(path):
+            if time.time() - each.stat().st_mtime > KEEP_S:
+                each.unlink()
 
 
 def _refuse_old_log(path: Path) -> None:
@@ -65,7 +68,7 @@ def _keep_copy(path: Path) -> None:
     earlier = [each for each in _copies(path) if each != target]
     try:
         with private_files.whole_file(target, replace=True) as partial:
-            sqlite_copy.copy(path, partial)
+            sqlite_copy.copy(path, partial, now=system())
     except (OSError, sqlite3.Error) as error:
         raise StartError(f"The database could not be copied to {target} before its upgrade ({error}). {_GO_ON}") from error
     for each in earlier:

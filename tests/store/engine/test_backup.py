@@ -82,6 +82,15 @@ async def test_a_backup_has_no_remains_of_what_was_deleted(file: Path, tmp_path:
     assert b"xyzzy" not in (tmp_path / "copy").read_bytes()
 
 
+async def test_a_backup_has_what_a_killed_process_acknowledged(file: Path, tmp_path: Path) -> None:
+    """Its log still lies beside the file."""
+    async with process(url(file)) as writer:
+        printed = await acknowledged(writer, at_least=5)
+    await asyncio.to_thread(back_up, file, tmp_path / "copy", replace=False, now=1)
+    async with open_store(url(tmp_path / "copy")) as store:
+        assert set(printed) <= await store.read(holds)
+
+
 def test_a_failed_backup_leaves_nothing_and_keeps_the_last_one(file: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy"
     target.write_text("the last one")
@@ -212,6 +221,7 @@ async def test_a_copy_is_kept_from_one_upgrade_to_the_next(old: Path) -> None:
     assert names(old.parent) == {"easel.sqlite3", "easel.sqlite3.lock", before(old).name}
     assert sql(before(old), "SELECT version_num FROM alembic_version") == [("0005",)]
     assert before(old).stat().st_mode & 0o777 == 0o600
+    assert (await examine(before(old))).schema == "0005"
 
 
 async def test_without_an_upgrade_nothing_is_copied(file: Path) -> None:
