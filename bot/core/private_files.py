@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -14,6 +15,7 @@ FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 PARTIAL: Final = ".partial"  # ends the name of a file that is being written
 _OTHERS: Final = 0o077
+_NOT_SYNCED: Final = (errno.EINVAL, errno.ENOTSUP)  # some network disks can't write a folder to the disk by itself
 
 
 def make_folder(path: Path) -> None:
@@ -110,6 +112,9 @@ def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_SYNCED:
+            raise
     finally:
         os.close(handle)
 

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, create_engine, func, select
 
 from bot.core import private_files
 from bot.domain.job import JobState
-from bot.store.engine import schema, sqlite_check, sqlite_copy
+from bot.store.engine import schema, sqlite_check, sqlite_copy, sqlite_start
 from bot.store.engine.opening import migrate
 from bot.store.engine.sqlite_copy import Stopped, never
 from bot.store.money import audit
@@ -78,6 +78,7 @@ def _with_log(path: Path, folder: Path) -> Path:
     log = path.with_name(f"{path.name}-wal")
     if not (log.exists() and log.stat().st_size):
         return path
+    sqlite_start.refuse_old_log(path)
     shutil.copy(log, folder / "copy-wal")
     file = _copied(path, folder)
     with closing(sqlite3.connect(file)) as conn:

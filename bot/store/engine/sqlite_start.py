@@ -26,7 +26,7 @@ _SPARE_BYTES: Final = 64 * 2**20
 
 def prepare(path: Path, *, upgrade: bool, backup: bool) -> None:
     """Refuse what must not be opened, and keep a copy before an `upgrade` unless `backup` is False. Raises `StartError`."""
-    _refuse_old_log(path)
+    refuse_old_log(path)
     sqlite_check.refuse_damaged(path)
     if upgrade and backup and _is_outdated(path):
         _keep_copy(path)
@@ -40,8 +40,8 @@ def remove_old_copies(path: Path) -> None:
                 each.unlink()
 
 
-def _refuse_old_log(path: Path) -> None:
-    """SQLite would put the log of the damaged database into the backup that replaced it."""
+def refuse_old_log(path: Path) -> None:
+    """SQLite would put the log of the damaged database into the backup that replaced it. Raises `StartError`."""
     old = path.with_name(f"{path.name}-wal")
     try:
         with path.open("rb") as file:
@@ -65,6 +65,7 @@ def _is_outdated(path: Path) -> bool:
 def _keep_copy(path: Path) -> None:
     target = path.with_name(f"{path.name}.before-{schema.head()}")
     _refuse_full_disk(path)
+    log.info("copying the database before its upgrade", to=str(target), size_mb=path.stat().st_size // 10**6)
     earlier = [each for each in _copies(path) if each != target]
     try:
         with private_files.whole_file(target, replace=True) as partial:
@@ -73,7 +74,6 @@ def _keep_copy(path: Path) -> None:
         raise StartError(f"The database could not be copied to {target} before its upgrade ({error}). {_GO_ON}") from error
     for each in earlier:
         each.unlink()
-    log.info("database copied before its upgrade", to=str(target))
 
 
 def _refuse_full_disk(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections import Counter
@@ -18,6 +19,7 @@ from sqlalchemy import select
 from bot.app import App
 from bot.core.clock import system
 from bot.domain.job import JobState
+from bot.services.backups import pg_dump
 from bot.services.backups.making import LAST, Backups, Made
 from bot.services.backups.scheduled import LAST_KEY
 from bot.store import kv
@@ -26,6 +28,7 @@ from bot.store.tables import jobs
 from sandbox.person import Person
 from tests.env.app import Env, has_image, statement_of
 from tests.env.command import run
+from tests.env.databases import Postgres
 from tests.journeys.operations.test_faults import AheadClock
 from tests.services.conftest import eventually
 
@@ -127,6 +130,27 @@ async def test_a_copy_that_the_bot_did_not_make_can_be_declared_one(env: Env, ad
     ran = await run("migrate", "--restored", folder=tmp_path, environ=env.environment())
     assert (ran.code, ran.err) == (0, "")
     async with env.app(settings=ONE_AT_A_TIME) as app:
+        await assert_each_once(app, env, ada)
+
+
+@pytest.mark.slow
+async def test_a_dump_of_postgresql_goes_on_once(
+    env: Env, ada: Person, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{postgres.programs}:{os.environ['PATH']}")
+    before, after = postgres.create(), postgres.create(template="template0")
+    env.switchboard.turn_on("generation-stuck")
+    async with env.app(settings=ONE_AT_A_TIME, DATABASE_URL=before):
+        await online(ada)
+        for prompt in PROMPTS:
+            await ada.slash("generate", prompt=prompt)
+        await Backups(database=before, data_dir=env.folder, clock=system).make(tmp_path / "dump")
+        env.switchboard.turn_off("generation-stuck")
+        await ada.until(lambda: shown(ada).total() == len(PROMPTS) or None)
+    await asyncio.to_thread(pg_dump.run, "pg_restore", "--no-owner", f"--dbname={after}", str(tmp_path / "dump"))
+    ran = await run("migrate", "--restored", folder=tmp_path, environ=env.environment(DATABASE_URL=after))
+    assert ran.code == 0
+    async with env.app(settings=ONE_AT_A_TIME, DATABASE_URL=after) as app:
         await assert_each_once(app, env, ada)
 
 

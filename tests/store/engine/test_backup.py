@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from bot.core import private_files
-from bot.core.errors import DatabaseDamaged
+from bot.core.errors import DatabaseDamaged, StartError
 from bot.domain.money.quota import MICRO
 from bot.store import kv
 from bot.store.backup.sqlite import back_up, examine
@@ -195,6 +195,8 @@ async def test_the_log_of_the_database_before_is_not_put_into_a_restored_backup(
     assert await refusal(url(file)) == (
         f"{file} is a backup, and easel.sqlite3-wal beside it belongs to the database before; delete easel.sqlite3-wal, then start."
     )
+    with pytest.raises(StartError, match="belongs to the database before"):
+        await examine(file)
     log.unlink()
     async with open_store(url(file)) as store:
         await store.write(kv.put, "later", 2, 1)
