@@ -25,6 +25,7 @@ from bot.store.backup import sqlite as copies
 from bot.store.engine import sqlite_check
 from bot.store.engine.opening import sqlite_file
 from bot.store.engine.sqlite_copy import Stopped
+from bot.store.engine.sqlite_errors import damage
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -161,7 +162,7 @@ def _in_sentences(target: Path, source: Path | None) -> Iterator[None]:
         raise
     except (sqlite3.Error, SQLAlchemyError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if source is not None and isinstance(cause, sqlite3.Error) and sqlite_check.is_damage(cause):
-            raise sqlite_check.damaged(source, str(cause)) from error
+        if source is not None and (fault := damage(error)) is not None:
+            raise sqlite_check.damaged(source, fault) from error
         reason = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
         raise MachineTrouble(f"The backup {target} could not be made ({reason}), and nothing is left of it.") from error

@@ -13,13 +13,13 @@ import structlog
 
 from bot.core.errors import DatabaseDamaged
 from bot.store.engine.sqlite_copy import read_only
+from bot.store.engine.sqlite_errors import damage
 
 log = structlog.get_logger(__name__)
 
 START_S: Final = 15.0  # a start does not wait longer; 2 GB take 1 s from memory, and some 10 s from a slow disk
 _STEP: Final = 10_000  # instructions of SQLite
 _SHOWN: Final = 3  # faults
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ def check(conn: sqlite3.Connection, pragma: str, *, longest_s: float = math.inf)
         took_s = time.monotonic() - begun
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             return FileCheck(took_s=took_s, is_complete=False)
-        if is_damage(error):
-            return FileCheck(took_s=took_s, is_complete=True, faults=(str(error),))
+        if (fault := damage(error)) is not None:
+            return FileCheck(took_s=took_s, is_complete=True, faults=(fault,))
         raise
     finally:
         conn.set_progress_handler(None, 0)
@@ -68,10 +68,6 @@ def refuse_damaged(path: Path, *, longest_s: float = START_S) -> None:
         log.warning("database too large to be checked at the start", checked_s=round(done.took_s, 1), do=do)
     elif done.took_s > 1:
         log.info("database checked", took_s=round(done.took_s, 1))
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED  # without the extension of the code
 
 
 def damaged(path: Path, reason: str) -> DatabaseDamaged:

@@ -17,7 +17,7 @@ from bot.core.errors import DatabaseDamaged, StartError
 from bot.domain.money.quota import MICRO
 from bot.store import kv
 from bot.store.backup.sqlite import back_up, examine
-from bot.store.engine import schema, sqlite_check, sqlite_start
+from bot.store.engine import schema, sqlite_check, sqlite_errors, sqlite_start
 from bot.store.engine.opening import migrate, open_store
 from bot.store.money import transfers
 from tests.env.databases import refusal
@@ -174,7 +174,7 @@ def test_a_damaged_database_makes_no_backup(file: Path, tmp_path: Path) -> None:
     damage(file)
     with pytest.raises(sqlite3.DatabaseError) as caught:
         back_up(file, tmp_path / "copy", replace=False, now=1)
-    assert (sqlite_check.is_damage(caught.value), names(tmp_path)) == (True, {"data"})
+    assert (sqlite_errors.damage(caught.value) is not None, names(tmp_path)) == (True, {"data"})
 
 
 def test_a_check_that_takes_too_long_ends_and_the_start_goes_on(file: Path) -> None:
