@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -181,6 +182,8 @@ async def check_backups(examination: Examination) -> Iterable[Finding]:
 
 async def backup_finding(settings: Settings, now: int) -> Finding:
     source = sqlite_file(settings.database)
+    if fault := await asyncio.to_thread(_schedule_fault, settings):
+        return bad(fault)
     if source is not None and not await asyncio.to_thread(source.exists):
         return ok("there is nothing to back up yet.")
     made_at = await Backups(database=settings.database, data_dir=settings.data_dir, clock=system).last_made_at()
@@ -190,6 +193,19 @@ async def backup_finding(settings: Settings, now: int) -> Finding:
     if now - made_at > _OLD_MS:
         return warn(f"{told}; run `python -m bot backup PATH`, or set BACKUP_DIR so that the bot makes them.")
     return ok(f"{told}.")
+
+
+def _schedule_fault(settings: Settings) -> str | None:
+    """Why the running bot can make no backups in BACKUP_DIR."""
+    folder = settings.backup_dir
+    if folder is None:
+        return None
+    if sqlite_file(settings.database) is None and shutil.which("pg_dump") is None:
+        return "BACKUP_DIR is set, but pg_dump, which backups of PostgreSQL need, is not installed here."
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return f"BACKUP_DIR is {folder}, and {there} cannot be written to; check who owns it."
+    return None
 
 
 # --- their parts ---------------------------------------------------------------------------------------------------------

@@ -265,6 +265,25 @@ async def test_the_doctor_knows_the_age_of_the_last_backup(run: Run, file: Path,
     assert str(await backup_finding(settings, now + 9 * DAY_MS)).startswith("warn  : the last one was made 8 days ago; run")
 
 
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        (
+            {"BACKUP_DIR": "/dev/null/backups"},
+            "bad   : BACKUP_DIR is /dev/null/backups, and /dev/null cannot be written to; check who owns it.",
+        ),
+        (
+            {"BACKUP_DIR": "backups", "DATABASE_URL": "postgresql://easel@db/easel"},
+            "bad   : BACKUP_DIR is set, but pg_dump, which backups of PostgreSQL need, is not installed here.",
+        ),
+    ],
+)
+async def test_the_doctor_knows_why_there_can_be_none(settings: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    given = config.load({"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b", **settings}, env_file=None)
+    assert str(await backup_finding(given, system())) == found
+
+
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------------
 
 

@@ -219,6 +219,7 @@ async def told(logs: Sequence[MutableMapping[str, Any]], event: str, times: int)
     return [log["event"] for log in logs].count(event) >= times
 
 
+@pytest.mark.slow
 async def test_a_backup_by_the_command_is_published_too(env: Env, tmp_path: Path) -> None:
     async with env.app(BACKUP_EVERY_HOURS="1") as app:
         assert await app.store.read(kv.get, LAST_KEY) is None

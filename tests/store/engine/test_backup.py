@@ -82,6 +82,7 @@ async def test_a_backup_has_no_remains_of_what_was_deleted(file: Path, tmp_path:
     assert b"xyzzy" not in (tmp_path / "copy").read_bytes()
 
 
+@pytest.mark.slow
 async def test_a_backup_has_what_a_killed_process_acknowledged(file: Path, tmp_path: Path) -> None:
     """Its log still lies beside the file."""
     async with process(url(file)) as writer:
