@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -32,6 +33,11 @@ class Gesture(StrEnum):
         """Whether it makes an image or sends files."""
         return self in (Gesture.DESCRIBE, Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL)
 
+    @property
+    def takes_time(self) -> bool:
+        """Whether ⏳ is shown until it ends."""
+        return self in (Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL, Gesture.HIDE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
@@ -40,6 +46,11 @@ class Reaction:
     message_id: int
     user_id: int
     emoji: str  # as `normalized_emoji` returns it
+
+    @property
+    def mark_id(self) -> str:
+        """The id of the outbox item that marks the message if the bot ends before it has acted on the reaction."""
+        return hashlib.sha256(f"{self.message_id}:{self.user_id}:{self.emoji}".encode()).hexdigest()[:12]
 
 
 class Claim(Enum):

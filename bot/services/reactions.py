@@ -17,7 +17,7 @@ from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.presets import model_of
 from bot.domain.request import Request
 from bot.services.orders import Orders
-from bot.store import reactions
+from bot.store import outbox, reactions
 from bot.store.engine.base import Store
 from bot.store.reactions import PAUSE_MS
 
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 BURST_MAKING = 3
 BURST_JUDGING = 10
 _DAY_MS = 86_400_000
+_ACTS_MS = 600_000  # how long acting on a reaction may take
 _NOTE_MS = 120_000  # how long a note stays in the channel
 
 
@@ -39,14 +40,23 @@ class Reactions:
     orders: Orders
     clock: Clock
 
-    async def claim(self, reaction: Reaction, gesture: Gesture) -> Claim:
+    async def claim(self, reaction: Reaction, gesture: Gesture, *, channel_id: int) -> Claim:
         """Call this before acting on a reaction, and act only on `Claim.NEW`.
 
-        The claim is written before the order. After a crash in between nothing was charged, and the member can remove the reaction and
-        react again. Reactions given while the bot is offline are never seen.
+        The claim is written before the order. After a crash in between nothing was charged: the message is marked as failed, and the
+        member can remove the reaction and react again. Reactions given while the bot is offline are never seen.
         """
         burst, pause_ms = (BURST_MAKING, PAUSE_MS) if gesture.makes else (BURST_JUDGING, 0)
-        return await self.store.write(reactions.claim, reaction, burst=burst, pause_ms=pause_ms, now=self.clock())
+        now = self.clock()
+        data = {"channel_id": channel_id, "message_id": reaction.message_id, "made": False}
+        mark = OutboxItem(id=reaction.mark_id, kind=ItemKind.MARK, due_at=now + _ACTS_MS, user_id=reaction.user_id, data=data)
+        return await self.store.write(
+            reactions.claim, reaction, burst=burst, pause_ms=pause_ms, now=now, mark=mark if gesture.takes_time else None
+        )
+
+    async def acted(self, reaction: Reaction) -> None:
+        """The reaction was acted on, and its message is marked or its job will mark it."""
+        await self.store.write(outbox.done, reaction.mark_id)
 
     async def taken_back(self, reaction: Reaction) -> Job | None:
         """A member removed a reaction. Cancels and returns its job, if nothing of it was sent to the image API yet."""

@@ -9,6 +9,7 @@ from statistics import median
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, text, update
 
 from bot.domain.admission import check_waiting
+from bot.domain.gestures import Reaction, normalized_emoji
 from bot.domain.job import (
     GenerationState,
     Job,
@@ -90,6 +91,9 @@ def add(
     )
     if empties_tray:
         tray.clear(conn, job.place.user_id)
+    if job.reaction is not None and job.place.reply_to is not None:  # from now on the job marks the message
+        asked = Reaction(message_id=job.place.reply_to, user_id=job.place.user_id, emoji=normalized_emoji(job.reaction))
+        outbox.done(conn, asked.mark_id)
     announce(conn, Topic.CHECKS if job.needs_check else Topic.QUEUE)
     return job
 

@@ -115,8 +115,12 @@ def deliver(conn: Connection, job_id: str, *, due_at: int) -> None:
 
 
 def stop_waiting(conn: Connection, now: int, *, job_id: str | None = None) -> None:
-    """Make deliveries due at once that waited for the first answer to the user; of all jobs or of one."""
-    waits = and_(outbox.c.kind == ItemKind.DELIVER, outbox.c.attempts == 0, outbox.c.due_at > now)
+    """Make deliveries due at once that waited for the first answer to the user; of all jobs or of one.
+
+    Of all: also the marks of reactions that the last run did not act on.
+    """
+    kinds = (ItemKind.DELIVER,) if job_id is not None else (ItemKind.DELIVER, ItemKind.MARK)
+    waits = and_(outbox.c.kind.in_(kinds), outbox.c.attempts == 0, outbox.c.due_at > now)
     where = waits if job_id is None else and_(waits, outbox.c.id == job_id)
     if conn.execute(update(outbox).where(where).values(due_at=now)).rowcount:
         announce(conn, Topic.RESULTS)

@@ -22,11 +22,12 @@ BURST_MS = 10_000  # the window in which a member's reactions are counted
 _PREFIX = "form:"  # entries with this prefix are deleted after a day
 
 
-def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_ms: int = PAUSE_MS) -> Claim:
+def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_ms: int = PAUSE_MS, mark: OutboxItem | None = None) -> Claim:
     """Claim a reaction before handling it. Only one caller gets `NEW`, and must handle it.
 
     A removed reaction that is added again is new after `pause_ms`. At most `burst` of a member's reactions are new within `BURST_MS`; the
     next one is `TOO_MANY` and stored as removed. They are counted without a lock, so simultaneous ones may exceed the limit (PostgreSQL).
+    `mark` is added for a new one: it is sent if this run ends before the reaction was acted on.
     """
     before = conn.execute(select(reactions.c.at, reactions.c.taken_back_at).where(_is(reaction)).with_for_update()).one_or_none()
     if before is not None and not _is_past(before.at, before.taken_back_at, now, pause_ms):
@@ -42,7 +43,12 @@ def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_m
     row = upsert(conn.dialect, reactions).values(**vars(reaction), at=now, taken_back_at=now if too_many else None)
     if not conn.execute(row.on_conflict_do_nothing()).rowcount:
         return Claim.KNOWN  # a duplicate event was faster (PostgreSQL)
-    return Claim.TOO_MANY if too_many else Claim.NEW
+    if too_many:
+        return Claim.TOO_MANY
+    if mark is not None:
+        outbox.done(conn, mark.id)
+        outbox.add(conn, mark)
+    return Claim.NEW
 
 
 def note_job(conn: Connection, reaction: Reaction, job_id: str) -> bool:

@@ -106,7 +106,7 @@ class ReactionsCog(commands.Cog):
         if not self._may_be_own(event) and not self._may_read_others(event.guild_id):
             await self._explain_menu(reaction, target)
             return
-        claim = await self._services.reactions.claim(reaction, meaning.gesture)
+        claim = await self._services.reactions.claim(reaction, meaning.gesture, channel_id=event.channel_id)
         if claim is Claim.TOO_MANY:
             await notes.mark(self._client, target, MARK_FAILED)
         if claim is not Claim.NEW:
@@ -115,6 +115,8 @@ class ReactionsCog(commands.Cog):
         failed = await self._run(target, request, reaction, meaning)
         if failed is not None:
             await self._tell(event, failed)
+        if meaning.gesture.takes_time:
+            await self._services.reactions.acted(reaction)
 
     async def _tell(self, event: discord.RawReactionActionEvent, failed: Failed) -> None:
         target = self._message(event)
@@ -176,7 +178,7 @@ class ReactionsCog(commands.Cog):
     async def _act(self, target: discord.PartialMessage, context: ReactionContext) -> None:
         """Show ⏳ while it takes time, then one final mark."""
         marks = notes.marks_on(context.message)
-        if context.meaning.gesture in gestures.TAKES_TIME:
+        if context.meaning.gesture.takes_time:
             await notes.mark(self._client, target, MARK_WAITING, instead_of=marks)
             marks = {MARK_WAITING}
         final = await gestures.act(context)

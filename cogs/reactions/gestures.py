@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -205,4 +205,3 @@ _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
     Gesture.STAR: _star,
     Gesture.GIFT: _gift,
 }
-TAKES_TIME: Sequence[Gesture] = (Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL, Gesture.HIDE)  # ⏳ is shown until they end

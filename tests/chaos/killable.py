@@ -68,7 +68,7 @@ class KillableBot:
 
     def last_lines(self) -> str:
         """The end of the log, for a report of a fault."""
-        return self.log.read_text()[-2000:] if self.log.exists() else ""
+        return self.log.read_text()[-1000:] if self.log.exists() else ""
 
     async def keep_running(self) -> None:
         """Raises `RuntimeError` if it ends again and again by itself."""

@@ -16,8 +16,9 @@ from tests.chaos.table import Conditions, Result, Run
 
 _AT_ONCE = 3  # scenes; they also wait for timers
 _LEAST_POINTS = 150
-# The short run: a point in each part of the scene, and the moment in which a generation is paid for and nothing of it is stored.
-SHORT: tuple[Point, ...] = ("after POST /api/ai/queue", *range(40, 201, 40))
+# The short run: a point in each part of the scene; the moment in which a generation is paid for and nothing of it is stored; and the one in
+# which a reaction is marked and its order is not stored.
+SHORT: tuple[Point, ...] = ("after POST /api/ai/queue", "after PUT /api/v10/channels/1457659890892800006/messages/1", 40, 80, 160, 200)
 
 
 @dataclass(kw_only=True)

@@ -40,7 +40,7 @@ class Crowd:
     trial: Trial
     chance: random.Random
     gifts: int = 0  # that were tried
-    acting: set[asyncio.Task[None]] = field(default_factory=set)
+    acting: set[asyncio.Task[bool]] = field(default_factory=set)
 
     async def act(self) -> None:
         """One person does one thing. It is not awaited, except if that person has too much in progress."""

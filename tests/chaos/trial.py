@@ -67,17 +67,18 @@ class Trial:
     async def attempt(
         self, act: Callable[[], Awaitable[object]], seen: Callable[[], T | None], what: str, *, ends: bool = True
     ) -> T | None:
-        """Do something and wait until its outcome can be seen. None if the bot was killed meanwhile and nothing came of it.
+        """Do something and wait until its outcome can be seen. None if the bot was killed or too slow, and nothing came of it.
 
         With `ends` it waits until every job has ended before it decides that.
         """
         await self.online()
         starts = self.bot.starts
+        acting = asyncio.create_task(quietly(act()), name=what)
 
         async def is_over() -> bool:
-            return self.bot.starts > starts and self._is_online() and (not ends or await self.idle())
+            interrupted = self.bot.starts > starts or (acting.done() and not acting.result())
+            return interrupted and self._is_online() and (not ends or await self.idle())
 
-        acting = asyncio.create_task(quietly(act()), name=what)
         try:
             return await until(seen, what, unless=is_over)
         finally:
@@ -136,10 +137,13 @@ async def _offline(people: Sequence[Person]) -> None:
     await until(lambda: not any(person.bot_online for person in people) or None, "the bot is not offline")
 
 
-async def quietly(act: Awaitable[object]) -> None:
-    """A person whose command was not answered reads that in the client."""
-    with suppress(NotDoneError, ConnectionError):
+async def quietly(act: Awaitable[object]) -> bool:
+    """Whether it was answered. If not, the person reads that in the client."""
+    try:
         await act
+    except (NotDoneError, ConnectionError):
+        return False
+    return True
 
 
 @asynccontextmanager

@@ -14,14 +14,17 @@ from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
 from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
+from bot.domain.job import ReplyTarget
 from bot.domain.moderation.cases import Report
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services import housekeeping
 from bot.services.guilds import Guilds
-from bot.store import reactions
+from bot.store import jobs, outbox, reactions
 from bot.store.engine.base import Store
 from bot.store.moderation import reports
 from bot.store.reactions import BURST_MS, PAUSE_MS, REPEAT_MS
-from tests.env.jobs import request_by
+from tests.env.job_steps import order
+from tests.env.jobs import new_job, request_by
 
 NOW = 1_700_000_000_000
 MANAGER = request_by(Actor(user_id=7, may_manage_server=True))
@@ -91,6 +94,22 @@ async def test_the_limit_resets_after_a_burst(store: Store) -> None:
     for emoji in "abcd":
         await claim(store, replace(FOX, emoji=emoji))
     assert await claim(store, replace(FOX, emoji="d"), now=NOW + BURST_MS) is Claim.NEW
+
+
+async def test_a_reaction_that_was_not_acted_on_before_the_bot_ended_is_marked_as_failed_at_the_next_start(store: Store) -> None:
+    mark = OutboxItem(id=FOX.mark_id, kind=ItemKind.MARK, due_at=NOW + 600_000, user_id=7, data={"made": False})
+    await store.write(reactions.claim, FOX, burst=3, now=NOW, mark=mark)
+    assert await store.read(outbox.due, NOW) == []
+    await store.write(jobs.forget_answers, NOW)
+    assert [item.id for item in await store.read(outbox.due, NOW)] == [mark.id]
+
+
+async def test_a_reaction_that_ordered_a_job_is_marked_by_the_job_alone(store: Store) -> None:
+    mark = OutboxItem(id=FOX.mark_id, kind=ItemKind.MARK, due_at=NOW, user_id=7, data={"made": False})
+    await store.write(reactions.claim, FOX, burst=3, now=NOW, mark=mark)
+    place = ReplyTarget(user_id=FOX.user_id, channel_id=5, reply_to=FOX.message_id)
+    await order(store, new_job(place=place, reaction="🎨"))
+    assert await store.read(outbox.due, NOW) == []
 
 
 async def test_a_burst_does_not_affect_other_members(store: Store) -> None:
