@@ -28,7 +28,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from yarl import URL
 
 from bot.providers import sse
-from tests.journeys import bot_process
+from tests.journeys.bot_process import main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # A start is then a fork, without the seconds of importing; the bot itself imports the others where it uses them.
@@ -62,7 +62,6 @@ class KillableBot:
     gone: Callable[[], Awaitable[object]]  # waits until everyone has noticed that the process is gone; only then is the next one started
     log: Path  # of all processes
     kills: list[str] = field(default_factory=list)  # the fault points at which it was killed
-    process: ForkServerProcess | None = None
     starts: int = 0
     failed: int = 0  # starts in a row that ended by themselves
 
@@ -86,29 +85,40 @@ class KillableBot:
 
     async def _run(self, point: Point) -> int | None:
         self.starts += 1
-        mine, its = _CONTEXT.Pipe(duplex=False)
-        self.process = _CONTEXT.Process(target=_serve, args=(dict(self.environment), point, its, str(self.log)))
-        self.process.start()
-        its.close()
-        try:
-            await _ended(self.process)
+        async with bot_process(self.environment, point, log=self.log) as (process, killed_at):
+            code = await ended(process)
             with suppress(EOFError):
-                self.kills.append(mine.recv())
-        finally:
-            mine.close()
-            self.process.kill()
-            self.process.join()
-        return self.process.exitcode
+                self.kills.append(killed_at.recv())
+        return code
 
 
-async def _ended(process: ForkServerProcess) -> None:
-    """Wait for the process without a thread."""
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(process.sentinel, ended.set)
+@asynccontextmanager
+async def bot_process(
+    environment: Mapping[str, str], point: Point = NOWHERE, *, log: Path = Path(os.devnull)
+) -> AsyncIterator[tuple[ForkServerProcess, Connection]]:
+    """A bot in its own process until the block ends, and a pipe that gets the name of the fault point at which it kills itself."""
+    mine, its = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_serve, args=(dict(environment), point, its, str(log)))
+    process.start()
+    its.close()
     try:
-        await ended.wait()
+        yield process, mine
+    finally:
+        mine.close()
+        process.kill()
+        process.join()
+
+
+async def ended(process: ForkServerProcess) -> int | None:
+    """Wait for the end of a process without a thread. Returns its exit code."""
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(process.sentinel, over.set)
+    try:
+        await over.wait()
     finally:
         loop.remove_reader(process.sentinel)
+    process.join()
+    return process.exitcode
 
 
 @asynccontextmanager
@@ -138,7 +148,7 @@ def _serve(environment: dict[str, str], point: Point, found: Connection, log: st
     if isinstance(point, float):
         signal.setitimer(signal.ITIMER_REAL, point)  # without a handler it ends the process at once, as SIGKILL does
     _count_fault_points(point, found)
-    asyncio.run(bot_process.main())
+    asyncio.run(main())
 
 
 def _count_fault_points(point: Point, found: Connection) -> None:

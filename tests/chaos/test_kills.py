@@ -19,6 +19,7 @@ def new_database(tmp_path: Path, sqlite_template: Path) -> Callable[[], str]:
     return lambda: f"sqlite:///{shutil.copy(sqlite_template, tmp_path / f'{next(numbers)}.sqlite3')}"
 
 
+@pytest.mark.timeout(180)  # six scenes
 async def test_a_bot_killed_in_every_part_of_a_scene_loses_and_doubles_nothing(tmp_path: Path, new_database: Callable[[], str]) -> None:
     conditions = Conditions(seed=1, short=True, folder=tmp_path, new_database=new_database)
     result = await RUNS[0].work(conditions)

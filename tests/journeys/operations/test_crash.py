@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import NotDoneError, Person
+from tests.chaos.killable import bot_process, ended
 from tests.env.app import Env, statement_of
 from tests.journeys.operations.test_faults import finished
 
@@ -26,22 +26,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager
-async def killable_app(env: Env, **overrides: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def killable_app(env: Env, **overrides: str) -> AsyncIterator[ForkServerProcess]:
     """A bot in its own process, which is killed when the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.journeys.bot_process",
-        cwd=ROOT,
-        env={**os.environ, **env.environment(**overrides)},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
+    async with bot_process(env.environment(**overrides)) as (process, _):
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def until(reached: Callable[[], bool]) -> None:
@@ -101,7 +89,7 @@ async def test_a_graceful_stop_loses_nothing(env: Env) -> None:
             await online(ada)
             await ask(ada)
             process.terminate()
-            assert await process.wait() == 0
+            assert await ended(process) == 0
         async with env.app() as app:
             await assert_consistent(app, env, ada, jobs=1)
 

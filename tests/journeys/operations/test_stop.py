@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.person import Person
+from tests.chaos.killable import ended
 from tests.env.app import Env, has_image
 from tests.env.command import line_with, started
 from tests.journeys.operations.test_crash import assert_consistent, killable_app, online, until
@@ -30,7 +31,7 @@ async def test_a_stop_with_many_uploads_under_way_loses_and_doubles_nothing(env:
             await ada.message(has_image)
             process.terminate()
             began = time.monotonic()
-            assert await process.wait() == 0
+            assert await ended(process) == 0
             assert time.monotonic() - began < 6
             assert len([m for m in ada.messages() if has_image(m)]) < UPLOADS
         async with env.app(settings=WIDE) as app:
