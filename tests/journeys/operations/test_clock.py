@@ -56,7 +56,7 @@ def let_go(env: Env) -> None:
     env.switchboard.turn_off("result-late")
 
 
-@pytest.mark.parametrize("jump", [DAY_MS, -DAY_MS], ids=["forward", "back"])
+@pytest.mark.parametrize("jump", [DAY_MS, pytest.param(-DAY_MS, marks=pytest.mark.slow)], ids=["forward", "back"])
 async def test_a_clock_that_is_set_while_the_bot_runs_changes_nothing(env: Env, ada: Person, jump: int) -> None:
     wall = AheadClock()
     async with env.app(clock=SteadyClock(wall=wall)) as app:
@@ -76,6 +76,7 @@ async def test_work_goes_on_after_a_restart_with_a_clock_that_was_set_back(env: 
         await assert_consistent(app, env, ada, jobs=JOBS + 1)
 
 
+@pytest.mark.slow
 async def test_every_order_ends_after_a_restart_with_a_clock_that_was_set_forward(env: Env, ada: Person) -> None:
     async with env.app(clock=AheadClock(ahead_ms=-DAY_MS)) as app:
         await orders(env, app, ada)

@@ -97,7 +97,10 @@ async def until_generations(env: Env, count: int) -> None:
     await eventually(are_there)
 
 
-@pytest.mark.parametrize("shortage", SHORTAGES)
+QUICK = ("no file for a result", "no memory for a decoder")
+
+
+@pytest.mark.parametrize("shortage", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SHORTAGES])
 async def test_what_was_made_is_delivered_after_a_shortage(env: Env, shortage: str) -> None:
     lacking = SHORTAGES[shortage]()
     env.switchboard.turn_on("generation-stuck")

@@ -21,6 +21,7 @@ WIDE = {f"MAX_{what}": "60" for what in ("RUNNING", "RUNNING_PER_SERVER", "RUNNI
 UPLOADS = 50
 
 
+@pytest.mark.slow
 async def test_a_stop_with_many_uploads_under_way_loses_and_doubles_nothing(env: Env) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with Person.connect(env.discord.url, "Ada") as ada:
@@ -53,6 +54,7 @@ async def test_a_second_signal_ends_the_process_at_once(env: Env, folder: Path) 
             assert await process.wait() == -signal.SIGTERM
 
 
+@pytest.mark.slow
 async def test_a_stop_does_not_wait_for_a_discord_that_does_not_answer(env: Env, folder: Path) -> None:
     async with silent_server() as (url, asked):
         environ = env.environment(DISCORD_API_URL=url, STOP_GRACE_S="0")
