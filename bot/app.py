@@ -21,7 +21,7 @@ from bot.core.config import Settings
 from bot.core.log import Redactor
 from bot.core.running.lag import LoopLag
 from bot.core.running.loops import Timing
-from bot.core.running.stopping import stop_at_signals
+from bot.core.running.stopping import stop_at_signals, unless_stopped
 from bot.core.running.supervision import Loop, Loops, Supervisor
 from bot.domain.outbox import ItemKind
 from bot.domain.scheduling import Caps
@@ -95,7 +95,8 @@ class App:
                 await self._serve(stop)
 
     async def _serve(self, stop: asyncio.Event) -> None:
-        await self.client.authenticate(self.settings.discord_token.get_secret_value())
+        if not await unless_stopped(stop, self.client.authenticate(self.settings.discord_token.get_secret_value())):
+            return
         keep = self.supervisor.keep
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keep(name, loop), name=name) for name, loop in self._loops().items()]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohappyeyeballs
 import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
 from bot import USER_AGENT
-from bot.core.errors import AnswerLost, ContentRefused, ImageError, ProviderBusy, ProviderError, ProxyRefused
+from bot.core.errors import AnswerLost, ContentRefused, ImageError, MachineTrouble, ProviderBusy, ProviderError, ProxyRefused
 from bot.core.proxies import ProxyRules
 from bot.domain.failures import UNAVAILABLE
 from bot.media.addresses import AddressRules
@@ -195,3 +197,44 @@ async def test_behind_a_proxy_the_rules_for_addresses_hold(url: str, asked: int)
         with pytest.raises((ImageError, ProviderBusy)):
             await fetcher.fetch_bytes(url, max_bytes=1000)
         assert len(lines) == asked
+
+
+# --- shortages of this machine -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shortage", [OSError(errno.EMFILE, ""), OSError(errno.ENOBUFS, ""), MemoryError()], ids=repr)
+async def test_a_machine_that_cannot_connect_is_not_an_image_api_that_is_down(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, shortage: BaseException
+) -> None:
+    """It was not sent, so it may be sent again."""
+
+    async def fails(*_args: object, **_kwargs: object) -> None:
+        raise shortage
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", fails)
+    api = Api(session=session, base_url="http://127.0.0.1:9", api_key="key")
+    with pytest.raises(MachineTrouble):
+        await api.ask("/models")
+    with pytest.raises(MachineTrouble):
+        await api.probe("/models")
+    with pytest.raises(MachineTrouble):
+        async with api.stream("/events", silence_s=1):
+            raise AssertionError("it has no stream")
+    if isinstance(shortage, OSError):
+        with pytest.raises(MachineTrouble):
+            await api.send("/images", {}, timeout_s=1)
+
+
+async def test_an_answer_is_parsed_again_until_there_is_memory(client: OpenAi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image in it was paid for."""
+    real, failures = json.loads, iter([MemoryError(), MemoryError()])
+
+    def loads(text: bytes) -> object:
+        for failure in failures:
+            raise failure
+        return real(text)
+
+    monkeypatch.setattr("bot.providers.answers._PARSED_OFF_LOOP", 0)
+    monkeypatch.setattr("bot.core.running.machine._PAUSE_MIN_S", 0.0)
+    monkeypatch.setattr("bot.providers.answers.json.loads", loads)
+    assert await client.submit(OX) == CompletedImage(content=IMAGE)

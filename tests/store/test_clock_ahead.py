@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bot.domain.job import GenerationState, JobState
-from bot.domain.money.quota import DAY_MS
+from bot.domain.money.accounts import user_account
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import claims, delivery, outbox, steps
 from bot.store.engine.base import Store
+from bot.store.money import ledger
 from tests.env.job_steps import order, seen
 from tests.env.jobs import SUCCEEDED, new_job
 from tests.store.test_claims import claimed
@@ -51,3 +53,15 @@ async def test_the_usual_pauses_and_what_has_ended_stay_as_they_are(store: Store
     assert (await store.read(outbox.get, soon.id)) == soon
     assert (await seen(store, ended)).generations[0].created_at == AHEAD
     assert (await seen(store, ended)).state is JobState.DELIVERABLE
+
+
+async def test_what_was_refilled_by_the_clock_that_was_ahead_is_not_refilled_again(store: Store) -> None:
+    bucket = Bucket(size=10 * MICRO, refill_per_day=2 * MICRO)
+    for at in (NOW, AHEAD):  # 4 credits, then 4 more after a refill of 2
+        job = await order(store, new_job(now=at, price=4 * MICRO), bucket=bucket)
+        await store.write(steps.start, job.id, 0, at)
+        await store.write(steps.settle, job.id, 0, SUCCEEDED, at)
+    await store.write(claims.pull_in, NOW)
+    times = (NOW, AHEAD, AHEAD + DAY_MS)
+    statements = [await store.read(ledger.statement, account=user_account(7), bucket=bucket, now=now) for now in times]
+    assert [each.available for each in statements] == [4 * MICRO, 4 * MICRO, 6 * MICRO]

@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import threading
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
-_MORE_S: Final = 5.0  # after the grace time: for closing connections and the database
+_MORE_S: Final = 8.0  # after the grace time: for closing connections and the database
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -35,6 +36,20 @@ def stop_at_signals(stop: asyncio.Event, *, grace_s: float) -> None:
 
     for signum in _SIGNALS:
         loop.add_signal_handler(signum, begin)
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work was done; at `stop` it is cancelled. Raises what the work raises."""
+    working, stopping = asyncio.create_task(work, name="start"), asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.wait({working, stopping})
 
 
 def _end() -> None:

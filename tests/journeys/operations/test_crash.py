@@ -41,8 +41,10 @@ async def until(reached: Callable[[], bool]) -> None:
 
 async def online(person: Person) -> None:
     """Wait until the bot is online and has read the model list."""
-    await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
-    async with asyncio.timeout(10):
+    await person.until(
+        lambda: (person.bot_online and "generate" in person.commands) or None, timeout_s=60
+    )  # on a busy machine a process starts slowly
+    async with asyncio.timeout(30):
         while not await person.autocomplete("generate", "model", prompt="x", model=""):  # noqa: ASYNC110  another process is polled
             await asyncio.sleep(0.01)
 

@@ -90,7 +90,6 @@ async def ada(env: Env) -> AsyncIterator[Person]:
 
 async def orders(env: Env, ada: Person) -> None:
     """Place orders that the image API does not finish before "generation-stuck" is off."""
-    await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None, timeout_s=60)
     await online(ada)
     env.switchboard.turn_on("generation-stuck")
     await asyncio.gather(*(ada.slash("generate", prompt="a red fox in the snow") for _ in range(JOBS)))

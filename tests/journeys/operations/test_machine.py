@@ -141,6 +141,20 @@ async def test_an_image_that_came_in_an_answer_is_kept_until_it_is_stored(env: E
         assert (await statement_of(app, int(ada.id))).held == 0
 
 
+async def test_an_image_that_cannot_be_stored_before_the_stop_is_told_to_the_operator(env: Env, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next start creates it again, as UNCERTAIN_CALLS says, and nobody pays twice."""
+    lacking = Shortage(steps, "settle", full_database())
+    with lacking.lasting():
+        async with both(env, STOP_GRACE_S="0.1") as (_, ada):
+            await order(ada, model=OXLO_MODEL)
+            await lacking.until_seen(2)
+    assert "finished image could not be stored before the stop" in capsys.readouterr().out
+    async with env.app(settings={**env.oxlo, "UNCERTAIN_CALLS": "retry"}) as app, person_in(env, "Ada") as ada:
+        await ada.message(has_image)
+        statement = await statement_of(app, int(ada.id))
+        assert (statement.held, statement.spent > 0, await app.store.read(ledger.audit)) == (0, True, [])
+
+
 async def test_nothing_is_taken_in_or_sent_while_the_disk_is_full(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_CHECK_S", 0.0)
     async with env.app(MAX_RUNNING_PER_USER="1") as app, person_in(env, "Ada") as ada:
