@@ -133,7 +133,7 @@ async def delivered(person: Person, count: int) -> None:
     await person.until(lambda: len([m for m in person.messages() if finished(m)]) >= count or None)
 
 
-@pytest.mark.parametrize("fault", [stopped, frozen, standby, locked, read_only])
+@pytest.mark.parametrize("fault", [stopped, frozen, locked, *(pytest.param(each, marks=pytest.mark.slow) for each in (standby, read_only))])
 async def test_orders_before_during_and_after(
     env: Env, request: pytest.FixtureRequest, quick: None, fault: Fault, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +155,7 @@ async def test_orders_before_during_and_after(
     assert (printed.count("database away  "), printed.count("database away is over"), printed.count("Traceback")) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("lost", Lost)
+@pytest.mark.parametrize("lost", [pytest.param(Lost.BEFORE, marks=pytest.mark.slow), Lost.AFTER])
 async def test_an_order_whose_commit_got_no_answer_is_made_once_or_not_at_all(
     env: Env, request: pytest.FixtureRequest, quick: None, lost: Lost
 ) -> None:
@@ -173,6 +173,7 @@ async def test_an_order_whose_commit_got_no_answer_is_made_once_or_not_at_all(
         assert await place.app.store.read(ledger.audit) == []
 
 
+@pytest.mark.slow
 async def test_orders_go_on_while_every_session_is_cut_again_and_again(env: Env, request: pytest.FixtureRequest) -> None:
     async with running(env, request, stopped) as place, person_in(env, "Ada") as ada:
         assert place.proxy is not None

@@ -19,13 +19,13 @@ from tests.env.databases import Postgres
 from tests.env.postgres_proxy import Lost, PostgresProxy, postgres_proxy
 from tests.store.engine.test_processes import reopened
 
-QUICK = Limits(notice_s=0.1, connect_s=0.3, attempt_s=0.3, commit_s=0.1, close_s=0.5)
+QUICK = Limits(notice_s=0.1, connect_s=1, attempt_s=1, commit_s=0.1, close_s=0.5)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(outage, "LIMITS", QUICK)
-    with patience.limited(0.5):
+    with patience.limited(1.5):
         yield
 
 
@@ -180,5 +180,5 @@ async def test_a_store_can_be_closed_while_its_database_is_away(proxy: PostgresP
 
 async def test_slow_work_gets_more_time(pg_store: Store) -> None:
     with patience.endless():
-        await pg_store.write(lambda conn: conn.exec_driver_sql("SELECT pg_sleep(0.5)").all())
-        await pg_store.read(lambda conn: conn.exec_driver_sql("SELECT pg_sleep(0.5)").all())
+        await pg_store.write(lambda conn: conn.exec_driver_sql("SELECT pg_sleep(1.2)").all())
+        await pg_store.read(lambda conn: conn.exec_driver_sql("SELECT pg_sleep(1.2)").all())
