@@ -83,13 +83,17 @@ class Load:
         except TimeoutError:
             return
 
-    async def result(self, **more: Any) -> Result:
-        """What the checks find after everything should have ended, and the errors in the log."""
+    async def result(self, *, tells_operator: bool = False, **more: Any) -> Result:
+        """What the checks find after everything should have ended, and the errors in the log.
+
+        `tells_operator`: there was trouble, of which the log must tell.
+        """
+        log = [line for line in self.log if not (tells_operator and line.level == "critical")]
         told = checks.told_of(self.people, self.prompts)
         generations = await self.env.generations()
         messages = checks.seen_by(self.people)
         outside = checks.Outside(generations=generations, messages=messages, told=told, spool=self.env.folder / "spool")
-        return await checks.examine(self.url, outside) + Result(wrong=tuple(errors_in(self.log)), **more)
+        return await checks.examine(self.url, outside) + Result(wrong=tuple(errors_in(log)), **more)
 
     async def _ask(self) -> None:
         number = len(self.prompts)
@@ -102,9 +106,11 @@ class Load:
 
 
 @asynccontextmanager
-async def scene(conditions: Conditions, *, timing: images.ApiTiming = images.FAST, **settings: str) -> AsyncIterator[Load]:
-    """The stand-ins, and the settings of a bot with a new database that nothing limits."""
-    switchboard, url = Switchboard(), conditions.new_database()
+async def scene(
+    conditions: Conditions, *, timing: images.ApiTiming = images.FAST, url: str | None = None, **settings: str
+) -> AsyncIterator[Load]:
+    """The stand-ins, and the settings of a bot that nothing limits, with the database at `url` or a new one."""
+    switchboard, url = Switchboard(), url or conditions.new_database()
     with recorded_log() as log:
         async with (
             images.serve(switchboard=switchboard, timing=timing, draft=True, seed=conditions.seed) as image_server,
