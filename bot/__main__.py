@@ -145,6 +145,16 @@ def _agrees() -> bool:
     return False
 
 
+def _health(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments, needs=())
+    from bot.services.operating.heartbeat import Heartbeat
+
+    if trouble := Heartbeat.of(settings.data_dir).trouble():
+        return _say(trouble, WRONG)
+    print("The bot runs, and its event loop turns.")
+    return DONE
+
+
 def _messages(_: argparse.Namespace) -> int:
     from bot.ops import translations
 
@@ -230,6 +240,7 @@ VERBS = (
         options=_DOCTOR_OPTIONS,
     ),
     _Verb(name="backup", summary="back up the database, also while the bot runs", run=_backup, options=_BACKUP_OPTIONS),
+    _Verb(name="health", summary="say whether the bot that runs beside it does its work; for containers", run=_health),
     _Verb(name="invite", summary="print the links that add the bot to a server or to your account", run=_invite),
     _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
     _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate, options=_MIGRATE_OPTIONS),

@@ -35,6 +35,7 @@ from bot.services.gauges import Gauges
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
 from bot.services.operating import page
+from bot.services.operating.heartbeat import Heartbeat
 from bot.services.operating.notices import Notices, Send
 from bot.services.operating.readiness import DatabaseCheck, Readiness
 from bot.services.operating.webhook import Webhook
@@ -86,6 +87,7 @@ class App:
     supervisor: Supervisor
     lag: LoopLag
     notices: Notices
+    heartbeat: Heartbeat
     backups: ScheduledBackups
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -139,6 +141,7 @@ class App:
         working: Sequence[Dispatch | Outbox | Watch] = (self.dispatch, self.outbox, *self.watches.values())
         return {
             **{name: Loop(run=run) for name, run in runs.items()},
+            "heartbeat": Loop(run=self.heartbeat.run, finish=self.heartbeat.finish),
             "notices": Loop(run=self.notices.run, finish=self.notices.finish),
             **self.models.loops,
             **{name: loop for each in working for name, loop in each.loops(grace_s=grace_s).items()},
@@ -245,6 +248,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
         lag=LoopLag(),
         notices=_notices(resources, easel),
+        heartbeat=Heartbeat.of(settings.data_dir),
         supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, check_s=timing.slow_s / 6, clock=clock),
         backups=_scheduled_backups(resources),
     )

@@ -18,6 +18,7 @@ from bot.services.backups.scheduled import ScheduledBackups
 from bot.services.catalog import Models
 from bot.services.gauges import Gauges
 from bot.services.money.bill import Bill
+from bot.services.operating.heartbeat import Heartbeat
 from bot.services.operating.notices import Notices
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.watch import Watch
@@ -38,6 +39,7 @@ SEAMS: dict[str, tuple[object, str]] = {
     "erased": (erase, "unfinished"),
     "events oxen": (Watch, "_handle"),
     "gauges": (Gauges, "read"),
+    "heartbeat": (Heartbeat, "run"),
     "housekeeping": (delivery, "old_references"),
     "loop lag": (LoopLag, "run"),
     "lookups": (claims, "lost"),
