@@ -45,7 +45,10 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="Get a co
     async def erase(self, interaction: Interaction) -> None:
         erase_button = button(pgettext("button", "Delete everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
         keep_button = button(pgettext("button", "Cancel"), _KEEP())
-        await panels.show(interaction, panel(text(privacy_texts.before_erasing()), row(erase_button, keep_button)))
+        await panels.show(
+            interaction,
+            panel(text(privacy_texts.before_erasing(services_of(interaction).privacy.retention)), row(erase_button, keep_button)),
+        )
 
 
 @router.press(_STORED)

@@ -129,12 +129,14 @@ def _commands() -> dict[str, str]:
     return commands.mentions("mydata export", "mydata erase", "history")
 
 
-def before_erasing() -> str:
+def before_erasing(retention: Retention) -> str:
     """The question before everything is erased."""
     lines = [
         "## " + _("Delete all your data?"),
         _("Your requests, images, settings, styles, tray and reactions are deleted now. This can't be undone."),
         "- " + _("Messages with your images are deleted where the bot can. Dismiss the ones that only you see."),
+        "- "
+        + _("Messages with images older than {span} stay, because the bot no longer knows them.").format(span=days(retention.keep.jobs)),
         "- " + _("Queued images are cancelled. Images that are being generated can't always be stopped, but are never shown."),
         "- " + _("Other members' edits of your images stay. The originals that they edited are deleted."),
         "- " + _("Servers keep moderation records under your user ID, without your prompts or images."),
