@@ -5,7 +5,7 @@ Started by `benchmarks.measure.easel`. It prints a line when it is ready, and an
     {"ask": "lag"}                     start measuring how long the event loop is held, or stop it: the result of `Ticker.stop`
     {"ask": "stall", "seconds": 1}     occupy the database's writer for this long; the answer does not wait for it
     {"ask": "counts"}                  what the database did since the last time: statements, reads, writes, commits
-    {"ask": "memory"}                  rss_kib, and database_bytes with the write-ahead log
+    {"ask": "memory"}                  rss_kib, database_bytes with the write-ahead log, wal_bytes, and the open files, tasks and threads
 
 Environment variables beside the settings: BENCH_COUNT=1 counts what the database does, which takes time of its own; BENCH_LAG=1 asks
 for "lag" when the loops start.
@@ -19,7 +19,9 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -103,8 +105,15 @@ class EaselControl:
         return since
 
     def memory(self) -> dict[str, int]:
-        files = self._app.settings.data_dir.glob("easel.sqlite3*")
-        return {"rss_kib": rss_kib(os.getpid()), "database_bytes": sum(file.stat().st_size for file in files)}
+        sizes = {path.name: path.stat().st_size for path in self._app.settings.data_dir.glob("easel.sqlite3*")}
+        return {
+            "rss_kib": rss_kib(os.getpid()),
+            "database_bytes": sum(sizes.values()),
+            "wal_bytes": sizes.get("easel.sqlite3-wal", 0),
+            "files": len(list(Path("/proc/self/fd").iterdir())),
+            "tasks": len(asyncio.all_tasks()),
+            "threads": threading.active_count(),
+        }
 
 
 def _say(answer: Any) -> None:
