@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,7 @@ async def decoder(conditions: Conditions) -> Result:
     dice, originals, inputs = Random(conditions.seed), files(), Inputs()
     path = conditions.folder / "image"
     async with pipeline_without_loops(conditions) as (pipeline, log), DecodingPool("fuzz") as pool:
+        warnings.filterwarnings("ignore", module="PIL")  # of most of these files
         asked = await request(pipeline, _PLACE)
         for _ in range(_count(conditions, 20_000)):
             content = mutated_bytes(dice.choice(originals), dice)

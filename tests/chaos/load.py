@@ -15,6 +15,7 @@ from structlog.testing import LogCapture
 
 from bot.app import App
 from bot.core.clock import system
+from bot.core.running import patience
 from bot.providers.oxen import Oxen
 from sandbox import discord, images
 from sandbox.faults import Switchboard
@@ -78,8 +79,9 @@ class Load:
         """Wait until at most this many jobs and outbox items are left to do. Waiting longer is what the checks then complain about."""
         try:
             async with asyncio.timeout(timeout_s):
-                while await app.store.read(checks.open_work) > most:  # noqa: ASYNC110  nothing announces it
-                    await asyncio.sleep(0.02)
+                with patience.endless():
+                    while await app.store.read(checks.open_work) > most:  # noqa: ASYNC110  nothing announces it
+                        await asyncio.sleep(0.02)
         except TimeoutError:
             return
 

@@ -38,7 +38,7 @@ Fault = Callable[[Around], AbstractAsyncContextManager[None]]
 
 
 async def _ordered_during(fault: Fault, lasts_s: float, conditions: Conditions) -> Result:
-    """Order before and during the fault, and wait until everything has ended after it."""
+    """Order before, during and after the fault, and wait until everything has ended."""
     short, clock = conditions.short, AheadClock()
     async with AsyncExitStack() as stack:
         url = conditions.new_database()
@@ -52,6 +52,7 @@ async def _ordered_during(fault: Fault, lasts_s: float, conditions: Conditions) 
             ordering = asyncio.create_task(at.order(app, _SHORT if short else _JOBS, in_flight=1000), name="orders")
             await asyncio.sleep(lasts_s / 20 if short else lasts_s)
         await ordering
+        await at.order(app, _SHORT if short else _BEFORE, in_flight=1000)
         await at.until_open(app)
         return await at.result(tells_operator=True)
 
