@@ -282,6 +282,7 @@ async def compact(name: str) -> tuple[int, int]:
     path = file_of(name)
     with _locked(path):
         before = path.stat().st_size
+        await asyncio.to_thread(sqlite_start.prepare, path, upgrade=False, backup=False)
         await asyncio.to_thread(_migrate, path, upgrade=False)
         try:
             await asyncio.to_thread(space.rebuild, path)

@@ -18,7 +18,7 @@ from bot.domain.money.quota import MICRO
 from bot.store import kv
 from bot.store.backup.sqlite import back_up, examine
 from bot.store.engine import schema, sqlite_check, sqlite_errors, sqlite_start
-from bot.store.engine.opening import migrate, open_store
+from bot.store.engine.opening import compact, migrate, open_store
 from bot.store.money import transfers
 from tests.env.databases import refusal
 from tests.journeys.operations.test_old_database import restore
@@ -169,6 +169,12 @@ async def test_a_damaged_page_is_found_before_anything_is_written(file: Path) ->
         async with open_store(url(file)):
             pass
     assert await asyncio.to_thread(file.read_bytes) == before
+
+
+async def test_a_damaged_database_is_not_rebuilt(file: Path) -> None:
+    damage(file)
+    with pytest.raises(DatabaseDamaged):
+        await compact(url(file))
 
 
 def test_a_damaged_database_makes_no_backup(file: Path, tmp_path: Path) -> None:
