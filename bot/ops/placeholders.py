@@ -113,6 +113,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "setting": "the name of a setting, such as “Flags needed to hide an image”",
     "settings": "a command, as a link",
     "size": "the size of an account, a budget or a file",
+    "span": "how long, such as “400 days”",
     "spent": "the credits spent",
     "standing": "the state of a case, a sentence",
     "state": "a decision, or “needs a decision”",

@@ -26,7 +26,7 @@ async def _forms(store: Store) -> None:
 async def test_it_pauses_longer_than_each_step_took(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses, ticks = list[float](), count()
 
-    async def pause(seconds: float) -> None:
+    async def pause(seconds: float, **_options: bool) -> None:
         pauses.append(seconds)
 
     monkeypatch.setattr(sweeps, "WRITE_MAX", FORMS // 2)

@@ -31,7 +31,7 @@ class DatabaseCheck:
             self._reading = asyncio.create_task(self._store.read(kv.get, "readiness"), name="readiness")
         await asyncio.wait({self._reading}, timeout=self._within_s)
         error = self._reading.exception() if self._reading.done() else None
-        away_since: int | None = getattr(self._store, "away_since", None)
+        away_since = self._store.away_since
         if self._reading.done() and error is None and away_since is None:
             self._since = None
             return None
