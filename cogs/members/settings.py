@@ -9,8 +9,9 @@ from typing import Any
 import discord
 from discord import app_commands
 from discord.ext import commands
+from pydantic import ValidationError
 
-from bot.core.errors import InvalidRequest
+from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
@@ -67,10 +68,16 @@ async def turn(request: Request, interaction: Interaction, *, switch: str, is_on
 
 async def _keep(request: Request, interaction: Interaction, changes: Mapping[str, Any]) -> None:
     """Store a choice and update the panel."""
-    chosen = await services_of(interaction).members.change(
-        request.actor.user_id, lambda before: Preferences.model_validate({**dict(before), **changes})
-    )
+    chosen = await services_of(interaction).members.change(request.actor.user_id, lambda before: _changed(before, changes))
     await panels.redraw(interaction, _panel(replace(request, preferences=chosen), interaction))
+
+
+def _changed(before: Preferences, changes: Mapping[str, Any]) -> Preferences:
+    """Raises `NotFound` for a choice that there is no longer."""
+    try:
+        return Preferences.model_validate({**dict(before), **changes})
+    except ValidationError:
+        raise NotFound(_("This message is too old. Start again.")) from None
 
 
 # --- the panel -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from bot.core.errors import NotFound
+from bot.domain.preferences import Preferences
+from cogs.members.settings import _changed
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
@@ -136,3 +139,8 @@ async def test_an_invalid_choice_is_refused_by_discord(ada: Person) -> None:
     panel = await opened(ada)
     with pytest.raises(NotDoneError):
         await ada.select(panel, "v1:settings:model", "no-such-model")
+
+
+def test_a_choice_that_there_is_no_longer_is_refused() -> None:
+    with pytest.raises(NotFound, match="too old"):
+        _changed(Preferences(), {"consent": "friends"})
