@@ -31,6 +31,7 @@ from tests.chaos.mutations import TEXTS, files, mutated_bytes, mutated_json, mut
 from tests.chaos.table import Conditions, Result, Run
 from tests.env.guild_rules import change_rules
 from tests.env.jobs import request
+from tests.journeys.conftest import job_id_of
 from tests.services.conftest import Pipeline
 from tests.services.pipeline.test_random_answers import weather
 
@@ -194,13 +195,14 @@ async def custom_ids(conditions: Conditions) -> Result:
     dice, inputs = Random(conditions.seed), Inputs()
     examples = [each for family in json.loads(_CUSTOM_IDS.read_text("utf-8")).values() for each in family]
     async with scene(conditions) as at, at.env.app() as app, at.members():
-        ada = at.people[0]
-        await ada.slash("generate", prompt="a red fox")
-        message = await ada.message(lambda m: "Details" in m.buttons)
-        job_id = str(message.buttons["Details"]["custom_id"]).split(":")[2]
-        mutated = _Mutated(app, "INTERACTION_CREATE", lambda payload: _mutate_press(payload, examples, job_id, dice))
+        ada, message = at.people[0], await _image_of(at.people[0])
+        mutated = _Mutated(app, "INTERACTION_CREATE", lambda payload: _mutate_press(payload, examples, job_id_of(message), dice))
         for _ in range(_count(conditions, 3_000)):
             await inputs.give("press", mutated, _pressed(ada, message, mutated))
+            if message.id not in (each.id for each in ada.messages()):  # a press deleted it
+                mutated.restore()
+                message = await _image_of(ada)
+                mutated.start()
         mutated.restore()
         return inputs.result(at.log, expected=_OTHER_KIND)
 
@@ -209,9 +211,7 @@ async def emoji(conditions: Conditions) -> Result:
     """Reactions with emoji that Discord does not have, on an image and on messages that do not exist."""
     dice, inputs = Random(conditions.seed), Inputs()
     async with scene(conditions) as at, at.env.app() as app, at.members():
-        ada = at.people[0]
-        await ada.slash("generate", prompt="a red fox")
-        message = await ada.message(lambda m: "Details" in m.buttons)
+        ada, message = at.people[0], await _image_of(at.people[0])
         names = ("🎨", "🔁", "🗑️", "🚩", "✋", "🔍", "❤️", "1️⃣")
         for event in ("MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE"):
             mutated = _Mutated(app, event, lambda payload: _mutate_emoji(payload, names, dice))
@@ -223,6 +223,11 @@ async def emoji(conditions: Conditions) -> Result:
         return inputs.result(at.log) + Result(bad_inputs=inputs.taken)
 
 
+async def _image_of(person: Person) -> Message:
+    await person.slash("generate", prompt="a red fox")
+    return await person.message(lambda m: "Details" in m.buttons)
+
+
 class _Mutated:
     """Changes the payload of one kind of gateway event before discord.py reads it."""
 
@@ -230,7 +235,10 @@ class _Mutated:
         self._parsers: dict[str, Callable[[Any], Any]] = app.client._connection.parsers
         self._event, self._original, self._change = event, self._parsers[event], change
         self.last: object = None
-        self._parsers[event] = self._parse
+        self.start()
+
+    def start(self) -> None:
+        self._parsers[self._event] = self._parse
 
     def restore(self) -> None:
         self._parsers[self._event] = self._original

@@ -85,17 +85,17 @@ class Load:
         except TimeoutError:
             return
 
-    async def result(self, *, tells_operator: bool = False, **more: Any) -> Result:
+    async def result(self, *, tells_operator: bool = False, expected: str | None = None, **more: Any) -> Result:
         """What the checks find after everything should have ended, and the errors in the log.
 
-        `tells_operator`: there was trouble, of which the log must tell.
+        `tells_operator`: there was trouble, of which the log must tell. `expected`: as in `errors_in`.
         """
         log = [line for line in self.log if not (tells_operator and line.level == "critical")]
         told = checks.told_of(self.people, self.prompts)
         generations = await self.env.generations()
         messages = checks.seen_by(self.people)
         outside = checks.Outside(generations=generations, messages=messages, told=told, spool=self.env.folder / "spool")
-        return await checks.examine(self.url, outside) + Result(wrong=tuple(errors_in(log)), **more)
+        return await checks.examine(self.url, outside) + Result(wrong=tuple(errors_in(log, expected=expected)), **more)
 
     async def _ask(self) -> None:
         number = len(self.prompts)
@@ -184,11 +184,11 @@ class _LibraryLog(logging.Handler):
 
 
 def errors_in(log: Sequence[LogLine], *, expected: str | None = None) -> Iterator[str]:
-    """A sentence for each kind of error in the log, with the first of them. `expected`: a text of those that are none."""
+    """A sentence for each kind of error in the log, with the first of them. `expected`: words of those that are none."""
     seen: set[tuple[str, str]] = set()
     for line in log:
         trace = str(line.fields.get("exception", ""))
         kind = line.event, trace.rpartition("\n")[2][:80]
-        if line.level in _UNEXPECTED and kind not in seen and not (expected and expected in trace):
+        if line.level in _UNEXPECTED and kind not in seen and not (expected and expected in line.event + trace):
             seen.add(kind)
             yield f"The bot logged {line.level} {line.event!r}: { {**line.fields, 'exception': trace[-900:]} }"

@@ -54,7 +54,7 @@ async def _ordered_during(fault: Fault, lasts_s: float, conditions: Conditions) 
         await ordering
         await at.order(app, _SHORT if short else _BEFORE, in_flight=1000)
         await at.until_open(app)
-        return await at.result(tells_operator=True)
+        return await at.result(tells_operator=True, expected="background loop failed" if fault is _loops_fail else None)
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------
