@@ -59,7 +59,7 @@ class DatabaseDamaged(StartError):
     """The database's file is damaged."""
 
 
-class DatabaseAway(EaselError, ConnectionError):
+class DatabaseAway(EaselError):
     """The database didn't answer for as long as the caller waits; nothing was written."""
 
 

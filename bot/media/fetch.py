@@ -18,7 +18,7 @@ from yarl import URL
 
 from bot import USER_AGENT
 from bot.core import private_files
-from bot.core.errors import ImageError, MachineTrouble, ProviderBusy
+from bot.core.errors import EaselError, ImageError, ProviderBusy
 from bot.core.i18n import _
 from bot.core.numbers import number
 from bot.core.proxies import NO_PROXIES, ProxyRules
@@ -131,7 +131,7 @@ class Fetcher:
             raise machine.trouble_of(error) or _unreachable(url) from error
         except aiohttp.InvalidURL:
             raise ImageError(_("The image's link isn't a web address.")) from None
-        except MachineTrouble:
+        except EaselError:  # some are OSErrors too
             raise
         except (aiohttp.ClientError, OSError, MemoryError) as error:
             raise machine.trouble_of(error) or _unreachable(url) from error

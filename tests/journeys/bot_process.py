@@ -15,3 +15,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with assemble(config.load(env_file=None), timing=BRISK) as app:
         await app.serve(stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

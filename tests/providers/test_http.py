@@ -8,6 +8,7 @@ import errno
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohappyeyeballs
 import aiohttp
@@ -229,10 +230,10 @@ async def test_an_answer_is_parsed_again_until_there_is_memory(client: OpenAi, m
     """The image in it was paid for."""
     real, failures = json.loads, iter([MemoryError(), MemoryError()])
 
-    def loads(text: bytes) -> object:
+    def loads(text: bytes, **options: Any) -> object:
         for failure in failures:
             raise failure
-        return real(text)
+        return real(text, **options)
 
     monkeypatch.setattr("bot.providers.answers._PARSED_OFF_LOOP", 0)
     monkeypatch.setattr("bot.core.running.machine._PAUSE_MIN_S", 0.0)

@@ -83,7 +83,7 @@ async def delete_reaction(stage: Stage, who: str) -> Done:
 
 
 async def delete_without_a_job(stage: Stage, who: str) -> Done:
-    """Once a job is erased, its author is unknown."""
+    """Once a job is deleted, Discord still says who asked for its message."""
     job, message = await stage.image()
     await stage.app.store.write(lambda conn: conn.execute(tables.jobs.delete().where(tables.jobs.c.id == job.id)))
     await stage.people[who].click(await stage.seen_by(who, message), "Delete")
@@ -370,7 +370,7 @@ PRESSES: list[tuple[Action, Pressed, set[str], set[str]]] = [
     (Action.CANCEL, cancel_reaction, HERE, {AUTHOR, *MODERATORS}),
     (Action.DELETE, delete_button, EVERYBODY, {AUTHOR, *MODERATORS}),
     (Action.DELETE, delete_reaction, HERE, {AUTHOR, *MODERATORS}),
-    (Action.DELETE, delete_without_a_job, HERE, MODERATORS),
+    (Action.DELETE, delete_without_a_job, HERE, {AUTHOR, *MODERATORS}),
     (Action.HIDE, hide_reaction, HERE, {AUTHOR, *MODERATORS}),
     (Action.FLAG, report_button, HERE, HERE - {AUTHOR}),
     (Action.FLAG, report_in_direct_messages, {AUTHOR}, set()),

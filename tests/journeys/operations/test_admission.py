@@ -145,4 +145,4 @@ async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic
     traffic.so_far()
     await ada.react(first, "🌙")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert seen(traffic) == (["get", "_facts_of_order"], ["claim", "add", "note_job"])
+    assert seen(traffic) == (["get", "_facts_of_order"], ["claim", "add", "note_job", "done"])
