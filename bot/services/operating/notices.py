@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -65,6 +65,7 @@ class Notices:
         self._backoff_s = backoff_s
         self._every_ms = every_ms
         self._records: deque[Mapping[str, str]] = deque(maxlen=_WAITING_MAX)
+        self._telling: asyncio.Task[None] | None = None
         self._events: dict[tuple[str, ...], _Event] = {}
         self._awake = asyncio.Event()
 
@@ -85,15 +86,26 @@ class Notices:
                 async with asyncio.timeout(self._pause_s()):
                     await self._awake.wait()
             self._awake.clear()
-            for text in self._due():
-                await self._tell(text)
+            await self._tell_due()
 
     async def finish(self) -> None:
         """Send what is not told yet, for a few seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_S):
-                for text in self._due():
-                    await self._tell(text)
+                await self._tell_due()  # of what `run` was telling
+                await self._tell_due()
+        if self._telling is not None:
+            self._telling.cancel()
+
+    async def _tell_due(self) -> None:
+        """In a task of its own, which goes on if the caller is cancelled. Waits for the one that runs, if there is one."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_all(self._due()), name="notices")
+        await asyncio.shield(self._telling)
+
+    async def _tell_all(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            await self._tell(text)
 
     # --- what is told ------------------------------------------------------------------------------------------------
 
