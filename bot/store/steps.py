@@ -232,11 +232,15 @@ def read_now(conn: Connection, keys: Iterable[tuple[str, int]], now: int) -> Non
         announce(conn, Topic.RUNNING)
 
 
-def read_ended(conn: Connection, provider: str, active: Collection[str] | None, now: int) -> None:
-    """Read the running generations of this image API now, except those that are `active` there (None: not known)."""
+def read_ended(conn: Connection, provider: str, active: Collection[str] | None, now: int, *, later: int) -> None:
+    """Read the running generations of this image API now, and those that are `active` there (None: not known) not before `later`."""
     here = and_(generations.c.provider == provider, text(RUNNING))
-    rows = conn.execute(select(generations.c.job_id, generations.c.n, generations.c.provider_id).where(here))
-    read_now(conn, [(row.job_id, row.n) for row in rows if active is None or row.provider_id not in active], now)
+    rows = conn.execute(select(generations.c.job_id, generations.c.n, generations.c.provider_id).where(here)).all()
+    goes_on = {row.provider_id for row in rows if active is not None and row.provider_id in active}
+    read_now(conn, [(row.job_id, row.n) for row in rows if row.provider_id not in goes_on], now)
+    if goes_on:
+        sooner = and_(here, generations.c.not_before < later, generations.c.provider_id.in_(goes_on))
+        conn.execute(update(generations).where(sooner).values(not_before=later))
 
 
 def read_running_at(conn: Connection, provider: str, at: int) -> None:

@@ -142,7 +142,9 @@ class Watch:
         except (ProviderError, MachineTrouble) as error:
             log.warning("list of active generations failed", provider=self._provider.name, reason=error.sentence)
             active = None
-        await self._store.write(steps.read_ended, self._provider.name, active, self._clock())
+        now = self._clock()
+        later = now + int(self._timing.poll_max_s * 1000)  # an event says of what goes on when it has ended
+        await self._store.write(steps.read_ended, self._provider.name, active, now, later=later)
 
     async def _handle(self, event: Event) -> None:
         """Settle a generation by a complete event; after another one, read it."""

@@ -207,11 +207,13 @@ async def test_after_a_gap_only_what_ended_in_it_is_read(pipeline: Pipeline, swi
     ended, ended_id = await running_job(restarted, read_in_ms=60_000)
     await eventually(lambda: has_ended(pipeline, ended_id))
     switchboard.turn_on("generation-stuck")
-    _going_on, going_on_id = await running_job(restarted, read_in_ms=60_000)
+    going_on, going_on_id = await running_job(restarted, read_in_ms=1_000)
     before = reads(restarted, ended_id)
     async with listening(restarted):
         await restarted.until(ended)
     assert (reads(restarted, ended_id) - before, reads(restarted, going_on_id)) == (1, 0)
+    (later,) = (await restarted.orders.job(going_on.id)).generations
+    assert later.not_before > restarted.clock() + 1_000  # it does not delay the reads of what has ended
 
 
 # --- ends without events ---------------------------------------------------------------------------------------------
