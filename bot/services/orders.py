@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, 
 from bot.domain.money.accounts import sponsorship_of
 from bot.domain.money.quota import Bucket
 from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
@@ -28,13 +29,14 @@ from bot.services.catalog import Models
 from bot.services.members import Members
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
-from bot.store import history, jobs, kv, messages, steps
+from bot.store import history, jobs, kv, messages, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships
 
 log = structlog.get_logger(__name__)
 
 _ANSWER_MS = 120_000  # after this time the first response is assumed to be lost
+_REMOVED_MS = 60_000  # how long the deletion of a message may take before the outbox does it
 _USUAL_MS = 60_000  # how long a model's usual time is kept
 
 
@@ -105,10 +107,17 @@ class Orders:
         if await self.store.write(steps.settle_waiting, generation.job_id, generation.n, outcome, self.clock()):
             log.info("waiting generation settled", job=generation.job_id, n=generation.n, error=outcome.error)
 
-    async def message_deleted(self, job_id: str, message_id: int) -> None:
-        """The author deleted a message that shows the job: deletes the job if it is its own message, else only the copy."""
+    async def delete_message(self, job_id: str, message_id: int, *, channel_id: int, remove: Callable[[], Awaitable[None]]) -> None:
+        """The author deletes a message that shows the job: deletes the job if it is its own message, else only the copy.
+
+        `remove` does it on Discord, after that was written: the outbox does it if the bot ends in between.
+        """
+        now, data = self.clock(), {"channel_id": channel_id, "message_id": message_id}
+        removal = OutboxItem(kind=ItemKind.REMOVE, due_at=now + _REMOVED_MS, data=data)
+        await self.store.write(history.message_deleted, job_id, message_id, now, removal=removal)
+        await remove()
         with patience.endless():
-            await self.store.write(history.message_deleted, job_id, message_id, self.clock())
+            await self.store.write(outbox.done, removal.id)
 
     async def message_hidden(self, job_id: str, message_id: int) -> None:
         """The author hid the job behind a spoiler in this message; the outbox does the same in all its other messages."""

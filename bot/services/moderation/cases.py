@@ -179,9 +179,10 @@ class Cases:
             raise NotFound(_("The bot no longer knows who created this image: it's older than the bot keeps. A moderator can delete it."))
         permissions.check(request, Action.DELETE, image)
         if permissions.is_owner(request, image):
-            await remove()
-            if job is not None:
-                await self.orders.message_deleted(job.id, message_id)
+            if job is None:
+                await remove()
+            else:
+                await self.orders.delete_message(job.id, message_id, channel_id=request.channel.channel_id, remove=remove)
         elif request.guild_id is not None:
             shown = await self.store.read(messages.get, message_id)
             await self._delete_others(request, request.guild_id, job, message_id)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from bot.app import App
 from bot.core.clock import system
+from bot.domain.job import JobState
 from bot.domain.preferences import Style
 from bot.store.moderation import record
+from bot.store.tables import outbox
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, job_id_of, written_down
@@ -108,3 +111,18 @@ async def test_buttons_work_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
         await ada.click(await ada.message(has_image), "Again")
         await ada.until(lambda: len([m for m in ada.messages() if has_image(m)]) == 2 or None)
+
+
+async def test_the_outbox_deletes_a_message_if_the_bot_ends_before_it_has(app: App, ada: Person, asked: Ask) -> None:
+    message = await asked()
+    job = await written_down(app, message)
+
+    async def ends() -> None:
+        raise ConnectionError
+
+    where = int(message.channel_id)
+    with pytest.raises(ConnectionError):
+        await app.services.orders.delete_message(job.id, int(message.id), channel_id=where, remove=ends)
+    left = await app.store.read(lambda conn: conn.execute(select(outbox.c.kind, outbox.c.data)).all())
+    assert [tuple(row) for row in left] == [("remove", {"channel_id": where, "message_id": int(message.id)})]
+    assert (await app.services.orders.job(job.id)).state is JobState.DELETED
