@@ -258,7 +258,6 @@ def _scheduled_backups(resources: Resources) -> ScheduledBackups:
     settings, clock = resources.settings, resources.clock
     folder, every_s = settings.backup_dir, settings.backup_every_hours * 3600
     return ScheduledBackups(
-        store=resources.store,
         backups=Backups(database=settings.database, data_dir=settings.data_dir, clock=clock),
         schedule=Schedule(folder=folder, every_s=every_s, keep=settings.backups_keep) if folder else None,
         clock=clock,

@@ -67,7 +67,7 @@ class Requests:
         if arrived is None:
             return  # a repetition
         took_s = time.monotonic() - arrived
-        if status < 300 and status:
+        if 0 < status < 300:
             ACKNOWLEDGE_SECONDS.observe(took_s)
         ACKNOWLEDGED.labels(_outcome(status, took_s)).inc()
 

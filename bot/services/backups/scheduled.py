@@ -16,14 +16,11 @@ from bot.core.errors import EaselError
 from bot.core.metrics import LAST_BACKUP
 from bot.core.running.supervision import pause
 from bot.services.backups.making import Backups, dated
-from bot.store import kv
 from bot.store.engine import sqlite_start
-from bot.store.engine.base import Store
 from bot.store.engine.opening import sqlite_file
 
 log = structlog.get_logger(__name__)
 
-LAST_KEY: Final = "backup"  # in the key-value table: when the last good backup was made (Unix ms)
 _POLL_S: Final = 60.0
 _RETRY_S: Final = 3600.0
 
@@ -40,8 +37,8 @@ class Schedule:
 class ScheduledBackups:
     """Makes backups off the event loop, one at a time. Without a schedule it only publishes the time of the last one."""
 
-    def __init__(self, *, store: Store, backups: Backups, schedule: Schedule | None, clock: Clock) -> None:
-        self._store, self._backups, self._schedule, self._clock = store, backups, schedule, clock
+    def __init__(self, *, backups: Backups, schedule: Schedule | None, clock: Clock) -> None:
+        self._backups, self._schedule, self._clock = backups, schedule, clock
         self._has_failed = False
 
     async def run(self) -> None:
@@ -89,8 +86,6 @@ class ScheduledBackups:
     async def _publish(self) -> None:
         made_at = await self._backups.last_made_at()
         LAST_BACKUP.set((made_at or 0) / 1000)
-        if made_at is not None and await self._store.read(kv.get, LAST_KEY) != made_at:
-            await self._store.write(kv.put, LAST_KEY, made_at, self._clock())
 
     def _remove_old_copies(self) -> None:
         file = sqlite_file(self._backups.database)
