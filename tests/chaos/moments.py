@@ -1,11 +1,13 @@
-"""kill -9 at random moments while people order, edit, cancel, give and delete: one long history, checked every so often."""
+"""kill -9 at random moments while people order, edit, cancel, give and delete: several histories, each checked at its end."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
@@ -24,8 +26,9 @@ from tests.env.app import has_image
 from tests.env.images import png
 from tests.journeys.conftest import job_id_of
 
-_KILLS, _SHORT_KILLS = 1000, 10
-_CHECKED_EVERY = 100  # kills
+_KILLS, _HISTORIES = 50, 20  # kills of a history
+_SHORT_KILLS, _SHORT_HISTORIES = 10, 1
+_AT_ONCE = 5  # histories; the people in them mostly wait
 _MOST_POINTS, _MOST_S = 300, 2.5  # of one process; a start takes some 35 points
 _NAMES = ("Ada", "Ben", "Mo")  # Mo is a moderator
 _IN_FLIGHT = 4  # things that a person waits for at a time
@@ -100,40 +103,58 @@ class RandomKills:
     """A plan: kills somewhere, until the bot was killed often enough."""
 
     chance: random.Random
-    until: int = 0  # kills
+    kills: int
     trial: Trial | None = None  # known once the bot was started
 
     def __call__(self, _start: int) -> Point:
-        done = len(self.trial.bot.kills) if self.trial is not None else 0
-        return somewhere(self.chance, most_points=_MOST_POINTS, most_s=_MOST_S) if done < self.until else NOWHERE
+        return NOWHERE if self.over else somewhere(self.chance, most_points=_MOST_POINTS, most_s=_MOST_S)
+
+    @property
+    def over(self) -> bool:
+        return self.trial is not None and len(self.trial.bot.kills) >= self.kills
 
 
 async def moments(conditions: Conditions) -> Result:
-    """Random kills of one bot under load. Everything is checked after every hundred of them, and the first fault ends the run."""
-    kills, plan = _SHORT_KILLS if conditions.short else _KILLS, RandomKills(chance=random.Random(conditions.seed))
-    result = Result()
+    """Random kills under load. The first fault ends the run."""
+    kills, histories = (_SHORT_KILLS, _SHORT_HISTORIES) if conditions.short else (_KILLS, _HISTORIES)
+    result, seeds = Result(), iter(range(histories))
+
+    async def play() -> None:
+        nonlocal result
+        for number in seeds:
+            if result.wrong:
+                return
+            result += await _history(conditions, conditions.seed * histories + number, kills)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(min(_AT_ONCE, histories)):
+            group.create_task(play(), name=f"histories {number}")
+    return replace(result, notes=(f"{kills * histories} kills",) if not result.wrong else result.notes)
+
+
+async def _history(conditions: Conditions, seed: int, kills: int) -> Result:
+    """Use a bot on its own database until it was killed so often, then let it come to an end and check everything."""
+    plan = RandomKills(chance=random.Random(f"kills {seed}"), kills=kills)
     url = await asyncio.to_thread(conditions.new_database)
-    async with trial(url, conditions.folder, plan, names=_NAMES, prepare=_prepare, settings=WITHOUT_LIMITS) as plan.trial:
-        crowd = Crowd(trial=plan.trial, chance=random.Random(conditions.seed + 1))
-        while plan.until < kills and not result.wrong:
-            plan.until = min(plan.until + _CHECKED_EVERY, kills)
-            result = await _some(crowd, plan.until)
-        bot = plan.trial.bot
-        made = f"{len(bot.kills)} kills, {bot.starts} starts, {len(plan.trial.prompts)} orders tried"
-        wrong = (*result.wrong, bot.last_lines()) if result.wrong else ()
-    return replace(result, wrong=wrong, notes=(made,))
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=conditions.folder))
+    async with trial(url, folder, plan, names=_NAMES, prepare=_prepare, settings=WITHOUT_LIMITS) as plan.trial:
+        crowd = Crowd(trial=plan.trial, chance=random.Random(f"people {seed}"))
+        while not plan.over:
+            await crowd.act()
+        await crowd.rest()
+        result = await crowd.trial.check()
+        result += await _gifts_wrong(crowd)
+        where = (f"Seed {seed}, {plan.trial.bot.starts} starts: {plan.trial.bot.last_lines()}",) if result.wrong else ()
+    return replace(result, wrong=(*result.wrong, *where))
 
 
-async def _some(crowd: Crowd, kills: int) -> Result:
-    """Use the bot until it was killed so often, then let it come to an end and check everything."""
-    while len(crowd.trial.bot.kills) < kills:
-        await crowd.act()
-    await crowd.rest()
-    result = await crowd.trial.check()
+async def _gifts_wrong(crowd: Crowd) -> Result:
+    """Every gift that somebody was told of was booked, and none twice."""
     told = sum("gave" in message.content for message in crowd.trial.people[0].messages())
     booked = await crowd.trial.read(_gifts)
-    wrong = () if told <= booked <= crowd.gifts else (f"{booked} gifts were booked, {told} were told of and {crowd.gifts} were tried.",)
-    return replace(result, overspent=result.overspent + len(wrong), wrong=(*result.wrong, *wrong))
+    if told <= booked <= crowd.gifts:
+        return Result()
+    return Result(overspent=1, wrong=(f"{booked} gifts were booked, {told} were told of and {crowd.gifts} were tried.",))
 
 
 def _gifts(conn: Connection) -> int:
