@@ -34,11 +34,11 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 # A start is then a fork, without the seconds of importing; the bot itself imports the others where it uses them.
 _CONTEXT.set_forkserver_preload([__name__, "bot.store.engine.postgres", "asyncpg", "babel.dates", "babel.messages.mofile"])
 _AT_POINTS = 0.7  # of the random kills; the others are at any moment
-_KILLED = (-signal.SIGKILL, -signal.SIGALRM)
+_KILLED = (-signal.SIGKILL, -signal.SIGPROF)
 _PATH = 48  # characters of a path in a name; long ones have tokens
 _STARTS = 20  # that may fail in a row: a database may still be locked by the session of the process that was killed
 
-Point = int | str | float  # its number; or the name of its kind, then the first of them; or seconds after the start
+Point = int | str | float  # its number; or the name of its kind, then the first of them; or CPU seconds after the start
 NOWHERE: Point = 0
 Plan = Callable[[int], Point]  # where the process of a start (1, 2, ...) kills itself
 
@@ -75,8 +75,8 @@ class KillableBot:
             point = self.plan(self.starts + 1)
             code = await self._run(point)
             self.failed = 0 if code in _KILLED else self.failed + 1
-            if code == -signal.SIGALRM:
-                self.kills.append(f"{point:.3f} s after a start")
+            if code == -signal.SIGPROF:
+                self.kills.append(f"{point:.3f} s of CPU time after a start")
             if self.failed > _STARTS:
                 raise RuntimeError(f"The bot does not start: {self.last_lines()}")
             await self.gone()
@@ -146,7 +146,8 @@ def _serve(environment: dict[str, str], point: Point, found: Connection, log: st
         os.dup2(output, stream)
     os.environ.update(environment)
     if isinstance(point, float):
-        signal.setitimer(signal.ITIMER_REAL, point)  # without a handler it ends the process at once, as SIGKILL does
+        # Without a handler it ends the process at once, as SIGKILL does. CPU time, so that a busy machine kills no sooner.
+        signal.setitimer(signal.ITIMER_PROF, point)
     _count_fault_points(point, found)
     asyncio.run(main())
 

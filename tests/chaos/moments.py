@@ -29,7 +29,7 @@ from tests.journeys.conftest import job_id_of
 _KILLS, _HISTORIES = 50, 20  # kills of a history
 _SHORT_KILLS, _SHORT_HISTORIES = 10, 1
 _AT_ONCE = 5  # histories; the people in them mostly wait
-_MOST_POINTS, _MOST_S = 300, 2.5  # of one process; a start takes some 35 points
+_MOST_POINTS, _MOST_S = 300, 1.5  # of one process, of CPU time; a start takes some 35 points and 0.3 s
 _NAMES = ("Ada", "Ben", "Mo")  # Mo is a moderator
 _IN_FLIGHT = 4  # things that a person waits for at a time
 _GIFT = 0.1  # credits
