@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from sandbox.answers import ANSWERS
 
+REFUSED_WORDS = ("scam.example",)  # by the faults that refuse words
+
 
 class FaultSide(StrEnum):
     IMAGES = "images"  # the local image API, in both of its contracts
@@ -106,7 +108,12 @@ FAULTS: tuple[Fault, ...] = (
             "channel-closed": "The bot may not send messages in server channels.",
             "message-gone": "The message that the bot wants to edit has been deleted.",
             "dms-closed": "Members do not accept direct messages from the bot.",
+            "dms-too-fast": "The bot may not open direct messages at the moment.",
             "upload-refused": "Uploads are refused as too large.",
+            "words-refused": f"Messages that show {' or '.join(REFUSED_WORDS)} are refused as harmful.",
+            "words-refused-automod": f"Messages that show {' or '.join(REFUSED_WORDS)} are refused by AutoMod.",
+            "images-refused": "Messages with an image are refused as explicit.",
+            "gallery-edits-refused": "Messages are not changed to show a gallery of images: the form is refused as invalid.",
             "cdn-gone": "Attachments cannot be fetched from the CDN.",
         },
     ),

@@ -18,11 +18,13 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord.state import ConnectionState
 
+from bot.client import fallbacks
+from bot.client.refusals import delivery_error
 from bot.client.requests import Requests
 from bot.core import commands as commands_shown
-from bot.core import i18n
+from bot.core import i18n, markdown
 from bot.core.clock import Clock
-from bot.core.errors import EaselError, RouteClosed, StartError, TryLater
+from bot.core.errors import EaselError, StartError, TryLater
 from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
 from bot.core.running.supervision import Trouble, resting
 from bot.store import kv
@@ -50,6 +52,7 @@ def set_addresses(*, api_url: str, gateway_url: str) -> None:
 # Easel does not use voice; without this discord.py warns about missing voice packages.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
+fallbacks.install()
 
 
 def intents(*, message_content: bool = False) -> discord.Intents:
@@ -67,7 +70,7 @@ class LocalizedState(ConnectionState[Any]):
     def parse_interaction_create(self, data: Any) -> None:
         """Dispatch components and forms as the event `press`, for the router; leave commands and autocomplete to discord.py."""
         self._requests.arrived(data["id"])
-        with i18n.speaking(data.get("locale")):
+        with i18n.speaking(data.get("locale")), markdown.quoting():
             if data["type"] in _COMPONENTS_AND_FORMS:
                 self.dispatch("press", discord.Interaction(data=data, state=self))
             else:
@@ -178,7 +181,7 @@ class Easel(commands.Bot):
         return LocalizedState(requests=self._requests, **options)
 
     async def tell_owner(self, text: str) -> None:
-        """Send a DM to the owner of the application, or of its team. Raises `TryLater` or `RouteClosed`."""
+        """Send a DM to the owner of the application, or of its team. Raises `DeliveryError`."""
         if self.application is None or self.is_closed():
             raise TryLater("not logged in to Discord")
         team = self.application.team
@@ -186,8 +189,7 @@ class Easel(commands.Bot):
         try:
             await (await self.create_dm(discord.Object(owner_id))).send(text)
         except discord.HTTPException as error:
-            reason = f"Discord answered {error.status}"
-            raise (TryLater(reason) if error.status == 429 or error.status >= 500 else RouteClosed(reason)) from error
+            raise delivery_error(error) from error
         except (aiohttp.ClientError, OSError) as error:
             raise TryLater(f"no answer ({type(error).__name__})") from error
 

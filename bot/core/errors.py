@@ -33,10 +33,13 @@ EaselError                  base class; `sentence` is safe to show
 └── DeliveryError           Discord did not accept a message
     ├── RouteClosed         this route is closed permanently: try the next one
     ├── TooLarge            the upload is too large: make it smaller
+    ├── MessageRefused      it refuses what the message holds: show less of it
     └── TryLater            Discord is busy or down: retry the same route later
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 
 class EaselError(Exception):
@@ -181,6 +184,23 @@ class RouteClosed(DeliveryError):
 
 class TooLarge(DeliveryError):
     """Discord refuses an upload of this size."""
+
+
+class Refused(StrEnum):
+    """What Discord refuses of a message."""
+
+    WORDS = "words"  # a link or a word
+    EXPLICIT = "explicit"  # an image
+    SIZE = "size"  # an image, however small it is made
+    OTHER = "other"
+
+
+class MessageRefused(DeliveryError):
+    """Discord refuses what this message holds; a retry would change nothing."""
+
+    def __init__(self, sentence: str, *, reason: Refused) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class TryLater(DeliveryError, ConnectionError):

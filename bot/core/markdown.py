@@ -6,7 +6,9 @@ Source: https://support.discord.com/hc/en-us/articles/210298617 (Markdown Text 1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
@@ -23,28 +25,75 @@ _ALIVE: Final = re.compile(
     r"|(?<![A-Za-z0-9-])(?P<host>(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})/",  # invitations are found without a scheme
     re.IGNORECASE,
 )
+_QUOTES_MAX: Final = 500
+_CUT: Final = 12  # characters that tell a quote whose end was cut off
+_quotes: ContextVar[dict[str, str] | None] = ContextVar("quotes", default=None)
 
 
 def plain(text: str) -> str:
     """The text in one line, without control characters and changes of direction: for what Discord shows as it is."""
+    return _noted(_plain(text), text)
+
+
+def _plain(text: str) -> str:
     shown = "".join(each if each.isprintable() or each.isspace() or ord(each) > 0xFF else " " for each in text.translate(_DIRECTIONS))
     return " ".join(shown.split())
 
 
 def escaped(text: str, limit: int | None = None) -> str:
     """The text in one line with everything escaped, in at most `limit` characters."""
-    pieces = list(_pieces(plain(text)))
+    pieces = list(_pieces(_plain(text)))
     size = sum(map(len, pieces))
     if limit is None or size <= limit:
-        return "".join(pieces)
+        return _noted("".join(pieces), text)
     while pieces and size > limit - 1:
         size -= len(pieces.pop())
-    return "".join(pieces).rstrip() + "…"
+    return _noted("".join(pieces).rstrip() + "…", text)
 
 
 def code(text: str) -> str:
     """The text as inline code, in which everything but a backtick is dead."""
-    return f"`{plain(text).replace('`', 'ˋ')}`"
+    return _noted(f"`{_plain(text).replace('`', 'ˋ')}`", text)
+
+
+# --- what was quoted -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def quoting() -> Iterator[None]:
+    """Note what is quoted in this context and the tasks that it starts, apart from all others."""
+    token = _quotes.set({})
+    try:
+        yield
+    finally:
+        _quotes.reset(token)
+
+
+def quotes() -> Mapping[str, str]:
+    """The latest texts of others that this task has shown, as they were shown, each with the text itself."""
+    return dict(_quotes.get() or {})
+
+
+def without(shown: str, quoted: Iterable[str], instead: str) -> str:
+    """A text that is shown with `instead` in place of these quotes, also of one whose end was cut off."""
+    for each in sorted(quoted, key=len, reverse=True):
+        if each[:_CUT] in shown:
+            shown = re.sub(rf"(?<![A-Za-z0-9]){re.escape(each)}(?![A-Za-z0-9])", lambda _match: instead, shown)
+            begins = [match.start() for match in re.finditer(re.escape(each[:_CUT]), shown)] if len(each) > _CUT else []
+            cut = next((begin for begin in begins if each.startswith(shown[begin:].rstrip("…"))), None)
+            shown = shown if cut is None else shown[:cut] + instead
+    return shown
+
+
+def _noted(shown: str, text: str) -> str:
+    """Note a quote: if Discord refuses the message, it is left out (`bot.client.fallbacks`)."""
+    if (noted := _quotes.get()) is None:
+        _quotes.set(noted := {})
+    if shown.strip("`… "):
+        noted[shown] = text
+    if len(noted) > _QUOTES_MAX:
+        del noted[next(iter(noted))]
+    return shown
 
 
 def _pieces(line: str) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import discord
 
-from bot.core.errors import RouteClosed, TooLarge, TryLater
+from bot.client.refusals import delivery_error
+from bot.core.errors import RouteClosed, TryLater
 from bot.core.running import machine
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ Messageable = discord.PartialMessageable | discord.DMChannel
 Send = Callable[[Mapping[str, Any]], Awaitable[discord.Message]]  # takes the arguments that make it a reply
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)  # the message may or may not have been sent
 
-_UPLOAD_REFUSED = 40005
 _NO_REPLIES = 160002  # a reply needs the permission Read Message History
 _TOKEN_S = 15 * 60.0  # longer than a token lives
 # Discord's error codes: what is refused, and for how many seconds it is not asked again. A bot with too many refused requests is banned.
@@ -37,13 +37,13 @@ _REFUSED: Mapping[int, tuple[str, float]] = {
 
 @asynccontextmanager
 async def delivery_errors() -> AsyncIterator[None]:
-    """Raise Discord's errors as `RouteClosed`, `TooLarge` or `TryLater`, and a shortage of this machine as `MachineTrouble`."""
+    """Raise Discord's errors as `DeliveryError`, and a shortage of this machine as `MachineTrouble`."""
     try:
         yield
     except discord.RateLimited as error:
         raise TryLater("Discord's rate limit was reached.", retry_after_s=error.retry_after) from error
     except discord.HTTPException as error:
-        raise _delivery_error(error) from error
+        raise delivery_error(error) from error
     except (*NO_ANSWER, MemoryError) as error:
         raise machine.trouble_of(error) or TryLater(f"Discord did not answer ({type(error).__name__}).") from error
 
@@ -59,14 +59,6 @@ async def send_reply(channel: Messageable, message_id: int | None, send: Send) -
         if error.code != _NO_REPLIES:
             raise
     return await send({})
-
-
-def _delivery_error(error: discord.HTTPException) -> RouteClosed | TooLarge | TryLater:
-    if error.code == _UPLOAD_REFUSED or error.status == 413:
-        return TooLarge("Discord refuses an upload of this size.")
-    if error.status == 429 or error.status >= 500:
-        return TryLater(f"Discord is busy (status {error.status}).")
-    return RouteClosed(f"Discord refused the request (status {error.status}, code {error.code}).")
 
 
 @contextmanager

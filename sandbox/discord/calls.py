@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, DiscordApiError, Upload, invalid_form, too_large
+from sandbox.discord.wire import JSON, REQUEST_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, DiscordApiError, Upload, invalid_form, too_large
 
 _VERSION = re.compile(r"^/api(/v\d+)?")
 _FILE_PART = re.compile(r"^files\[(\d+)\]$")
@@ -17,6 +17,7 @@ _FILE_PART = re.compile(r"^files\[(\d+)\]$")
 _MESSAGE_CALL = re.compile(
     r"POST /channels/\d+/messages|PATCH /channels/\d+/messages/\d+|POST /webhooks/\d+/[^/]+|PATCH /webhooks/\d+/[^/]+/messages/[^/]+"
 )
+_UPDATE = 7  # the first answer that changes the message whose control was used
 _FIRST_ANSWER = re.compile(r"POST /interactions/\d+/[^/]+/callback")
 
 
@@ -47,6 +48,17 @@ class ApiCall:
         return self.body if isinstance(self.body, dict) else {}
 
     @property
+    def message(self) -> JSON:
+        """The message that the call creates or changes."""
+        data = self.fields.get("data") if self.is_first_answer else self.fields
+        return data or {}
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether it changes a message that is there."""
+        return self.method == "PATCH" or (self.is_first_answer and self.fields.get("type") == _UPDATE)
+
+    @property
     def reason(self) -> str | None:
         return self.headers.get("x-audit-log-reason")
 
@@ -61,7 +73,7 @@ class RefusedCall:
 
 
 async def read_call(request: web.Request) -> ApiCall:
-    """Read a whole request. Raises `DiscordApiError` for a body that is not JSON, or a file over the limit."""
+    """Read a whole request. Raises `DiscordApiError` for a body that is not JSON, or files over the limits."""
     body, files = None, list[Upload]()
     if request.content_type == "multipart/form-data":
         body, files = await _read_form(request)
@@ -81,7 +93,7 @@ async def _read_form(request: web.Request) -> tuple[Any, list[Upload]]:
     """`payload_json` and `files[n]`; descriptions are in the payload's `attachments` under the same n."""
     body: Any = {}
     found: dict[int, Upload] = {}
-    oversized = False
+    oversized, total_bytes = False, 0
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
             raise invalid_form("nested multipart")
@@ -92,7 +104,8 @@ async def _read_form(request: web.Request) -> tuple[Any, list[Upload]]:
         elif numbered:
             content_type = part.headers.get("Content-Type", "application/octet-stream")
             found[int(numbered[1])] = Upload(filename=part.filename or "unknown", data=bytes(data), content_type=content_type)
-            oversized = oversized or len(data) > UPLOAD_LIMIT_BYTES
+            total_bytes += len(data)
+            oversized = oversized or len(data) > UPLOAD_LIMIT_BYTES or total_bytes > REQUEST_LIMIT_BYTES
     if oversized:  # raised only now, because a client that is still sending would see a broken connection instead of the answer
         raise too_large()
     return body, _described(found, body)

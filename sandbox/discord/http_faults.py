@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 
 from sandbox.discord.calls import ApiCall
-from sandbox.discord.wire import DiscordApiError, too_large
+from sandbox.discord.wire import JSON, DiscordApiError, invalid_form, too_large
 from sandbox.discord.world import Channel, Interaction, World
-from sandbox.faults import Switchboard
+from sandbox.faults import REFUSED_WORDS, Switchboard
 
 _RETRY_AFTER_S = 0.25
+_GALLERY = 12  # a component type
+_TEXTS = ("content", "label", "description", "placeholder", "title")  # what people read in a message
 
 _CHANNEL_MESSAGE = re.compile(r"POST /channels/(\d+)/messages")
 _EDIT = re.compile(r"PATCH /(?:channels/(?P<channel>\d+)|webhooks/\d+/(?P<token>[^/]+))/messages/(?P<message>\d+|@original)")
@@ -45,6 +48,10 @@ class HttpFaults:
             raise rate_limited()
         if call.files and fires("upload-refused"):
             raise too_large()
+        if call.is_message_call or call.is_first_answer:
+            self._check_content(call)
+        if call.line == "POST /users/@me/channels" and fires("dms-too-fast"):
+            raise DiscordApiError(403, 40003, "You are opening direct messages too fast")
         posting = _CHANNEL_MESSAGE.fullmatch(call.line)
         channel = posting and self._world.channels.get(int(posting[1]))
         if channel:
@@ -75,6 +82,19 @@ class HttpFaults:
         if not is_dm and self._switchboard.fires("channel-closed"):
             raise DiscordApiError(403, 50013, "Missing Permissions")
 
+    def _check_content(self, call: ApiCall) -> None:
+        fires, message = self._switchboard.fires, call.message
+        shown = list(_shown(message))
+        if any(word in text for word in REFUSED_WORDS for text in shown):
+            if fires("words-refused"):
+                raise DiscordApiError(400, 240000, "Message blocked by harmful links filter")
+            if fires("words-refused-automod"):
+                raise DiscordApiError(400, 200000, "Message was blocked by automatic moderation")
+        if call.files and fires("images-refused"):
+            raise DiscordApiError(400, 20009, "Explicit content cannot be sent to the desired recipient(s)")
+        if call.is_edit and _has_gallery(message) and fires("gallery-edits-refused"):
+            raise invalid_form("components: a gallery cannot be edited")
+
     def _before_editing(self, call: ApiCall) -> None:
         edit = _EDIT.fullmatch(call.line)
         if edit is None or not self._switchboard.is_on("message-gone"):
@@ -85,3 +105,18 @@ class HttpFaults:
         message = message_id and self._world.find_message(channel_id, message_id)
         if message and self._switchboard.fires("message-gone"):
             self._world.delete(message)
+
+
+def _shown(message: JSON) -> Iterator[str]:
+    """The texts of a message that people read."""
+    for key, value in message.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict):
+                yield from _shown(each)
+            elif isinstance(each, str) and key in _TEXTS:
+                yield each
+
+
+def _has_gallery(message: JSON) -> bool:
+    parts = message.get("components") or []
+    return message.get("type") == _GALLERY or any(_has_gallery(each) for each in parts)

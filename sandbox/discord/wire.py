@@ -10,6 +10,7 @@ from typing import Any
 JSON = dict[str, Any]  # an object as it is on the wire
 
 UPLOAD_LIMIT_BYTES = 10 * 1024 * 1024  # per file, in a server without boosts
+REQUEST_LIMIT_BYTES = 25 * 1024 * 1024  # all files of a message together
 TOKEN_LIFE_S = 15 * 60  # lifetime of an interaction's token
 FIRST_ANSWER_S = 3.0  # time limit for the first answer to an interaction
 EPHEMERAL = 1 << 6  # message flag: visible to one person only

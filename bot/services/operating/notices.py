@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, RouteClosed, TryLater
+from bot.core.errors import DeliveryError, MessageRefused, RouteClosed, TryLater
 from bot.core.log import Redactor
 from bot.core.running.supervision import Trouble, resting
 
@@ -187,7 +187,7 @@ class Notices:
             reason = error.sentence if isinstance(error, DeliveryError) else "no answer in time"
             log.warning("notice not sent", to=name, attempt=attempt, reason=reason)
             asked_s = error.retry_after_s if isinstance(error, TryLater) else None
-            return None if isinstance(error, RouteClosed) else asked_s or self._backoff_s(attempt)
+            return None if isinstance(error, RouteClosed | MessageRefused) else asked_s or self._backoff_s(attempt)
         except Exception:  # a bug in one channel must not keep the others from being told
             log.exception("notice not sent", to=name)
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import MachineTrouble, ProviderError, RouteClosed, TryLater
+from bot.core.errors import MachineTrouble, MessageRefused, ProviderError, Refused, RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.metrics import CREDITS, IMAGES, ORDER_SECONDS
@@ -22,12 +22,15 @@ from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
 from bot.services.members import Members
 from bot.services.pipeline.progress import Progress
+from bot.services.pipeline.refused import REASONS, notes, versions
 from bot.services.pipeline.results import Results, usable
 from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
 from bot.services.pipeline.screening import Screened, Screening
-from bot.store import jobs, messages, outbox
+from bot.store import jobs, messages, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
+
+_SIZE_TRIES = 3  # before it is believed that an image is too large at any size
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +57,7 @@ class Deliver:
             return False
         try:
             async with self._ready(job, item.trouble_at) as (message, cause), self.locks.of(job.id):
-                return await self._record(message, cause, await self.routes.show(message))
+                return await self._record(*await self._shown(message, item.attempts), cause)
         except (ProviderError, MachineTrouble):
             self.progress.follow(job.id)
             raise
@@ -63,7 +66,38 @@ class Deliver:
             await self.store.write(outbox.strand, job.id)
             raise TryLater(error.sentence, retry_after_s=self.timing.stranded_s) from error  # a route may open later
 
-    async def _record(self, message: ResultMessage, cause: Cause | None, posted: PostedMessage | None) -> bool:
+    async def _shown(self, message: ResultMessage, attempts: int) -> tuple[ResultMessage, PostedMessage | None]:
+        """Show the message, or what Discord accepts of it. Images that it refuses are refunded."""
+        try:
+            return message, await self.routes.show(message)
+        except MessageRefused as error:
+            if error.reason is Refused.SIZE and attempts < _SIZE_TRIES:
+                raise TryLater(error.sentence) from error
+            reason = error.reason
+        for version, left_out in versions(message, reason):
+            if not version.images:
+                await self._refund(message.job, left_out, reason)  # first: this ends the job in any case
+            try:
+                posted = await self.routes.show(version)
+            except MessageRefused as error:
+                log.info("result refused", job=message.job.id, left_out=len(left_out), reason=error.reason)
+                continue
+            await self._refund(message.job, left_out, reason)
+            return version, posted
+        await self._remove_waiting(message.job)
+        return version, None
+
+    async def _refund(self, job: Job, numbers: Collection[int], reason: Refused) -> None:
+        for n in numbers:
+            await self.store.write(steps.spoil, job.id, n, _(REASONS[reason]), self.clock())
+
+    async def _remove_waiting(self, job: Job) -> None:
+        """Discord refuses even the sentence, so at least nothing says that the job waits."""
+        log.warning("no message about a job was accepted", job=job.id)
+        if job.place.message_id is not None and not job.place.private:
+            await self.store.write(messages.ask_to_remove, job.place.channel_id, job.place.message_id, self.clock())
+
+    async def _record(self, message: ResultMessage, posted: PostedMessage | None, cause: Cause | None) -> bool:
         """Record the delivery, with its outbox items, in one transaction. False if it was recorded or the job was deleted before."""
         job, now = message.job, self.clock()
         preferences = await self.members.preferences(job.place.user_id)
@@ -109,10 +143,8 @@ class Deliver:
             if screened.flagged or len(screened.images) < len(usable(job)):  # which was recorded
                 recorded = await self.store.read(jobs.get, job.id)
                 job = recorded or job
-            template = _("Image {number} couldn't be used. {reason} You were refunded.")
-            unusable = [g for g in job.succeeded if g.error is not None]
-            notes = tuple(template.format(number=g.n + 1, reason=escaped(g.error or "")) for g in unusable)
-            yield ResultMessage(job=job, images=screened.images, notes=notes), _review_cause(job, screened)
+            unusable = [note for g in job.succeeded if g.error is not None for note in notes([g.n], escaped(g.error))]
+            yield ResultMessage(job=job, images=screened.images, notes=tuple(unusable)), _review_cause(job, screened)
 
 
 def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: bool, now: int) -> Iterator[OutboxItem]:

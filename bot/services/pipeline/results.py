@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ _HELD_BACK = {  # what the operator must do, by the setting
     "RESULT_MAX_MB": "If you want images of this size, raise RESULT_MAX_MB and restart within a day; else the member is refunded.",
     "RESULT_HOSTS": "If that host is right, add it to RESULT_HOSTS and restart: the image waits. `python -m bot doctor` names the host.",
 }
+_REQUEST_BYTES = 25 * 1024 * 1024 - 64 * 1024  # Discord's limit for all files of a message, and the rest of the request
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
 
@@ -117,7 +118,7 @@ class Results:
             found = [image for generation in usable(job) if (image := await self._from_any_source(job, generation, folder))]
             if not found:
                 raise ImageError(_("The original image is no longer available."))
-            yield tuple([(await self.fitted(image, limit_bytes))[0] for image in found])
+            yield tuple([image for image, _changed in await self.fitted(found, limit_bytes)])
 
     async def thumbnail(self, job: Job, n: int, *, attachment_url: str | None) -> bytes:
         """A small WebP of the image API's original, else of the attachment. Raises `ImageError` or `ProviderError` if there is neither."""
@@ -131,9 +132,16 @@ class Results:
                 path = await self._attached(attachment_url, folder)
             return await self.decoding.run(codec.thumbnail, path)
 
-    async def fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
+    async def fitted(self, images: Sequence[ResultImage], limit_bytes: int) -> list[tuple[ResultImage, str | None]]:
+        """The images of one message, each in at most `limit_bytes` and all in what a request holds, with what was changed of each."""
+        sizes = [image.path.stat().st_size for image in images]  # fast enough for the event loop: the files were just written
+        if sum(sizes) > max(_REQUEST_BYTES, limit_bytes):
+            limit_bytes = min(limit_bytes, max(_REQUEST_BYTES, limit_bytes) // len(images))
+        return [await self._fitted(image, limit_bytes) for image in images]
+
+    async def _fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
         """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
-        if image.path.stat().st_size <= limit_bytes:  # fast enough for the event loop: the file was just written
+        if image.path.stat().st_size <= limit_bytes:
             return image, None
         fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
         path = image.path.with_name(f"{image.path.name}-{limit_bytes}")

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import RouteClosed, TooLarge, TryLater
+from bot.core.errors import DeliveryError, MessageRefused, Refused, RouteClosed, TooLarge
 from bot.core.i18n import _
 from bot.domain.job import GenerationState, Job
 from bot.domain.order import Receipt
@@ -43,7 +43,7 @@ class PostedMessage:
 
 
 class Post(Protocol):
-    """The port to Discord. Each method raises `RouteClosed`, `TooLarge` or `TryLater`. Edits are idempotent."""
+    """The port to Discord. Each method raises `DeliveryError`. Edits are idempotent."""
 
     async def edit_by_token(self, message: ResultMessage) -> PostedMessage: ...
 
@@ -79,7 +79,10 @@ class Routes:
     clock: Clock
 
     async def show(self, message: ResultMessage) -> PostedMessage | None:
-        """Show the message by the first open route, with smaller images if Discord refuses their size. `None`: nothing was shown."""
+        """Show the message by the first open route, with smaller images if Discord refuses their size. `None`: nothing was shown.
+
+        Raises `MessageRefused` if Discord refuses what it shows.
+        """
         if _only_directly(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations):
             return None  # the mark on the message with the reaction is enough
         limit = message.job.place.upload_limit_bytes
@@ -90,21 +93,23 @@ class Routes:
             except TooLarge as error:
                 limit //= 2
                 if limit < _SMALLEST_LIMIT or not message.images:
-                    raise TryLater("Discord refuses uploads of any size at the moment.") from error
-            except RouteClosed:
+                    raise MessageRefused("Discord refuses uploads of any size.", reason=Refused.SIZE) from error
+            except (RouteClosed, MessageRefused):
                 if not _only_directly(message):
                     raise
                 return None
 
     async def _first_open(self, message: ResultMessage) -> PostedMessage:
-        last_error = RouteClosed("There is no way to show this job.")
+        errors: list[DeliveryError] = [RouteClosed("There is no way to show this job.")]
         for route in self._open_routes(message):
             try:
                 return await route
-            except RouteClosed as error:
+            except (RouteClosed, MessageRefused) as error:
+                if message.images and isinstance(error, MessageRefused):
+                    raise  # less of it may be accepted here, before another place is tried
                 log.info("route closed", job=message.job.id, reason=error.sentence)
-                last_error = error
-        raise last_error
+                errors.append(error)
+        raise next((error for error in errors if isinstance(error, MessageRefused)), errors[-1])
 
     def _open_routes(self, message: ResultMessage) -> Iterator[Awaitable[PostedMessage]]:
         """Edits first, because they are idempotent. A new message only if the job's own cannot be edited."""
@@ -137,20 +142,17 @@ class Routes:
         await self.store.write(delivery.set_posting_since, job.id, job.posting_since or self.clock())
         try:
             return replace(await send(), direct=direct)
-        except (RouteClosed, TooLarge):
+        except (RouteClosed, TooLarge, MessageRefused):
             if job.posting_since is None:
                 await self.store.write(delivery.set_posting_since, job.id, None)  # refused, so not sent
             raise
 
     async def _fitted(self, message: ResultMessage, limit_bytes: int) -> ResultMessage:
-        """The message with every image under the upload limit, and a note for each re-encoded one."""
-        fitted, notes = [], list(message.notes)
-        for image in message.images:
-            fit, changed = await self.results.fitted(image, limit_bytes)
-            fitted.append(fit)
-            if changed is not None:
-                notes.append(_("Image {number} was {changed}.").format(number=image.n + 1, changed=changed))
-        return replace(message, images=tuple(fitted), notes=tuple(notes))
+        """The message with its images under the upload limits, and a note for each re-encoded one."""
+        fitted = await self.results.fitted(message.images, limit_bytes)
+        template = _("Image {number} was {changed}.")
+        notes = [template.format(number=image.n + 1, changed=changed) for image, changed in fitted if changed is not None]
+        return replace(message, images=tuple(image for image, _changed in fitted), notes=(*message.notes, *notes))
 
 
 def _only_directly(message: ResultMessage) -> bool:

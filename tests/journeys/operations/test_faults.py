@@ -120,6 +120,11 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "message-gone",
     "dms-closed",
     "cdn-gone",
+    "dms-too-fast",
+    "words-refused",  # in test_refused.py, as the next three
+    "words-refused-automod",
+    "images-refused",
+    "gallery-edits-refused",
     *ANSWERS,  # in test_answers.py, as the next three
     "answer-events",
     "clock-behind",

@@ -1,0 +1,49 @@
+"""What is shown of a job whose images Discord refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from bot.core.errors import Refused
+from bot.core.i18n import N_, _
+from bot.domain.job import Failure, Job
+from bot.services.pipeline.routes import ResultMessage
+from bot.services.pipeline.screening import behind_spoiler
+
+REASONS: Mapping[Refused, str] = {
+    Refused.EXPLICIT: N_("Discord's filter refused it as explicit."),
+    Refused.SIZE: N_("It's too large for Discord."),
+    Refused.WORDS: N_("Discord's filter refused its message."),
+    Refused.OTHER: N_("Discord refused to show it."),
+}
+
+
+def versions(message: ResultMessage, reason: Refused) -> Iterator[tuple[ResultMessage, Collection[int]]]:
+    """The message with less in it each time, and the numbers of the images that are left out.
+
+    Behind a spoiler, if images are refused for what they show, then without one of several, then without all.
+    """
+    shown = [image.n for image in message.images]
+    if reason is Refused.EXPLICIT:
+        note = _("Discord accepts this only behind a spoiler.")
+        yield replace(message, images=tuple(map(behind_spoiler, message.images)), notes=(*message.notes, note)), ()
+    left_out = [[n] for n in shown] if len(shown) > 1 else []
+    for numbers in (*left_out, shown):
+        kept = tuple(image for image in message.images if image.n not in numbers)
+        yield (
+            replace(message, job=_refunded(message.job, numbers), images=kept, notes=(*message.notes, *notes(numbers, _(REASONS[reason])))),
+            numbers,
+        )
+
+
+def notes(numbers: Collection[int], reason: str) -> Iterator[str]:
+    """Why these images of a message are not shown; `reason` is safe to show."""
+    template = _("Image {number} couldn't be used. {reason} You were refunded.")
+    return (template.format(number=n + 1, reason=reason) for n in numbers)
+
+
+def _refunded(job: Job, numbers: Collection[int]) -> Job:
+    """The job as it will be recorded."""
+    generations = (replace(g, failure=Failure.UNUSABLE, refunded_at=job.created_at) if g.n in numbers else g for g in job.generations)
+    return replace(job, generations=tuple(generations))

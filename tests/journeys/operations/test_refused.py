@@ -1,0 +1,85 @@
+"""What Discord refuses of a message: it is sent once more without that, and ends in any case."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.app import App
+from bot.store.money import ledger
+from sandbox.person import Person
+from tests.env.app import Env, has_image, statement_of
+from tests.journeys.conftest import Ask, written_down
+from tests.journeys.images.test_history import gallery, opened, picked
+from tests.journeys.operations.test_faults import PRICE, finished
+
+SCAM = "a fox at https://scam.example/free"
+LEFT_OUT = "[not allowed by Discord]"
+
+
+@pytest.mark.parametrize("fault", ["words-refused", "words-refused-automod"])
+@pytest.mark.parametrize("private", [False, True])
+async def test_an_image_is_shown_without_the_words_that_discord_refuses(env: Env, app: App, ada: Person, fault: str, private: bool) -> None:
+    env.switchboard.turn_on(fault)
+    await ada.slash("generate", prompt=SCAM, private=private)
+    message = await ada.message(finished)
+    assert has_image(message)
+    assert LEFT_OUT in message.content
+    assert LEFT_OUT in (message.attachments[0].get("description") or "")
+    assert (await statement_of(app, int(ada.id))).spent == PRICE
+
+
+@pytest.mark.faults("images-refused")
+async def test_an_image_that_discord_refuses_is_refunded_with_a_sentence(app: App, ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox", count=2)
+    message = await ada.message(finished)
+    assert not has_image(message)
+    assert "Image 2 couldn't be used. Discord's filter refused it as explicit. You were refunded." in message.content
+    statement = await statement_of(app, int(ada.id))
+    assert (statement.held, statement.spent) == (0, 0)
+    assert await app.store.read(ledger.audit) == []
+
+
+@pytest.mark.faults("images-refused", times=1)
+async def test_an_image_may_be_accepted_behind_a_spoiler(app: App, ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox")
+    message = await ada.message(finished)
+    assert message.attachments[0]["filename"].startswith("SPOILER_")
+    assert (await statement_of(app, int(ada.id))).spent == PRICE
+
+
+@pytest.mark.faults("images-refused", times=3)
+async def test_one_refused_image_of_several_fails_no_other(app: App, ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox", count=2)
+    message = await ada.message(finished)
+    assert [each["filename"][-6:] for each in message.attachments] == ["-1.png"]
+    assert "Image 2 couldn't be used" in message.content
+    await written_down(app, message)
+    assert (await statement_of(app, int(ada.id))).spent == PRICE
+
+
+@pytest.mark.faults("upload-refused")
+async def test_an_image_that_is_too_large_at_any_size_is_refunded(app: App, ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox")
+    assert "It's too large for Discord. You were refunded." in (await ada.message(finished)).content
+    assert (await statement_of(app, int(ada.id))).spent == 0
+
+
+async def test_history_shows_a_row_without_its_words(env: Env, ada: Person, asked: Ask, app: App) -> None:
+    for prompt in ("a red fox", SCAM, "a blue bird"):
+        await written_down(app, await asked(prompt=prompt))
+    env.switchboard.turn_on("words-refused")
+    panel = await opened(ada)
+    assert LEFT_OUT in panel.text
+    assert [words in panel.text for words in ("a red fox", "scam", "a blue bird")] == [True, False, True]
+    one = await picked(ada, panel, 1)
+    assert LEFT_OUT in one.text
+
+
+@pytest.mark.parametrize("fault", ["gallery-edits-refused", "images-refused", "upload-refused"])
+async def test_a_panel_shows_its_text_if_its_images_are_refused(env: Env, ada: Person, asked: Ask, app: App, fault: str) -> None:
+    await written_down(app, await asked())
+    panel = await opened(ada)
+    env.switchboard.turn_on(fault)
+    one = await picked(ada, panel)
+    assert "a red fox in the snow" in one.text
+    assert gallery(one) == []
