@@ -135,8 +135,8 @@ class Results:
     async def fitted(self, images: Sequence[ResultImage], limit_bytes: int) -> list[tuple[ResultImage, str | None]]:
         """The images of one message, each in at most `limit_bytes` and all in what a request holds, with what was changed of each."""
         sizes = [image.path.stat().st_size for image in images]  # fast enough for the event loop: the files were just written
-        if sum(sizes) > max(_REQUEST_BYTES, limit_bytes):
-            limit_bytes = min(limit_bytes, max(_REQUEST_BYTES, limit_bytes) // len(images))
+        if sum(min(size, limit_bytes) for size in sizes) > max(_REQUEST_BYTES, limit_bytes):
+            limit_bytes = max(_REQUEST_BYTES, limit_bytes) // len(images)
         return [await self._fitted(image, limit_bytes) for image in images]
 
     async def _fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
