@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.client.refusals import is_dm_closed
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
 from bot.core.running import machine
@@ -73,7 +74,9 @@ class Messenger:
                 return
         try:
             await self._send_directly(item, await self._direct_channel(job), job)
-        except (discord.Forbidden, discord.NotFound):
+        except (discord.Forbidden, discord.NotFound) as error:
+            if not is_dm_closed(error) and not _has_webhook(item):
+                raise  # not now
             await self._ping_by_webhook(item, job)
 
     async def _tell(self, item: OutboxItem, job: Job | None) -> None:
@@ -97,10 +100,9 @@ class Messenger:
 
     async def _ping_by_webhook(self, item: OutboxItem, job: Job) -> None:
         """The last way to ping a member about a private image. Only tried once: the interaction's webhook takes no nonce."""
-        token, application_id = item.data.get("token"), item.data.get("application_id")
-        if token is None or application_id is None or item.attempts:
+        if not _has_webhook(item):
             raise RouteClosed("No route to ping this member is left.")
-        webhook = discord.Webhook.partial(id=application_id, token=token, client=self._client)
+        webhook = discord.Webhook.partial(id=item.data["application_id"], token=item.data["token"], client=self._client)
         webhook.type = discord.WebhookType.application  # only application webhooks send ephemeral messages
         try:
             await webhook.send(job_texts.ping(job), ephemeral=True, wait=True)
@@ -119,6 +121,10 @@ class Messenger:
     @property
     def _own_id(self) -> int:
         return self._client.user.id if self._client.user else 0
+
+
+def _has_webhook(item: OutboxItem) -> bool:
+    return None not in (item.data.get("token"), item.data.get("application_id")) and not item.attempts
 
 
 def _existing(job: Job | None) -> Job:

@@ -36,9 +36,9 @@ _DM_CLOSED = (
 )
 _ROUTE_400 = (40060, 50003, 50008, 50021, 50024, 50033, 50083)  # an answered interaction, channels without messages, archived threads
 _SENTENCES: Mapping[Refused, str] = {
-    Refused.WORDS: N_("Discord refused the words in this message."),
-    Refused.EXPLICIT: N_("Discord refused it as explicit."),
-    Refused.SIZE: N_("It's too large for Discord."),
+    Refused.WORDS: N_("Discord's filter refused this message for words in it."),
+    Refused.EXPLICIT: N_("Discord's filter refused this image as explicit."),
+    Refused.SIZE: N_("This is too large for Discord."),
     Refused.OTHER: N_("Discord refused this message."),
 }
 

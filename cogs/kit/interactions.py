@@ -9,8 +9,9 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.client.refusals import reason_of, refused
 from bot.core import i18n
-from bot.core.errors import EaselError
+from bot.core.errors import EaselError, Refused
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.core.running import machine, patience
@@ -100,6 +101,9 @@ async def handle_error(interaction: Interaction, error: BaseException) -> None:
 def _sentence(error: BaseException) -> str | None:
     """The sentence of an expected error; None for an unexpected one."""
     expected = error if isinstance(error, EaselError) else machine.trouble_of(error)
+    reason = reason_of(error) if isinstance(error, discord.HTTPException) else None
+    if reason not in (None, Refused.OTHER):  # an invalid form is a bug
+        return refused(reason).sentence
     if expected is not None:
         return expected.sentence
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):

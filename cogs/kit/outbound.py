@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import discord
 
-from bot.client.refusals import delivery_error
-from bot.core.errors import RouteClosed, TryLater
+from bot.client.refusals import delivery_error, is_dm_closed
+from bot.core.errors import MessageRefused, NotAllowed, RouteClosed, TryLater
+from bot.core.i18n import _
 from bot.core.running import machine
 
 if TYPE_CHECKING:
@@ -46,6 +47,25 @@ async def delivery_errors() -> AsyncIterator[None]:
         raise delivery_error(error) from error
     except (*NO_ANSWER, MemoryError) as error:
         raise machine.trouble_of(error) or TryLater(f"Discord did not answer ({type(error).__name__}).") from error
+
+
+@contextmanager
+def dm_errors() -> Iterator[None]:
+    """Raise what keeps a DM from its member as `NotAllowed`, with a sentence for them."""
+    try:
+        yield
+    except discord.Forbidden as error:
+        raise NotAllowed(dm_sentence(error)) from error
+    except discord.HTTPException as error:
+        refused = delivery_error(error)
+        raise NotAllowed(refused.sentence) if isinstance(refused, MessageRefused) else error from error
+
+
+def dm_sentence(error: discord.Forbidden) -> str:
+    """Why a member gets no DM. Only some of the answers mean that they are closed."""
+    if is_dm_closed(error):
+        return _("Easel can't DM you. Allow DMs from this server's members in your privacy settings.")
+    return _("Discord doesn't let Easel send DMs right now. Try again in a few minutes.")
 
 
 async def send_reply(channel: Messageable, message_id: int | None, send: Send) -> discord.Message:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.client.refusals import reason_of
 from bot.core.clock import Clock
+from bot.core.i18n import _
 from bot.services.pipeline.results import ResultImage
 from cogs.kit import texts
 from cogs.kit.outbound import Messageable, send_reply
@@ -39,6 +41,7 @@ class Draft:
     content: str
     buttons: tuple[Button, ...] = ()
     images: tuple[ResultImage, ...] = ()
+    needs_images: bool = False  # nothing is posted if Discord refuses them
     spoiler: bool = False  # on all images
     ping_ids: tuple[int, ...] = ()  # users that it pings
 
@@ -58,6 +61,9 @@ class Draft:
         finally:
             for each in opened:
                 each.close()
+
+    def without_images(self) -> Draft:
+        return replace(self, images=(), content="\n".join([self.content, _("-# Discord doesn't accept its images.")])[: texts.CONTENT_MAX])
 
     @property
     def view(self) -> discord.ui.View | None:
@@ -86,17 +92,28 @@ class Poster:
         is_same: Callable[[discord.Message], bool],
         reply_to: int | None = None,
     ) -> discord.Message:
-        """Post `draft`. If `was_tried`, first search our latest messages for one that `is_same` accepts, and return that instead."""
+        """Post `draft`, without its images if Discord refuses them and they are not needed.
+
+        If `was_tried`, first search our latest messages for one that `is_same` accepts, and return that instead.
+        """
         posted = await self._find(channel, is_same) if was_tried else None
         if posted is not None:
             return posted
 
-        async def send(reply: Mapping[str, Any]) -> discord.Message:
-            with draft.files() as files:
-                more: dict[str, Any] = {**reply, **({"view": draft.view} if draft.buttons else {})}
-                return await channel.send(draft.content, nonce=nonce, files=files, allowed_mentions=draft.allowed_mentions, **more)
+        async def post(draft: Draft) -> discord.Message:
+            async def send(reply: Mapping[str, Any]) -> discord.Message:
+                with draft.files() as files:
+                    more: dict[str, Any] = {**reply, **({"view": draft.view} if draft.buttons else {})}
+                    return await channel.send(draft.content, nonce=nonce, files=files, allowed_mentions=draft.allowed_mentions, **more)
 
-        return await send_reply(channel, reply_to, send)
+            return await send_reply(channel, reply_to, send)
+
+        try:
+            return await post(draft)
+        except discord.HTTPException as error:
+            if not draft.images or draft.needs_images or reason_of(error) is None:
+                raise
+        return await post(draft.without_images())
 
     async def _find(self, channel: Messageable, is_same: Callable[[discord.Message], bool]) -> discord.Message | None:
         since = datetime.fromtimestamp((self._clock() - _RETRY_SPAN_MS) / 1000, tz=UTC)

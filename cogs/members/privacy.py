@@ -6,6 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.client.refusals import is_dm_closed
 from bot.core.i18n import _, pgettext
 from bot.domain.request import Request
 from bot.services.privacy import Export
@@ -75,9 +76,13 @@ async def _send(interaction: Interaction, exported: Export) -> None:
     """Send each file in a message of its own: together they may be larger than Discord takes."""
     first, *others = exported.paths
     try:
+        await interaction.user.create_dm()
         await interaction.user.send(privacy_texts.export(exported.counts, files=len(exported.paths)), file=discord.File(first))
-    except discord.Forbidden:
-        sentence = _("Your DMs are closed, so here it is. Only you can see this.")
+    except discord.Forbidden as error:
+        if is_dm_closed(error):
+            sentence = _("Your DMs are closed, so here it is. Only you can see this.")
+        else:
+            sentence = _("Discord doesn't let Easel send DMs right now, so here it is. Only you can see this.")
         await answers.send(interaction, content=f"📦 {sentence}", files=[discord.File(first)])
         for path in others:
             await answers.send(interaction, files=[discord.File(path)])

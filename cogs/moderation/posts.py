@@ -158,7 +158,7 @@ class CasePosts:
             if not images:
                 raise RouteClosed("The image cannot be loaded any more.")
             with guild_language(self._client, shown.guild_id):
-                draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images)
+                draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images, needs_images=True)
                 message = await self._poster.once(
                     channel,
                     draft,

@@ -23,6 +23,7 @@ from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
+from cogs.kit.outbound import dm_errors
 from cogs.kit.request import services_of
 from cogs.reactions import file_texts, notes
 
@@ -109,10 +110,9 @@ async def _original(context: ReactionContext) -> str:
     async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
         files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
         try:
-            channel = await client.create_dm(discord.Object(context.user_id))
-            await channel.send(text, files=files, allowed_mentions=_NO_MENTIONS)
-        except discord.Forbidden:
-            raise NotAllowed(_("Easel can't DM you. Allow DMs from this server's members in your privacy settings.")) from None
+            with dm_errors():
+                channel = await client.create_dm(discord.Object(context.user_id))
+                await channel.send(text, files=files, allowed_mentions=_NO_MENTIONS)
         finally:
             for file in files:
                 file.close()

@@ -10,7 +10,9 @@ from sandbox.person import Person
 from tests.env.app import Env, has_image, statement_of
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_history import gallery, opened, picked
+from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, with_moderators
 from tests.journeys.operations.test_faults import PRICE, finished
+from tests.journeys.reaction_steps import marked, seen
 
 SCAM = "a fox at https://scam.example/free"
 LEFT_OUT = "[not allowed by Discord]"
@@ -83,3 +85,47 @@ async def test_a_panel_shows_its_text_if_its_images_are_refused(env: Env, ada: P
     one = await picked(ada, panel)
     assert "a red fox in the snow" in one.text
     assert gallery(one) == []
+
+
+async def test_the_words_are_left_out_wherever_the_image_is_shown(env: Env, app: App, ada: Person, ben: Person, mo: Person) -> None:
+    env.switchboard.turn_on("words-refused")
+    gallery_of = {"channel_id": ada.channel(GALLERY), "stars": 1}
+    await with_moderators(app, ada, quorum=1, log_channel_id=ada.channel(MODERATORS), gallery=gallery_of)
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
+    await ada.slash("generate", prompt=SCAM)
+    first = await ada.message(finished)
+    shown = [await mo.message(lambda m: LEFT_OUT in m.content, MODERATORS), await ada.message(lambda m: LEFT_OUT in m.content, "dm")]
+    await ben.react(await seen(ben, first), "⭐")
+    shown.append(await ben.message(has_image, GALLERY))
+    await ada.click(first, "Details")
+    shown.append(await ada.message(lambda m: "**Seeds**" in m.text))
+    await ben.react(await seen(ben, first), "✉️")
+    shown.append(await ben.message(has_image, "dm"))
+    await mo.react(await seen(mo, first), "🚩")
+    shown.append(await case_post(mo))
+    await mo.slash("imagemod cases", MODERATORS)
+    shown.append(await mo.message(lambda m: m.ephemeral and "Case 1" in m.text, MODERATORS))
+    await mo.click(await case_post(mo), "Delete")
+    shown.append(await ada.message(lambda m: "deleted your image" in m.content, "dm"))
+    assert [LEFT_OUT in each.text for each in shown] == [True] * len(shown)
+
+
+async def test_a_case_is_posted_without_the_image_that_discord_refuses(env: Env, app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada, quorum=1)
+    first = await asked()
+    env.switchboard.turn_on("images-refused")
+    await mo.react(await seen(mo, first), "🚩")
+    assert not has_image(await case_post(mo))
+    await ada.slash("history")
+    await picked(ada, await ada.message(lambda m: "Your history" in m.text))
+    await ada.click(await ada.message(lambda m: "Post here" in m.buttons), "Post here")
+    await ada.message(lambda m: "refused this image as explicit" in m.content)
+
+
+@pytest.mark.faults("dms-too-fast")
+async def test_dms_that_are_opened_too_fast_are_not_closed(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    await ben.react(await seen(ben, first), "✉️")
+    await marked(ben, first, "🚫")
+    await ada.slash("mydata export")
+    assert "right now, so here it is" in (await ada.message(lambda m: m.ephemeral and bool(m.attachments))).content
