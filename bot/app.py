@@ -14,10 +14,11 @@ from typing import Any
 import structlog
 
 from bot.assembly import ImageApis, Resources, build_services, configured_apis, connect_image_apis, open_resources
-from bot.client.easel import Easel, set_addresses
+from bot.client.easel import REQUEST_FAILED, Easel, do_about, refusal_of, set_addresses
 from bot.core import metrics
 from bot.core.clock import Clock, steady
 from bot.core.config import Settings
+from bot.core.errors import StartError
 from bot.core.log import Redactor
 from bot.core.running.lag import LoopLag
 from bot.core.running.loops import Timing
@@ -56,6 +57,7 @@ from cogs.outbox import Messenger
 log = structlog.get_logger(__name__)
 
 _TIMING = Timing()
+_REGISTERING_EVERY_S = 3600.0  # the longest pause while Discord refuses the commands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +130,7 @@ class App:
         runs: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "supervisor": self.supervisor.watch,
             "loop lag": self.lag.run,
+            "commands": partial(self.client.keep_registered, partial(self.timing.backoff_s, longest_s=_REGISTERING_EVERY_S)),
             "progress": self.progress.run,
             "cases": self.services.cases.run,
             "bill": self.bill.run,
@@ -163,8 +166,10 @@ async def sync(settings: Settings) -> None:
     """Register the commands with Discord, even if they have not changed. Raises `StartError`."""
     async with assemble(settings) as app:
         await app.client.authenticate(settings.discord_token.get_secret_value())
-        if not app.client.has_registered:
+        try:
             await app.client.sync_commands(always=True)
+        except REQUEST_FAILED as error:
+            raise StartError(f"The commands are not registered: {refusal_of(error)}. {do_about(error)}") from None
 
 
 @asynccontextmanager

@@ -120,7 +120,7 @@ async def command_tree() -> app_commands.CommandTree[Any]:
     return bot.tree
 
 
-async def _add_commands(bot: commands.Bot) -> None:
+async def _add_commands(bot: commands.Bot | commands.AutoShardedBot) -> None:
     for cog in COGS:
         await bot.add_cog(cog())
     for menu in (*MENUS, *usage.MENUS):

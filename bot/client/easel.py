@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,17 +17,17 @@ from discord import app_commands
 from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
-from discord.state import ConnectionState
+from discord.state import AutoShardedConnectionState
 
 from bot.client import fallbacks
 from bot.client.refusals import delivery_error
 from bot.client.requests import Requests
+from bot.client.shards import TOKEN_REFUSED, ShardedBot
 from bot.core import commands as commands_shown
 from bot.core import i18n, markdown
 from bot.core.clock import Clock
 from bot.core.errors import EaselError, StartError, TryLater
-from bot.core.metrics import GATEWAY_EVENTS, GATEWAY_LATENCY, GATEWAY_UP
-from bot.core.running.supervision import Trouble, resting
+from bot.core.running.supervision import pause
 from bot.store import kv
 from bot.store.engine.base import Store
 
@@ -34,12 +35,17 @@ log = structlog.get_logger(__name__)
 
 _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
 _CLOSING_S = 2.0
-_RECONNECTING_MS = 60_000
-_LOST = "the connection to Discord is lost"
-_REFUSED_TOKEN = 4004  # the gateway's close code
-_TOKEN_REFUSED = "Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application."  # noqa: S105
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
+_DAY_S = 86_400.0
+_REGISTERING_S = 60.0
+REQUEST_FAILED = (discord.HTTPException, aiohttp.ClientError, OSError)
+_DO_LATER = "It is tried again by itself; until then members use the commands that were registered before."
+_DO: Mapping[int, str] = {  # by Discord's code, else by the status
+    30034: f"Discord takes a limited number of new commands a day. {_DO_LATER}",
+    400: f"Update Easel, and report this if it stays. {_DO_LATER}",
+    403: "Turn on the scope applications.commands at the Installation page of your application. It is tried again by itself.",
+}
 _REGISTERED = "commands"  # key in the key-value table: what was registered, and the ids that Discord gave it
 
 
@@ -60,7 +66,7 @@ def intents(*, message_content: bool = False) -> discord.Intents:
     return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
 
 
-class LocalizedState(ConnectionState[Any]):
+class LocalizedState(AutoShardedConnectionState[Any]):
     """Handles each interaction in the member's language: the tasks that discord.py starts here inherit it."""
 
     def __init__(self, *, requests: Requests, **options: Any) -> None:
@@ -80,7 +86,7 @@ class LocalizedState(ConnectionState[Any]):
         """Store nothing: the router handles every press, so views need not be kept."""
 
 
-class Easel(commands.Bot):
+class Easel(ShardedBot):
     """The client. It imports no cog and no service: `load` adds the cogs, which read `services`."""
 
     services: Any  # `bot.services.services.Services`, set before the client starts
@@ -96,6 +102,7 @@ class Easel(commands.Bot):
     ) -> None:
         self._requests = Requests()
         super().__init__(
+            clock=clock,
             command_prefix=commands.when_mentioned,
             help_command=None,
             tree_cls=tree_cls,
@@ -106,69 +113,76 @@ class Easel(commands.Bot):
             max_messages=None,
             http_trace=self._requests.trace,
         )
-        GATEWAY_UP.set(0)
-        GATEWAY_LATENCY.set_function(lambda: self.latency)
         self._store = store
-        self._clock = clock
         self._load = load
         self.handlers = asyncio.Semaphore(_HANDLERS)
         self.refused: dict[tuple[str, Hashable], float] = {}  # by Discord, and until when it is not asked again; see `cogs.kit.outbound`
+        self._described: list[dict[str, Any]] = []  # the commands, as Discord is told of them
         self.has_registered = False  # whether the commands were registered in this run
-        self._disconnected: Trouble | None = Trouble(since=clock(), reason="not connected to Discord yet")
 
     async def setup_hook(self) -> None:
         """Load everything before the first event. `on_ready` would be too late: commands may arrive seconds earlier."""
         await asyncio.to_thread(i18n.load)
         await self._load(self)
-        await self.sync_commands(always=False)
+        await self._recall_commands()
 
     async def authenticate(self, token: str) -> None:
-        """Log in, load the cogs and register changed commands. Raises `StartError`."""
+        """Log in and load the cogs. Raises `StartError`."""
         try:
             await self.login(token)
         except discord.LoginFailure:
-            raise StartError(_TOKEN_REFUSED) from None
+            raise StartError(TOKEN_REFUSED) from None
         except EaselError:  # of the database, which setting up reads
             raise
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except REQUEST_FAILED as error:
             raise StartError("Discord does not answer as expected; `python -m bot doctor` says what to do.") from error
 
-    async def keep_connected(self) -> None:
-        """Stay connected to the gateway, reconnecting until `close`. Raises `StartError` if Discord refuses the token or the intents."""
-        try:
-            with resting():
-                await self.connect(reconnect=True)
-        except discord.ConnectionClosed as error:
-            if error.code == _REFUSED_TOKEN:
-                raise StartError(_TOKEN_REFUSED) from None
-            raise StartError(f"Discord closed the connection for good (code {error.code}); update Easel.") from error
-        except discord.PrivilegedIntentsRequired:
-            raise StartError(
-                "Discord refused the message content intent; turn it on at the Bot page of your application, or set"
-                " MESSAGE_CONTENT_INTENT to false."
-            ) from None
-        except Exception:
-            self.dispatch("disconnect")
-            if self.ws is not None:
-                await self.ws.close()  # else it stays open beside the next one
-            raise
+    async def keep_registered(self, backoff_s: Callable[[int], float]) -> None:
+        """Register the commands if they changed, and stay. While Discord refuses that, the bot serves with those it had.
+
+        `backoff_s(n)` is the pause after the n-th refusal.
+        """
+        for refusals in itertools.count(1):
+            try:
+                async with asyncio.timeout(_REGISTERING_S):  # discord.py waits as long as Discord says, up to a day
+                    await self.sync_commands(always=False)
+            except REQUEST_FAILED as error:
+                if refusals == 1:
+                    log.critical("commands not registered", reason=refusal_of(error), do=do_about(error))
+                await pause(backoff_s(refusals))
+            else:
+                break
+        if refusals > 1:
+            log.warning("commands not registered is over")
+        while True:
+            await pause(_DAY_S)
 
     async def sync_commands(self, *, always: bool) -> bool:
-        """Register the commands with Discord if they changed, or `always`. Return whether they were registered."""
-        assert self.application_id is not None, "login asks for it"  # noqa: S101
-        described = await self.described_commands()
-        commands_shown.describe(described)
+        """Register the commands with Discord if they changed, or `always`. Return whether they were registered.
+
+        Raises `REQUEST_FAILED`.
+        """
+        described = self._described
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
         kept = await self._store.read(kv.get, _REGISTERED)
         if not always and isinstance(kept, dict) and kept["fingerprint"] == fingerprint:
-            commands_shown.register(kept["ids"])
             return False
+        assert self.application_id is not None, "login asks for it"  # noqa: S101
         ids = commands_shown.ids_of(await self.http.bulk_upsert_global_commands(self.application_id, payload=described))
         commands_shown.register(ids)
-        await self._store.write(kv.put, _REGISTERED, {"fingerprint": fingerprint, "ids": ids}, self._clock())
+        registered = {"application_id": self.application_id, "fingerprint": fingerprint, "ids": ids}
+        await self._store.write(kv.put, _REGISTERED, registered, self._clock())
         self.has_registered = True
         log.info("commands registered", count=len(described))
         return True
+
+    async def _recall_commands(self) -> None:
+        """Know the commands' names, and their ids as they were registered before."""
+        self._described = await self.described_commands()
+        commands_shown.describe(self._described)
+        kept = await self._store.read(kv.get, _REGISTERED)
+        if isinstance(kept, dict) and kept.get("application_id", self.application_id) == self.application_id:
+            commands_shown.register(kept["ids"])
 
     async def described_commands(self) -> list[dict[str, Any]]:
         """What Discord is told of the commands, in every language."""
@@ -176,7 +190,7 @@ class Easel(commands.Bot):
         assert translator is not None, "load sets one"  # noqa: S101
         return [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
 
-    def _get_state(self, **options: Any) -> ConnectionState[Any]:
+    def _get_state(self, **options: Any) -> AutoShardedConnectionState[Any]:
         options |= {"dispatch": self.dispatch, "handlers": self._handlers, "hooks": self._hooks, "http": self.http}
         return LocalizedState(requests=self._requests, **options)
 
@@ -191,7 +205,7 @@ class Easel(commands.Bot):
         except discord.HTTPException as error:
             raise delivery_error(error) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise TryLater(f"no answer ({type(error).__name__})") from error
+            raise TryLater(refusal_of(error)) from error
 
     async def finish_events(self) -> None:
         """Wait for running event handlers, then cancel the rest. discord.py starts a task for each event and keeps no reference to it."""
@@ -203,37 +217,24 @@ class Easel(commands.Bot):
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def gateway_trouble(self) -> Trouble | None:
-        """Why there is no connection; None if there is one, or was one until a moment ago: reconnecting takes some seconds."""
-        trouble = self._disconnected
-        is_new = trouble is not None and trouble.reason == _LOST and self._clock() - trouble.since < _RECONNECTING_MS
-        return None if is_new else trouble
-
     async def disconnect(self) -> None:
         """Close the connections; soon also if Discord does not answer."""
-        try:
-            async with asyncio.timeout(_CLOSING_S):
-                await self.close()
-        except TimeoutError:
+        closing = asyncio.create_task(self.close(), name="closing")  # it goes on if this is cancelled, else its end would be an error
+        done, _ = await asyncio.wait([closing], timeout=_CLOSING_S)
+        if not done:
             await self.http.close()
-
-    async def on_connect(self) -> None:
-        self._disconnected = None
-        _count_connection("connected")
-        log.info("connected", user=str(self.user))
-
-    async def on_resumed(self) -> None:
-        self._disconnected = None
-        _count_connection("resumed")
-
-    async def on_disconnect(self) -> None:
-        self._disconnected = self._disconnected or Trouble(since=self._clock(), reason=_LOST)
-        _count_connection("disconnected")
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("event failed", on=event_method)
 
 
-def _count_connection(event: str) -> None:
-    GATEWAY_EVENTS.labels(event).inc()
-    GATEWAY_UP.set(event != "disconnected")
+def refusal_of(error: Exception) -> str:
+    if not isinstance(error, discord.HTTPException):
+        return f"no answer ({type(error).__name__})"
+    return f"Discord answered {error.status}" + (f" (code {error.code})" if error.code else "")
+
+
+def do_about(error: Exception) -> str:
+    if not isinstance(error, discord.HTTPException):
+        return _DO_LATER
+    return _DO.get(error.code) or _DO.get(error.status) or _DO_LATER

@@ -24,6 +24,7 @@ from sandbox.faults import Switchboard
 
 _HEARTBEAT_MS = 41_250
 _ACK_DELAY_S = 0.02  # an answer that arrives before discord.py has recorded its heartbeat would be measured as 41 s late
+SHARDS_WANTED = 2  # by the fault shards-wanted
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
 
 
@@ -45,7 +46,20 @@ class CloseCode(IntEnum):
     DECODE_ERROR = 4002  # not JSON
     NOT_AUTHENTICATED = 4003  # an operation before IDENTIFY
     AUTHENTICATION_FAILED = 4004  # a wrong token
+    INVALID_SHARD = 4010
+    SHARDING_REQUIRED = 4011  # the session would be of too many servers
+    INVALID_VERSION = 4012  # of the API
+    INVALID_INTENTS = 4013  # a number that no intents have
     DISALLOWED_INTENTS = 4014  # privileged intents that are not enabled for the application
+
+
+_REFUSALS = {
+    "token-refused": CloseCode.AUTHENTICATION_FAILED,
+    "shard-refused": CloseCode.INVALID_SHARD,
+    "version-refused": CloseCode.INVALID_VERSION,
+    "intents-unknown": CloseCode.INVALID_INTENTS,
+    "intents-refused": CloseCode.DISALLOWED_INTENTS,
+}  # by fault
 
 
 @dataclass(kw_only=True)
@@ -174,11 +188,16 @@ class Gateway:
     def _identify(self, connection: _Connection, data: JSON) -> CloseCode | None:
         if data["token"].removeprefix("Bot ") != self._token:
             return CloseCode.AUTHENTICATION_FAILED
+        refusal = next((code for fault, code in _REFUSALS.items() if self._switchboard.fires(fault)), None)
+        if refusal is not None:
+            return refusal
         asked = discord.Intents.none()
         asked.value = int(data["intents"])
         if any(getattr(asked, name) and name not in self._privileged for name in ("members", "presences", "message_content")):
             return CloseCode.DISALLOWED_INTENTS
         shard_id, shard_count = data.get("shard") or (0, 1)
+        if shard_count < SHARDS_WANTED and self._switchboard.is_on("shards-wanted"):
+            return CloseCode.SHARDING_REQUIRED
         session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=(shard_id, shard_count), connection=connection)
         # A restarted process never resumes, so disconnected sessions of the same shard are dropped.
         self._sessions = {key: s for key, s in self._sessions.items() if s.connection is not None or s.shard != session.shard}

@@ -15,6 +15,12 @@ _RETRY_AFTER_S = 0.25
 _GALLERY = 12  # a component type
 _TEXTS = ("content", "label", "description", "placeholder", "title")  # what people read in a message
 
+_REGISTRATION = re.compile(r"(?:PUT|POST) /applications/\d+/commands")
+_REGISTRATION_REFUSALS = {
+    "commands-refused": (400, 30034, "Max number of daily application command creates has been reached (200)"),
+    "commands-forbidden": (403, 50001, "Missing Access"),
+    "commands-down": (503, 0, "503: Service Unavailable"),
+}  # by fault
 _CHANNEL_MESSAGE = re.compile(r"POST /channels/(\d+)/messages")
 _EDIT = re.compile(r"PATCH /(?:channels/(?P<channel>\d+)|webhooks/\d+/(?P<token>[^/]+))/messages/(?P<message>\d+|@original)")
 
@@ -52,6 +58,8 @@ class HttpFaults:
             self._check_content(call)
         if call.line == "POST /users/@me/channels" and fires("dms-too-fast"):
             raise DiscordApiError(403, 40003, "You are opening direct messages too fast")
+        if _REGISTRATION.fullmatch(call.line):
+            self._before_registering()
         posting = _CHANNEL_MESSAGE.fullmatch(call.line)
         channel = posting and self._world.channels.get(int(posting[1]))
         if channel:
@@ -74,6 +82,11 @@ class HttpFaults:
         if record.responded and record.id not in self._expired and self._switchboard.fires("token-expired"):
             self._expired.add(record.id)
         return record.id in self._expired
+
+    def _before_registering(self) -> None:
+        for fault, (status, code, message) in _REGISTRATION_REFUSALS.items():
+            if self._switchboard.fires(fault):
+                raise DiscordApiError(status, code, message)
 
     def _before_posting(self, channel: Channel) -> None:
         is_dm = channel.guild_id is None

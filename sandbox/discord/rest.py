@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.discord.calls import ApiCall, RefusedCall, answer, error_answer, read_call
+from sandbox.discord.gateway import SHARDS_WANTED
 from sandbox.discord.http_faults import HttpFaults
 from sandbox.discord.interactions import Interactions, InteractionType
 from sandbox.discord.posting import Posting
@@ -135,8 +136,9 @@ class RestApi:
     def _gateway(self, call: ApiCall, _: re.Match[str]) -> JSON:
         if call.path == "/gateway":
             return {"url": self._gateway_url}
-        limits = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": 1}
-        return {"url": self._gateway_url, "shards": 1, "session_start_limit": limits}
+        shards = SHARDS_WANTED if self._switchboard.is_on("shards-wanted") else 1
+        limits = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": shards}
+        return {"url": self._gateway_url, "shards": shards, "session_start_limit": limits}
 
     def _application(self, _: ApiCall, __: re.Match[str]) -> JSON:
         return {

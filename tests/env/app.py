@@ -89,7 +89,7 @@ class Env:
             serving = asyncio.create_task(app.serve(stop), name="app")
             try:
                 async with asyncio.timeout(15):
-                    while not (serving.done() or (app.client.ws and (app.models.offered or not await_models))):  # noqa: ASYNC110  nothing announces both
+                    while not (serving.done() or _has_started(app, await_models=await_models)):  # noqa: ASYNC110  nothing announces it
                         await asyncio.sleep(0.005)
                 yield app
             finally:
@@ -103,6 +103,12 @@ class Env:
         async with aiohttp.ClientSession() as session, session.get(f"{self.images.url}/sandbox/generations") as response:
             listed: list[dict[str, Any]] = (await response.json())["generations"]
             return listed
+
+
+def _has_started(app: App, *, await_models: bool) -> bool:
+    registering = app.supervisor.states.get("commands")
+    has_tried = registering is not None and registering.turn_began is None
+    return bool(app.client.shards) and has_tried and (bool(app.models.offered) or not await_models)
 
 
 _DESCRIBED: dict[tuple[object, ...], list[dict[str, Any]]] = {}  # by the translations in use

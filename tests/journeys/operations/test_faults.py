@@ -125,6 +125,8 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "words-refused-automod",
     "images-refused",
     "gallery-edits-refused",
+    *("token-refused", "shard-refused", "shards-wanted", "version-refused", "intents-unknown", "intents-refused"),  # in test_connection.py
+    *("commands-refused", "commands-forbidden", "commands-down"),
     *ANSWERS,  # in test_answers.py, as the next three
     "answer-events",
     "clock-behind",

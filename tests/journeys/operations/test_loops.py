@@ -11,6 +11,7 @@ import pytest
 from discord.gateway import DiscordWebSocket
 
 from bot.app import App
+from bot.client.easel import Easel
 from bot.core.errors import DatabaseInUse
 from bot.core.running.lag import LoopLag
 from bot.core.running.supervision import Supervisor
@@ -34,6 +35,7 @@ from tests.services.conftest import eventually
 SEAMS: dict[str, tuple[object, str]] = {
     "backups": (ScheduledBackups, "run"),
     "bill": (Bill, "read"),
+    "commands": (Easel, "sync_commands"),
     "cases": (flagging, "guilds_with_flags"),
     "dispatch": (claims, "to_submit"),
     "erased": (erase, "unfinished"),
@@ -102,11 +104,11 @@ async def test_one_sweep_that_fails_keeps_no_other_from_being_done(env: Env, mon
 async def test_a_failure_of_the_connection_is_followed_by_another_connection(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     async with env.app(may_fail={"discord"}) as app, person_in(env, "Ada") as ada:
         monkeypatch.setattr(DiscordWebSocket, "poll_event", failing(DiscordWebSocket.poll_event, 1))
-        before = app.client.ws
+        before = socket_of(app)
         await before.send_as_json({"op": DiscordWebSocket.HEARTBEAT, "d": None})
 
         async def reconnected() -> bool | None:
-            return (app.client.ws is not before and app.client.is_ready()) or None
+            return (socket_of(app) is not before and app.client.is_ready()) or None
 
         await eventually(reconnected)
         assert before.socket.closed
@@ -118,7 +120,7 @@ async def test_a_failure_of_the_connection_is_followed_by_another_connection(env
 async def test_a_token_that_discord_no_longer_takes_ends_the_process(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ExceptionGroup) as raised:  # noqa: PT012
         async with env.app() as app, person_in(env, "Ada") as ada:
-            refused = discord.ConnectionClosed(app.client.ws.socket, shard_id=None, code=4004)
+            refused = discord.ConnectionClosed(socket_of(app).socket, shard_id=None, code=4004)
             monkeypatch.setattr(DiscordWebSocket, "poll_event", failing(DiscordWebSocket.poll_event, 1, refused))
             await ada.slash("ping", "dm")
             await stopped(app)
@@ -134,6 +136,12 @@ async def test_a_database_that_another_bot_has_taken_ends_the_process(env: Env, 
             app.store.wake(Topic.QUEUE)
             await stopped(app)
     assert [str(error) for error in raised.value.exceptions] == ["Another bot uses this database."]
+
+
+def socket_of(app: App) -> DiscordWebSocket:
+    shard = app.client.get_shard(0)
+    assert shard is not None
+    return shard._parent.ws
 
 
 async def stopped(app: App) -> None:

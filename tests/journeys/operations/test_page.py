@@ -57,7 +57,7 @@ async def test_a_lost_connection_is_told_after_a_minute(env: Env, port: int) -> 
     clock = AheadClock()
     async with env.app(clock=clock, METRICS_PORT=str(port)) as app:
         await ready(port)
-        app.client.dispatch("disconnect")
+        app.client.dispatch("shard_disconnect", 0)
 
         async def is_noticed() -> bool | None:
             clock.ahead_ms = 61_000
@@ -69,7 +69,7 @@ async def test_a_lost_connection_is_told_after_a_minute(env: Env, port: int) -> 
         assert (await get(port, "/readyz")).status == 200
         clock.ahead_ms = 61_000
         assert (await ready(port, is_ready=False)).parts["discord"]["reason"] == "the connection to Discord is lost"
-        app.client.dispatch("resumed")
+        app.client.dispatch("shard_resumed", 0)
         await ready(port)
 
 
