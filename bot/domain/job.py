@@ -7,6 +7,7 @@ generation. Times are Unix milliseconds, amounts are microcredits.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -269,6 +270,18 @@ class Job:
 def message_url(guild_id: int | None, channel_id: int | None, message_id: int) -> str:
     """Discord's link to a message."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+
+
+_LINK: Final = re.compile(r"://\S*?/channels/(?:[0-9]+|@me)/[0-9]+/(?P<id>[0-9]{1,20})(?![0-9])")  # of any of Discord's hosts and apps
+_ID: Final = re.compile(r"(?:[0-9]+-)?(?P<id>[0-9]{1,20})")  # Discord copies "channel-message", too
+_ID_MAX: Final = 2**63 - 1
+
+
+def message_id_in(text: str) -> int | None:
+    """The message that a member names by a link, which may stand in brackets or before other text, or by its id."""
+    found = _LINK.search(text) or _ID.fullmatch(text.strip().strip("`<>"))
+    message_id = int(found["id"]) if found else 0
+    return message_id if 0 < message_id <= _ID_MAX else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from bot.core.running.supervision import apart, pause
 from bot.domain import permissions
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
-from bot.domain.job import SHOWING, Job, JobState
+from bot.domain.job import SHOWING, Job, JobState, message_id_in
 from bot.domain.moderation import flags
 from bot.domain.moderation.cases import Case, Decision, Report
 from bot.domain.moderation.conduct import BlockRow
@@ -48,7 +48,6 @@ DECIDED: Final = {  # decisions as members read them
 _ACQUITS = frozenset({Decision.KEEP, Decision.REFUND})
 _RECOUNT_S = 60
 _JOB = re.compile(r"[0-9a-z]{12}")
-_MESSAGE = re.compile(r"(?:https://\S+/channels/(?:\d+|@me)/\d+/)?(?P<id>\d{5,20})/?(?:\?\S*)?")
 
 
 class Decided(Refusal):
@@ -204,9 +203,8 @@ class Cases:
     async def find(self, guild_id: int, wanted: str) -> Job:
         """Find a job by a link to any of its messages, a message id or a job id. Raises `NotFound`."""
         text = wanted.strip().strip("`<>")
-        message, job_id = _MESSAGE.fullmatch(text), text if _JOB.fullmatch(text) else None
-        message_id = int(message["id"]) if message else None
-        job = await self.store.read(verdicts.find, guild_id, message_id=message_id, job_id=job_id)
+        job_id = text if _JOB.fullmatch(text) else None
+        job = await self.store.read(verdicts.find, guild_id, message_id=message_id_in(text), job_id=job_id)
         if job is None:
             raise NotFound(_("No image on this server matches that, or it's older than the bot keeps. Paste the link to its message."))
         return job

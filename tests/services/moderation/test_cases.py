@@ -94,15 +94,28 @@ async def test_unknown_images_can_only_be_kept_or_deleted(cases: Cases, fox: Job
 # --- finding an image ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["{job}", "`{job}`", " {job} ", "{message}", "https://discord.com/channels/1/5/{message}"])
+LINKS = (
+    "https://discord.com/channels/1/5/{message}",
+    "<https://ptb.discord.com/channels/1/5/{message}?x=1>",
+    "https://canary.discordapp.com/channels/@me/5/{message}/ please, it is rude",
+    "[this](http://www.discord.com/channels/1/5/{message}#now)",
+    "discord://-/channels/1/5/{message}",
+    "5-{message}",
+)
+OUT_OF_RANGE = ("99999999999999999999", "9" * 40, "9223372036854775808", "0", "-5", "-1-0")
+
+
+@pytest.mark.parametrize("form", ["{job}", "`{job}`", " {job} ", "{message}", *LINKS])
 async def test_an_image_is_found_by_job_id_message_id_or_link(cases: Cases, fox: Job, form: str) -> None:
     assert (await cases.find(HERE, form.format(job=fox.id, message=MESSAGE))).id == fox.id
 
 
-@pytest.mark.parametrize("wanted", ["", "fox", "000000000000", "https://discord.com/channels/1/5/99", "https://example.com/123456789"])
+@pytest.mark.parametrize("wanted", ["", "fox", "000000000000", "https://example.com/1", "5-99", *OUT_OF_RANGE])
 async def test_other_texts_find_nothing(cases: Cases, fox: Job, wanted: str) -> None:
     with pytest.raises(NotFound):
         await cases.find(HERE, wanted)
+    with pytest.raises(NotFound):
+        await cases.find(HERE, f"https://discord.com/channels/1/5/{wanted}")
 
 
 # --- flags -----------------------------------------------------------------------------------------------------------
