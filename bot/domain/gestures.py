@@ -1,18 +1,20 @@
-"""The meaning of reactions, and the validation of emoji."""
+"""The meaning of reactions."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final
 
-from bot.domain.guild.settings import GuildSettings, Preset, normalized_emoji
-
-__all__ = ["MARK_DONE", "MARK_FAILED", "MARK_WAITING", "MEANINGS", "Gesture", "is_reserved", "is_single_emoji", "normalized_emoji"]
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.core.markdown import escaped
+from bot.domain.guild.emoji import is_single_emoji as is_single_emoji
+from bot.domain.guild.emoji import normalized_emoji as normalized_emoji
+from bot.domain.guild.emoji import without_tone
+from bot.domain.guild.settings import GuildSettings, Preset
 
 
 class Gesture(StrEnum):
@@ -76,15 +78,6 @@ MEANINGS: Final[Mapping[str, Gesture]] = {
     normalized_emoji(STARS): Gesture.STAR,
 }
 
-_BASES = "\u203c\u2049\u2122\u2139\u2194-\u21aa\u2934\u2935\u3030\u303d\u00a9\u00ae"  # emoji outside the category So
-_OTHER_BASE = re.compile(f"[{_BASES}]")
-_KEYCAP = re.compile(r"[0-9#*]\u20e3")
-_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")  # regional indicators: two of them are a country's flag
-_FLAG = re.compile(f"{_LETTER.pattern}{{2}}")
-_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
-_REGION = re.compile("[\U000e0020-\U000e007e]+\U000e007f")  # tags after 🏴 that name a region
-_JOINER = "\u200d"
-
 
 @dataclass(frozen=True, kw_only=True)
 class EmojiMeaning:
@@ -96,32 +89,33 @@ class EmojiMeaning:
 
 def meaning_of(emoji: str, settings: GuildSettings) -> EmojiMeaning | None:
     """What this emoji asks for under a guild's settings; None if it means nothing to Easel."""
-    fixed = MEANINGS.get(normalized_emoji(emoji))
+    fixed = MEANINGS.get(without_tone(emoji))
     if fixed is not None:
         return EmojiMeaning(gesture=fixed)
     gift = settings.policy.gifts.by_reaction
-    if gift is not None and settings.policy.gifts.on and normalized_emoji(gift.emoji) == normalized_emoji(emoji):
+    if gift is not None and settings.policy.gifts.on and without_tone(gift.emoji) == without_tone(emoji):
         return EmojiMeaning(gesture=Gesture.GIFT)
     preset = settings.preset(emoji)
     return None if preset is None else EmojiMeaning(gesture=Gesture.PRESET, preset=preset)
 
 
 def is_reserved(emoji: str) -> bool:
-    """Whether an emoji has a fixed meaning, so that no preset can use it."""
-    return normalized_emoji(emoji) in MEANINGS or normalized_emoji(emoji) in MARKS
+    """Whether an emoji has a fixed meaning, so that managers can give it no other."""
+    return without_tone(emoji) in MEANINGS or without_tone(emoji) in MARKS
 
 
-def is_single_emoji(text: str) -> bool:
-    """Whether a text is one Unicode emoji, including joined ones. Only the form is checked: Discord decides which exist."""
-    sign = normalized_emoji(text)
-    if _KEYCAP.fullmatch(sign) or _FLAG.fullmatch(sign):
-        return True
-    return bool(sign) and all(_is_part(part) for part in sign.split(_JOINER))
+def check_meanings(before: GuildSettings, after: GuildSettings) -> None:
+    """Raises `InvalidRequest` if the emoji that gives credits means something else too, unless it did so before."""
+    gift, gift_before = after.policy.gifts.by_reaction, before.policy.gifts.by_reaction
+    if gift is None or (gift_before is not None and gift_before.emoji == gift.emoji and before.presets == after.presets):
+        return
+    if is_reserved(gift.emoji):
+        raise taken(gift.emoji)
+    if preset := after.preset(gift.emoji):
+        sentence = _("{emoji} can't both give credits and run the preset {name}. Choose another emoji.")
+        raise InvalidRequest(sentence.format(emoji=gift.emoji, name=escaped(preset.name)))
 
 
-def _is_part(part: str) -> bool:
-    """Whether this is one part of a joined emoji, with an optional skin tone or region."""
-    if not part or _LETTER.match(part) or not (unicodedata.category(part[0]) == "So" or _OTHER_BASE.match(part)):
-        return False
-    rest = part[1:]
-    return not rest or bool(_SKIN.fullmatch(rest) or _REGION.fullmatch(rest))
+def taken(emoji: str) -> InvalidRequest:
+    """The refusal of an emoji with a fixed meaning."""
+    return InvalidRequest(_("{emoji} already has a meaning here. Choose another emoji.").format(emoji=emoji))

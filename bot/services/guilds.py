@@ -13,9 +13,10 @@ from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.settings.field_types import ManagersMay
-from bot.domain.gestures import is_reserved, normalized_emoji
+from bot.domain.gestures import check_meanings, is_reserved, taken
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file
+from bot.domain.guild.emoji import normalized_emoji
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.request import Request
 from bot.store import documents
@@ -96,7 +97,7 @@ class Guilds:
     async def add_preset(self, request: Request, preset: Preset) -> GuildSettings:
         """Add a preset, or replace the one with the same emoji. Raises `InvalidRequest` if the emoji is taken or there are too many."""
         if is_reserved(preset.emoji):
-            raise InvalidRequest(_("{emoji} already has a meaning here. Choose another emoji.").format(emoji=preset.emoji))
+            raise taken(preset.emoji)
         return await self._change(request, lambda settings: _with(settings, preset))
 
     async def remove_preset(self, request: Request, wanted: str) -> Preset:
@@ -117,8 +118,10 @@ class Guilds:
         return await self._change(request, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
 
     def _changed(self, change: Callable[[GuildSettings], GuildSettings], settings: GuildSettings) -> GuildSettings:
-        changed = change(self._allotted(settings))
+        before = self._allotted(settings)
+        changed = change(before)
         allotment.check(changed.policy, self.managers_may)
+        check_meanings(before, changed)
         return changed
 
     def _allotted(self, settings: GuildSettings) -> GuildSettings:

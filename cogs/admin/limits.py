@@ -15,6 +15,7 @@ from bot.domain.guild.document import Policy
 from cogs.admin import settings_texts, suggestions
 from cogs.admin.changing import Patch, aspect_ratios, bucket, change_and_answer, given, listed, models, within
 from cogs.kit.request import Interaction, services_of
+from cogs.reactions.presets import one_emoji
 
 _CREDITS_MAX = 1_000_000
 
@@ -157,7 +158,8 @@ class LimitCommands(commands.Cog):
         sponsoring: bool | None = None,
         leaderboard: bool | None = None,
     ) -> None:
-        by_reaction: Any = given(emoji=gift_emoji, credits=gift_credits)
+        emoji = None if gift_emoji is None else await one_emoji(interaction, gift_emoji)
+        by_reaction: Any = given(emoji=emoji, credits=gift_credits)
         gift_values = given(on=gifts) | ({"by_reaction": None if gift_credits == 0 else by_reaction} if by_reaction else {})
         patch = {
             **within("newcomers", given(wait_hours=wait_hours)),

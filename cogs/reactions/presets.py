@@ -19,6 +19,7 @@ from cogs.kit.request import Interaction, request_of, services_of
 from cogs.reactions import preset_texts
 
 _MAX_CHOICES = 25  # Discord shows no more
+_ID_MAX = 2**63 - 1
 
 
 @autocomplete.brief
@@ -74,7 +75,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="Manage
         preset = presets.checked(
             orders.models.catalog,
             orders.default_model,
-            emoji=await _one_emoji(interaction, emoji),
+            emoji=await one_emoji(interaction, emoji),
             name=name,
             prompt=prompt,
             model=model,
@@ -109,17 +110,20 @@ class Presets(commands.GroupCog, group_name="presets", group_description="Manage
         await interactions.say(interaction, _("Reset the presets to the defaults: {emoji}").format(emoji=signs))
 
 
-async def _one_emoji(interaction: Interaction, text: str) -> str:
+async def one_emoji(interaction: Interaction, text: str) -> str:
     """One emoji that all members here can react with. Raises `InvalidRequest` otherwise."""
+    if is_single_emoji(text):
+        return text.strip()
     sign = discord.PartialEmoji.from_str(text.strip())
     if sign.id is None:
-        if is_single_emoji(text):
-            return text.strip()
         raise InvalidRequest(_("{given} isn't an emoji. Choose one emoji.").format(given=texts.quoted(text)))
+    elsewhere = InvalidRequest(_("That emoji is from another server. Choose a standard emoji or one from this server."))
+    if sign.id > _ID_MAX or interaction.guild is None:
+        raise elsewhere
     try:
-        return str(await interaction.guild.fetch_emoji(sign.id)) if interaction.guild else text.strip()
+        return str(await interaction.guild.fetch_emoji(sign.id))
     except discord.NotFound:
-        raise InvalidRequest(_("That emoji is from another server. Choose a standard emoji or one from this server.")) from None
+        raise elsewhere from None
 
 
 def _model_of(request: Request, interaction: Interaction, preset: Preset) -> ModelInfo | None:

@@ -12,8 +12,9 @@ from bot.core.errors import InvalidRequest, NotFound
 from bot.domain import presets
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
-from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, normalized_emoji
-from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
+from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, meaning_of, normalized_emoji
+from bot.domain.guild.document import changed
+from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.job import ReplyTarget
 from bot.domain.moderation.cases import Report
 from bot.domain.outbox import ItemKind, OutboxItem
@@ -34,6 +35,11 @@ FOX = Reaction(message_id=1, user_id=7, emoji="🎨")
 # --- emoji -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("text", ["🩷", "🫨", "🪿", "\U0001facc", "◽", "◼️", "◼", "🐦‍🔥", "🧑🏻‍❤️‍💋‍🧑🏿", "⏏️", "〰️", "*️⃣", "🇺🇳"])
+def test_emoji_of_any_age_and_kind_are_recognised(text: str) -> None:
+    assert is_single_emoji(text)
+
+
 @pytest.mark.parametrize(
     "text", ["🎨", "❄️", "❄", "👩🏽‍🎨", "🇬🇧", "0️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "↔️", "ℹ️", "🏳️‍🌈", "👍🏿", *(preset.emoji for preset in STARTING_PRESETS)]
 )
@@ -41,7 +47,7 @@ def test_one_emoji_is_recognised(text: str) -> None:
     assert is_single_emoji(text)
 
 
-@pytest.mark.parametrize("text", ["", "a", "7", "🎨🎨", "🎨a", ":easel:", "🇬", "👍🏿🏿", "\u200d", "🏿🎨", "ok"])
+@pytest.mark.parametrize("text", ["", "a", "7", "☇", "🏿", "🎨🎨", "🎨a", ":easel:", "🇬", "👍🏿🏿", "\u200d", "🏿🎨", "ok"])
 def test_other_texts_are_not_one_emoji(text: str) -> None:
     assert not is_single_emoji(text)
 
@@ -53,6 +59,25 @@ def test_emoji_with_a_fixed_meaning_are_taken(emoji: str) -> None:
 
 def test_a_custom_emoji_is_identified_by_its_id() -> None:
     assert normalized_emoji("<:easel:123>") == normalized_emoji("<a:brush:123>") != normalized_emoji("<:easel:124>")
+
+
+@pytest.mark.parametrize(
+    ("preset", "given"), [("👋", "👋🏿"), ("👋🏿", "👋"), ("👋🏻", "👋🏿"), ("❄️", "❄"), ("❄", "❄️"), ("❄", "❄\ufe0e"), ("👩🏽‍🎨", "👩‍🎨")]
+)
+def test_a_reaction_finds_the_preset_in_any_skin_tone_and_style(preset: str, given: str) -> None:
+    settings = GuildSettings(presets=(Preset(emoji=preset, name="Wave", prompt="waving"),))
+    meaning = meaning_of(given, settings)
+    assert meaning is not None
+    assert meaning.preset == settings.presets[0]
+
+
+def test_a_preset_on_exactly_this_skin_tone_is_preferred() -> None:
+    settings = GuildSettings(presets=tuple(Preset(emoji=each, name=each, prompt="waving") for each in ("👋", "👋🏿")))
+    assert [meaning.preset and meaning.preset.name for each in ("👋", "👋🏿", "👋🏻") if (meaning := meaning_of(each, settings))] == [
+        "👋",
+        "👋🏿",
+        "👋",
+    ]
 
 
 def test_the_starting_presets_use_different_free_emoji() -> None:
@@ -243,6 +268,14 @@ async def test_a_preset_is_removed_by_emoji_or_name(guilds: Guilds, wanted: str)
 async def test_a_preset_cannot_use_a_fixed_emoji(guilds: Guilds) -> None:
     with pytest.raises(InvalidRequest, match="already has a meaning"):
         await guilds.add_preset(MANAGER, preset("🔁"))
+
+
+async def test_an_emoji_that_gives_credits_can_run_no_preset(guilds: Guilds) -> None:
+    gift = {"gifts": {"by_reaction": {"emoji": "👋", "credits": 1}}}
+    await guilds.change_policy(1, lambda policy: changed(policy, gift), actor_id=7)
+    with pytest.raises(InvalidRequest, match="can't both give credits and run the preset Wave"):
+        await guilds.add_preset(MANAGER, Preset(emoji="👋🏿", name="Wave", prompt="waving"))
+    await guilds.add_preset(MANAGER, Preset(emoji="🎁", name="Gift", prompt="wrapped"))
 
 
 async def test_presets_are_limited_and_can_be_reset(guilds: Guilds) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from bot.core.i18n import _
+from bot.domain.guild.emoji import is_emoji
 from bot.domain.guild.fields import DAY_MS, HOUR_MS, ChannelId, Credits, RoleId, Section, Share
 from bot.domain.money import quota
 
@@ -113,10 +114,16 @@ class SlowLane(Section):
     share_percent: Annotated[int, Field(ge=0, le=100)] = 50  # of the pool's size that it may use
 
 
+def _emoji(value: str) -> str:
+    if not is_emoji(value):
+        raise ValueError(_("{given} isn't an emoji. Choose one emoji.").format(given=value))
+    return value
+
+
 class GiftByReaction(Section):
     """Reacting to an image with this emoji gives its maker some of the reacting member's credits."""
 
-    emoji: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+    emoji: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_emoji)]
     credits: Annotated[Credits, Field(gt=0)]
 
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.domain.guild.document import Policy, document
+from bot.domain.guild.emoji import normalized_emoji, without_tone
 
 PRESETS_MAX = 20  # Discord's limit of different reactions on a message
 PRESET_NAME_MAX = 40  # characters
 PRESET_PROMPT_MAX = 1000  # characters
-_VARIATION = "\ufe0f"  # variation selector 16; clients send the same emoji with and without it
-_CUSTOM = re.compile(r"<a?:\w+:(?P<id>\d+)>")
-
-
-def normalized_emoji(emoji: str) -> str:
-    """An emoji in the form in which emoji are compared: without variation selector; a custom emoji by its id only."""
-    custom = _CUSTOM.fullmatch(emoji.strip())
-    return f"<{custom['id']}>" if custom else emoji.strip().replace(_VARIATION, "")
 
 
 def _quoted(value: str) -> str:
@@ -69,5 +61,6 @@ class GuildSettings(_GuildDocument):
         return {**document(self.policy), "presets": self.model_dump(mode="json", include={"presets"})["presets"]}
 
     def preset(self, emoji: str) -> Preset | None:
-        """The preset that this reaction runs."""
-        return next((preset for preset in self.presets if normalized_emoji(preset.emoji) == normalized_emoji(emoji)), None)
+        """The preset that this reaction runs: the one on exactly this emoji, else the one on it in another skin tone."""
+        same = (preset for form in (normalized_emoji, without_tone) for preset in self.presets if form(preset.emoji) == form(emoji))
+        return next(same, None)

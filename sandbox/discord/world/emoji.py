@@ -38,4 +38,5 @@ def _belongs(character: str) -> bool:
 
 
 def _is_symbol(character: str) -> bool:
-    return unicodedata.category(character) in ("So", "Sk") and not character.isascii()
+    """Also those that are newer than the interpreter's Unicode."""
+    return unicodedata.category(character) in ("So", "Sk", "Sm", "Cn") and not character.isascii()

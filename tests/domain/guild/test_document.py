@@ -135,7 +135,7 @@ def test_without_a_price_the_list_price_applies() -> None:
         ({"usd_per_month": -1}, "Monthly budget in US dollars must be at least 0; -1 isn't."),
         ({"prices": {"": 1}}, "A name in Prices can't be empty."),
         ({"prices": {"flux-1.1-pro": -1}}, "Price of “flux-1.1-pro” in credits must be at least 0; -1 isn't."),
-        ({"gifts": {"by_reaction": {"emoji": "x", "credits": 0}}}, "Credits per gift by reaction must be more than 0; 0 isn't."),
+        ({"gifts": {"by_reaction": {"emoji": "🎁", "credits": 0}}}, "Credits per gift by reaction must be more than 0; 0 isn't."),
         (
             {"prompts": {"block": {"words": ["a*b"]}}},
             r"Blocked words (entry 1): a\*b has a \* in the middle. Put it at the start or the end.",
@@ -174,6 +174,7 @@ def test_without_a_price_the_list_price_applies() -> None:
             {"strikes": {"ladder": [{"points": 3, "hours": 5}, {"points": 3, "hours": 6}]}},
             "Each lockout must need more points than the one before, and can't be shorter.",
         ),
+        ({"gifts": {"by_reaction": {"emoji": "x", "credits": 1}}}, "Emoji for gifts by reaction: x isn't an emoji. Choose one emoji."),
         ({"log_channel_id": "12a"}, "Log channel must be the ID of a channel; “12a” isn't."),
         ({"log_channel_id": True}, "Log channel must be the ID of a channel; “true” isn't."),
         ({"moderator_role_ids": 3}, "Moderator roles must be a list; 3 isn't."),

@@ -123,6 +123,9 @@ async def test_one_model_is_closed_and_the_others_stay_open(app: App, mo: Person
         ("rules add", {"to": "block", "pattern": "("}, "🚫 That pattern doesn't work: a closing ) is missing in (."),
         ("rules add", {"to": "block", "word": "*"}, "needs at least one letter or digit"),
         ("rules remove", {"entry": "nothing"}, "nothing isn't in the rules"),
+        ("members", {"gift_emoji": "hello", "gift_credits": 1}, "hello isn't an emoji. Choose one emoji."),
+        ("members", {"gift_emoji": "⭐", "gift_credits": 1}, "⭐ already has a meaning here. Choose another emoji."),
+        ("members", {"gift_emoji": "❄", "gift_credits": 1}, "❄ can't both give credits and run the preset Winter. Choose another emoji."),
         ("grant", {"credits": 5}, "This server has no shared pool"),
     ],
 )

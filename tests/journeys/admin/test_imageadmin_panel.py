@@ -87,7 +87,7 @@ async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(app: 
         "flags": {"role_ids": ids, "locked": True},
         "strikes": {"ladder": steps},
         "moderator_role_ids": ids,
-        "gifts": {"by_reaction": {"emoji": "🎁" * 60, "credits": 1}},
+        "gifts": {"by_reaction": {"emoji": "\u200d".join("🎁" * 30), "credits": 1}},
     }
     preview = await imported(mo, wanted, "This file would change")
     await mo.click(preview, "Apply")

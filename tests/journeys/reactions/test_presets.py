@@ -24,6 +24,14 @@ async def test_an_added_preset_is_run_by_its_emoji(env: Env, mo: Person, ada: Pe
     assert (await env.generations())[1]["output_quality"] == "high"
 
 
+@pytest.mark.parametrize(("preset", "given"), [("🩷", "🩷"), ("👋", "👋🏿"), ("◼️", "◼")])
+async def test_emoji_of_any_age_tone_and_style_run_their_preset(mo: Person, ada: Person, asked: Ask, preset: str, given: str) -> None:
+    await mo.slash("presets add", emoji=preset, name="Fox face", prompt="everybody is a fox")
+    first = await asked()
+    await ada.react(first, given)
+    assert "everybody is a fox" in (await answer_to(ada, first)).content
+
+
 async def test_the_server_s_own_emoji_runs_one(mo: Person, ada: Person, asked: Ask) -> None:
     emoji = f"<:easel:{mo.hello['emojis'][0]['id']}>"
     await mo.slash("presets add", emoji=emoji, name="Oil", prompt="as an oil painting")
@@ -39,6 +47,7 @@ async def test_the_server_s_own_emoji_runs_one(mo: Person, ada: Person, asked: A
         ({"emoji": "fox"}, "isn't an emoji. Choose one emoji"),
         ({"emoji": "🦊🦊"}, "isn't an emoji. Choose one emoji"),
         ({"emoji": "<:other:123456789012345678>"}, "from another server"),
+        ({"emoji": "<a:other:99999999999999999999>"}, "from another server"),
         ({"options": "output_quality=best"}, "best"),
         ({"model": "no such model"}, "There's no model"),
     ],
