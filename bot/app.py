@@ -187,7 +187,8 @@ async def assemble(
     """
     metrics.describe_build(database=settings.database.partition(":")[0])
     apis = configured_apis(settings, more_apis)
-    set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+    cdn_host = next(iter(settings.discord_cdn_hosts), "")
+    set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url, cdn_host=cdn_host)
     async with open_resources(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
         if discord is None:
             handlers = Messenger(easel, clock=clock).handlers

@@ -64,11 +64,34 @@ class Person(Viewer):
 
     # ------------------------------------------------------------------ messages
 
-    async def say(self, content: str, channel: str = "studio", *, files: tuple[File, ...] = (), reply_to: Message | None = None) -> str:
-        """Post a message and return its id."""
+    async def say(
+        self, content: str, channel: str = "studio", *, files: tuple[File, ...] = (), reply_to: Message | None = None, sticker: str = ""
+    ) -> str:
+        """Post a message, also with one of the server's stickers, and return its id."""
+        more = {} if reply_to is None else {"reply_to": reply_to.id}
+        if sticker:
+            more["sticker_id"] = next(each["id"] for each in self.hello["stickers"] if each["name"] == sticker)
+        return await self._post("say", content, channel, files, **more)
+
+    async def forward(self, message: Message, channel: str) -> str:
+        """Forward a message to a channel. Returns the id of the new message."""
+        return str((await self.ask("forward", **_at(message), to=self.channel(channel)))["message_id"])
+
+    async def let_other_bot_say(
+        self,
+        content: str = "",
+        channel: str = "studio",
+        *,
+        files: tuple[File, ...] = (),
+        embeds: tuple[JSON, ...] = (),
+        components: tuple[JSON, ...] = (),
+    ) -> str:
+        """Let the server's other bot post; `attachment://<name>` in embeds and components is one of the files. Returns the message's id."""
+        return await self._post("other_bot", content, channel, files, embeds=embeds, components=components)
+
+    async def _post(self, do: str, content: str, channel: str, files: tuple[File, ...], **more: Any) -> str:
         uploads = [(await self.send(file))["upload"] for file in files]
-        answered = {} if reply_to is None else {"reply_to": reply_to.id}
-        return str((await self.ask("say", channel_id=self.channel(channel), content=content, uploads=uploads, **answered))["message_id"])
+        return str((await self.ask(do, channel_id=self.channel(channel), content=content, uploads=uploads, **more))["message_id"])
 
     async def react(self, message: Message, emoji: str, *, on: bool = True) -> None:
         """Add a reaction, or remove one's own: a Unicode emoji, or one of the server's as `<:name:id>`."""

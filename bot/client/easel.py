@@ -49,9 +49,11 @@ _DO: Mapping[int, str] = {  # by Discord's code, else by the status
 _REGISTERED = "commands"  # key in the key-value table: what was registered, and the ids that Discord gave it
 
 
-def set_addresses(*, api_url: str, gateway_url: str) -> None:
-    """Set Discord's addresses. They are global variables of discord.py, so they hold for the whole process."""
+def set_addresses(*, api_url: str, gateway_url: str, cdn_host: str = "") -> None:
+    """Set Discord's addresses. They are global variables of discord.py, so they hold for the whole process. Stickers are at `cdn_host`."""
     Route.BASE = api_url
+    if cdn_host:
+        discord.Asset.BASE = f"{yarl.URL(api_url).scheme}://{cdn_host}"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
 
 

@@ -60,9 +60,8 @@ _FORMS = TypeAdapter(Form)
 async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, by_reaction: bool = False) -> None:
     """Open the modal for the images of a message. Raises a `Refusal` if there are none or their owner does not allow it."""
     found = await message_images.find(client_of(interaction), message)
+    found.check_any()
     found.check_known()
-    if not found.images:
-        raise NotFound(_("That message has no image to edit. Images are PNG, JPEG, WebP or GIF attachments."))
     await _open(interaction, found, reacted_to=message.id if by_reaction else None)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import discord
 from discord import app_commands
 
-from bot.core.errors import NotFound
 from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment, TrayItem
 from bot.domain.request import Request
@@ -38,11 +37,10 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
         await details.show(await request_of(interaction), interaction, found.job)
     elif found.is_gone:
         raise image_gone()
-    elif found.images:
-        names = [image.filename for image in found.images]
-        await panels.show(interaction, detail_texts.not_ours(found.owner_id, names, message.jump_url))
     else:
-        raise NotFound(_("That message has no image. Images are PNG, JPEG, WebP or GIF attachments."))
+        found.check_any()
+        names = [image.filename for image in found.images]
+        await panels.show(interaction, detail_texts.not_ours(found.reported[0], names, message.jump_url))
 
 
 @app_commands.context_menu(name="Use as reference")
@@ -50,8 +48,7 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
 async def use_as_reference(interaction: Interaction, message: discord.Message) -> None:
     """Add the images to the tray. They are fetched at once, because their URLs expire."""
     found = await message_images.find(client_of(interaction), message)
-    if not found.images:
-        raise NotFound(_("That message has no image. Images are PNG, JPEG, WebP or GIF attachments."))
+    found.check_any()
     found.check_known()
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)

@@ -1,64 +1,195 @@
-"""The images of a message, with their owner and the job that made them."""
+"""The images of a message, with their owner and the job that made them.
+
+A forward shows the images of another message, whose author decides who may edit them; Discord names that message, not its author.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import discord
+import structlog
 
-from bot.domain.job import Job, Source
+from bot.client.message_media import MediaKind, Medium, is_unreadable, media_of
+from bot.core.errors import NotFound
+from bot.core.i18n import N_, _
+from bot.domain.job import Job, JobState, Source
 from bot.domain.order import Attachment
 from bot.domain.retention import image_gone
-from bot.store import jobs
-from cogs.kit import texts
+from bot.store import jobs, messages
 from cogs.kit.job_buttons import ended_job_of
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
 
+log = structlog.get_logger(__name__)
+
 # The names of files that the bot posts. Trust them in the bot's own messages only: anyone can choose such a name.
 _OUR_FILENAME = re.compile(r"(?:SPOILER_)?easel-(?P<job>[0-9a-z]{12})-(?P<number>[1-9])\.\w+")
+_MAX_FORWARDS: Final = 3  # of a forward of a forward, that are followed to the first message
+_READING: Final = discord.Permissions(view_channel=True, read_message_history=True)
+_FETCH_S: Final = 1.5  # for each of them: a form must be open within 3 s
+
+_NO_ANSWER: Final = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
+
+_NONE: Final = N_("That message has no image. Easel works with PNG, JPEG, WebP and GIF images.")
+_PREVIEWS: Final = N_("The images here are only previews. Use the message that shows the image itself.")
+_UNREADABLE: Final = N_("Discord doesn't show Easel what's in that message. Right-click (or hold) the original message > Apps instead.")
+_DELETED: Final = N_("The original of that image was deleted.")
+_INSTEAD: Final[Mapping[MediaKind, str]] = {
+    MediaKind.VIDEO: N_("That message has a video. Easel works with PNG, JPEG, WebP and GIF images."),
+    MediaKind.ANIMATION: N_("That sticker is a vector animation. Easel works with PNG, JPEG, WebP and GIF images."),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundImages:
     """The images of a message."""
 
-    owner_id: int  # whose consent counts: who requested the images, else who posted the message
+    owner_id: int  # whose consent counts: who requested the images, else who posted the message, or the one that it forwards
     images: tuple[Attachment, ...]  # by content type or file name; the content is checked when it is read
     job: Job | None = None  # the job that made them, if Easel did
     private: bool = False  # only one member sees the message
     spoiler: bool = False
     is_gone: bool = False  # Easel made them, and the job is no longer stored
-    known_owner_id: int | None = None  # the owner, unless Easel posted the images and no longer knows for whom
+    known_owner_id: int | None = None  # the owner, unless nobody knows
+    forwarded_by: int | None = None  # who forwarded them here, if they are another message's
+    why_none: str = ""  # if there are no images: why not, if the message shows something else
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there are images, or something else that a member may take for one."""
+        return bool(self.images or self.why_none)
+
+    @property
+    def reported(self) -> tuple[int, Job | None]:
+        """Whom and what a report is about: who shows the images here, and their job, if it is not only forwarded."""
+        return (self.owner_id, self.job) if self.forwarded_by is None else (self.forwarded_by, None)
+
+    def check_any(self) -> None:
+        """Raises `NotFound` if the message has no image."""
+        if not self.images:
+            raise NotFound(self.why_none or _(_NONE))
 
     def check_known(self) -> None:
         """Raises `NotFound` if nobody knows whose images these are: their author's settings say who may edit them."""
-        if self.known_owner_id is None:
+        if self.known_owner_id is None and self.is_gone:
             raise image_gone()
+        if self.known_owner_id is None:
+            raise NotFound(_("Discord didn't say whose image that is. Try again in a moment."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Origin:
+    """Where the images of a message come from."""
+
+    owner_id: int | None  # None: nobody knows
+    job: Job | None = None
+    is_gone: bool = False
+    is_panel: bool = False  # the bot's own message that shows no job
 
 
 async def find(client: Easel, message: discord.Message) -> FoundImages:
     """The images of a message, each with its source."""
-    shown = [a for a in message.attachments if _is_image(a)]
+    media = media_of(message)
+    shown = [medium for medium in media if medium.kind is MediaKind.IMAGE]
+    forward = message.reference if message.message_snapshots else None
+    origin = await _forwarded(client, message, forward, shown) if forward else await _posted(client, message, shown)
+    why_none = _why_none(client, message, media, origin)
+    owner_id = message.author.id if origin.owner_id is None else origin.owner_id
+    return FoundImages(
+        owner_id=owner_id,
+        images=() if why_none else tuple(_attachment(medium, n, message, origin.job, owner_id) for n, medium in enumerate(shown)),
+        job=origin.job,
+        private=message.flags.ephemeral,
+        spoiler=any(medium.spoiler for medium in shown) or await _is_hidden(client, message, forward, origin.job),
+        is_gone=origin.is_gone,
+        known_owner_id=origin.owner_id,
+        forwarded_by=message.author.id if forward else None,
+        why_none=why_none,
+    )
+
+
+async def _posted(client: Easel, message: discord.Message, shown: Sequence[Medium]) -> _Origin:
+    """The origin of a message that shows its own images."""
     job_id = _job_id_of(client, message, shown)
     job = await services_of(client).reader.read(jobs.get, job_id) if job_id else None
     is_gone = job_id is not None and job is None
-    known = job.place.user_id if job is not None else requested_by(message) if is_gone else message.author.id
-    owner_id = message.author.id if known is None else known
-    return FoundImages(
-        owner_id=owner_id,
-        images=tuple(_attachment(a, n, message, job, owner_id) for n, a in enumerate(shown)),
-        job=job,
-        private=message.flags.ephemeral,
-        spoiler=any(a.is_spoiler() for a in shown),
-        is_gone=is_gone,
-        known_owner_id=known,
-    )
+    owner_id = job.place.user_id if job is not None else requested_by(message) if is_gone else message.author.id
+    return _Origin(owner_id=owner_id, job=job, is_gone=is_gone, is_panel=job_id is None and _is_own(client, message))
+
+
+async def _forwarded(client: Easel, message: discord.Message, forward: discord.MessageReference, shown: Sequence[Medium]) -> _Origin:
+    """The origin of forwarded images. A name like those of the bot's files only counts against their use: anyone can choose one."""
+    try:
+        first = await _first_of(client, forward)
+    except _NO_ANSWER as error:
+        log.info("origin of a forward not fetched", message=message.id, error=type(error).__name__)
+        return _Origin(owner_id=None)
+    if isinstance(first, Job):
+        return _Origin(owner_id=first.place.user_id, job=first)
+    named = next((match["job"] for medium in shown if (match := _OUR_FILENAME.fullmatch(medium.filename))), None)
+    if named is None or (first is not None and not _is_own(client, first)):
+        return _Origin(owner_id=(first or message).author.id, is_panel=first is not None and _is_own(client, first))
+    job = await services_of(client).reader.read(jobs.get, named)
+    return _Origin(owner_id=job.place.user_id if job else None, job=job, is_gone=job is None)
+
+
+async def _first_of(client: Easel, forward: discord.MessageReference) -> Job | discord.Message | None:
+    """The job that the forwarded message shows, else that message; None if the bot cannot read it or it was deleted."""
+    found: discord.Message | None = None
+    reference: discord.MessageReference | None = forward
+    for _forward in range(_MAX_FORWARDS):
+        if reference is None or reference.message_id is None:
+            break
+        job = await services_of(client).reader.read(messages.job_of, reference.message_id)
+        if job is not None:
+            return job
+        fetched = await _fetched(client, reference.channel_id, reference.message_id)
+        if fetched is None:
+            break
+        found, reference = fetched, fetched.reference if fetched.message_snapshots else None
+    return found
+
+
+async def _fetched(client: Easel, channel_id: int, message_id: int) -> discord.Message | None:
+    channel = client.get_channel(channel_id)
+    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread) or not isinstance(channel, discord.abc.Messageable):
+        return None
+    if not channel.permissions_for(channel.guild.me) >= _READING:
+        return None
+    try:
+        async with asyncio.timeout(_FETCH_S):
+            return await channel.fetch_message(message_id)
+    except (discord.NotFound, discord.Forbidden):
+        return None
+
+
+async def _is_hidden(client: Easel, message: discord.Message, forward: discord.MessageReference | None, job: Job | None) -> bool:
+    """Whether this server has hidden the image that is forwarded: its own message may have been hidden since."""
+    guild_id = message.guild.id if message.guild else None
+    return forward is not None and job is not None and await services_of(client).reader.read(messages.is_hidden_in, job, guild_id)
+
+
+def _why_none(client: Easel, message: discord.Message, media: Sequence[Medium], origin: _Origin) -> str:
+    """Why the images of a message cannot be used, or why it has none; empty if it has some, or shows nothing at all."""
+    if origin.job is not None and origin.job.state is JobState.DELETED:
+        return _(_DELETED)
+    if any(medium.kind is MediaKind.IMAGE for medium in media):
+        return _(_PREVIEWS) if origin.is_panel else ""
+    if is_unreadable(message) and not _is_own(client, message):
+        return _(_UNREADABLE)
+    return next((_(_INSTEAD[medium.kind]) for medium in media if medium.kind in _INSTEAD), "")
+
+
+def _is_own(client: Easel, message: discord.Message) -> bool:
+    return client.user is not None and message.author.id == client.user.id
 
 
 def requested_by(message: discord.Message) -> int | None:
@@ -95,16 +226,16 @@ def _number_in(filename: str) -> int | None:
     return int(named["number"]) - 1 if named else None
 
 
-def _job_id_of(client: Easel, message: discord.Message, shown: Sequence[discord.Attachment]) -> str | None:
+def _job_id_of(client: Easel, message: discord.Message, shown: Sequence[Medium]) -> str | None:
     """Found by the buttons, else by the file names. None for messages of others."""
-    if client.user is None or message.author.id != client.user.id:
+    if not _is_own(client, message):
         return None
     named = (match["job"] for a in shown if (match := _OUR_FILENAME.fullmatch(a.filename)))
     return ended_job_of(message) or next(named, None)
 
 
-def _attachment(a: discord.Attachment, position: int, message: discord.Message, job: Job | None, owner_id: int) -> Attachment:
-    number = _number_in(a.filename) if job else None
+def _attachment(medium: Medium, position: int, message: discord.Message, job: Job | None, owner_id: int) -> Attachment:
+    number = _number_in(medium.filename) if job else None
     source = Source(
         owner_id=owner_id,
         channel_id=message.channel.id,
@@ -112,9 +243,4 @@ def _attachment(a: discord.Attachment, position: int, message: discord.Message, 
         job_id=job.id if job else None,
         n=(position if number is None else number) if job else None,
     )
-    return Attachment(url=a.url, filename=a.filename, size_bytes=a.size, source=source)
-
-
-def _is_image(attachment: discord.Attachment) -> bool:
-    claimed = (attachment.content_type or "").startswith("image/")
-    return claimed or attachment.filename.lower().endswith(texts.IMAGE_ENDINGS)
+    return Attachment(url=medium.url, filename=medium.filename, size_bytes=medium.size_bytes, source=source)

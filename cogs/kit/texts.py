@@ -10,7 +10,6 @@ from bot.domain.money.quota import in_credits, plural_count, with_unit
 CONTENT_MAX = 2000  # characters of a message
 ALT_MAX = 1024  # characters of an attachment's description
 PANEL_MAX = 4000  # characters of all texts in a panel
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _PROMPT_SHOWN = 280
 
 

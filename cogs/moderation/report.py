@@ -8,7 +8,6 @@ from typing import Any
 
 import discord
 
-from bot.core.errors import NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
 from bot.domain.moderation.cases import REASON_MAX, Report
@@ -38,14 +37,14 @@ class _Form:
 async def ask(request: Request, interaction: Interaction, message: discord.Message) -> None:
     """Open the modal for a message. Raises a `Refusal` if it has no images or flags are not allowed here."""
     found = await message_images.find(client_of(interaction), message)
-    permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=found.owner_id))
-    if not found.images:
-        raise NotFound(_("That message has no image to report."))
+    author_id, job = found.reported
+    permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=author_id))
+    found.check_any()
     form = _Form(
         user_id=request.actor.user_id,
         channel_id=request.channel.channel_id,
-        author_id=found.owner_id,
-        job_id=found.job.id if found.job else None,
+        author_id=author_id,
+        job_id=job.id if job else None,
     )
     await services_of(interaction).orders.keep(_name(message.id, form.user_id), vars(form))
     reason = discord.ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=REASON_MAX)

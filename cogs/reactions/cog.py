@@ -167,7 +167,7 @@ class ReactionsCog(commands.Cog):
             return None
         found = await message_images.find(self._client, message)
         job = found.job or await self._services.reader.read(messages.job_of, message.id, roles=SHOWING)
-        if job is None and not found.images:
+        if job is None and not found.has_answer:
             return None
         if job is not None and job.place.private:
             request = request.answered(private=True)

@@ -64,9 +64,8 @@ class ReactionContext:
 
     def first_image(self) -> Attachment:
         """Raises `NotFound` if the message has none, or nobody knows whose it is."""
+        self.found.check_any()
         self.found.check_known()
-        if not self.found.images:
-            raise NotFound(_("That message has no image to edit."))
         return self.found.images[0]
 
 
@@ -152,17 +151,17 @@ async def _hide(context: ReactionContext) -> str:
 async def _report(context: ReactionContext) -> str:
     """Report to the moderators, without a reason; once per member and message."""
     reaction, place, found = context.reaction, context.request.reply_to, context.found
-    permissions.check(context.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=found.owner_id))
-    if not found.images:
-        raise NotFound(_("That message has no image to report."))
+    author_id, job = found.reported
+    permissions.check(context.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=author_id))
+    found.check_any()
     report = Report(
         at=0,  # set by the service
         guild_id=place.guild_id,
         channel_id=place.channel_id,
         message_id=reaction.message_id,
         user_id=reaction.user_id,
-        job_id=found.job.id if found.job else None,
-        author_id=found.owner_id,
+        job_id=job.id if job else None,
+        author_id=author_id,
     )
     flagged = await services_of(context.client).cases.flag(context.request, report)
     if flagged.is_new and flagged.why_not is not None:

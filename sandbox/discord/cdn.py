@@ -20,6 +20,7 @@ from sandbox.discord.wire import JSON, Upload, safe_filename
 from sandbox.faults import Switchboard
 
 PROXY = "/media"  # the path that stands for Discord's second host
+STICKERS = "/stickers"
 _LINK_LIFE_S = 25 * 3600
 _LINK_STEP_S = 3600  # links signed within the same hour are equal, so that a page does not fetch an image twice
 
@@ -67,6 +68,21 @@ class FileStore:
             **({"width": size_px[0], "height": size_px[1]} if size_px else {}),
         }
 
+    def keep_sticker(self, name: str, data: bytes, content_type: str) -> str:
+        """Store a sticker and return its link, which is not signed and does not expire."""
+        self._blobs[f"{STICKERS}/{name}"] = _Blob(data=data, content_type=content_type)
+        return f"{self._base_url}{STICKERS}/{name}"
+
+    def medium_of(self, link: str) -> JSON | None:
+        """The media object of an image of this CDN; `None` for other links."""
+        path = link.removeprefix(self._base_url).split("?", 1)[0]
+        blob = self._blobs.get(path.removeprefix(PROXY)) if link.startswith(self._base_url) else None
+        size_px = measure_px(blob.data) if blob is not None else None
+        if blob is None or size_px is None:
+            return None
+        proxy_url = self.sign(path.removeprefix(PROXY), proxy=True)
+        return {"url": link, "proxy_url": proxy_url, "content_type": blob.content_type, "width": size_px[0], "height": size_px[1]}
+
     def sign(self, path: str, *, proxy: bool = False) -> str:
         """A link in the format of Discord's CDN: `ex` expiry, `is` issue time (hex seconds), `hm` signature. Both hosts accept it."""
         issued = int(self._now().timestamp()) // _LINK_STEP_S * _LINK_STEP_S
@@ -87,6 +103,8 @@ class FileStore:
 
     def fetch(self, path: str, query: dict[str, str]) -> _Blob | None:
         """The file behind a link; `None` if there is none, or if the link is forged or expired."""
+        if path.startswith(STICKERS):
+            return self._blobs.get(path)
         expires, issued = query.get("ex", ""), query.get("is", "")
         if not hmac.compare_digest(self._signature(path, expires, issued), query.get("hm", "")):
             return None
@@ -110,7 +128,10 @@ def resized(data: bytes, query: Mapping[str, str]) -> _Blob:
 
 
 class Cdn:
-    """`GET /attachments/{channel}/{attachment}/{filename}`, and the same below `PROXY`, Discord's media.discordapp.net."""
+    """`GET /attachments/{channel}/{attachment}/{filename}` and `GET /stickers/{filename}`.
+
+    `PROXY` has the same paths below it: Discord's media.discordapp.net.
+    """
 
     def __init__(self, *, file_store: FileStore, switchboard: Switchboard) -> None:
         self._file_store = file_store

@@ -154,6 +154,7 @@ class People:
             "you": self._world.members.person_json(viewer.person_id),
             "guild": self._world.guild_json,
             "emojis": self._world.emojis_json(),
+            "stickers": self._world.messages.stickers_json(),
             **state,
             "messages": {
                 str(channel_id): [self._world.message_json(message, viewer_id=viewer.person_id) for message in messages]

@@ -44,6 +44,8 @@ class PersonRequests:
             "submit": self._submit,
             "dismiss": self._dismiss,
             "say": self._say,
+            "forward": self._forward,
+            "other_bot": self._other_bot,
             "react": self._react,
             "unreact": self._unreact,
             "delete": self._delete,
@@ -103,21 +105,43 @@ class PersonRequests:
     # ---------------------------------------------------------------- messages
 
     async def _say(self, person_id: int, frame: JSON) -> JSON:
-        channel = self._channel(person_id, frame)
+        channel, sticker = self._channel(person_id, frame), frame.get("sticker_id")
+        content, files = self._content(frame)
+        if not content.strip() and not files and sticker is None:
+            raise RefusedError("An empty message cannot be sent.")
+        self._check_sends(person_id, channel)
+        answered = None
+        if frame.get("reply_to") is not None:
+            answered = self._world.message_for(person_id, channel.id, parse_id(frame["reply_to"], "reply_to"))
+        sticker_id = None if sticker is None else parse_id(sticker, "sticker_id")
+        message = self._world.messages.post(person_id, channel, content, files, reply_to=answered, sticker_id=sticker_id)
+        return {"message_id": str(message.id)}
+
+    async def _forward(self, person_id: int, frame: JSON) -> JSON:
+        message, target = self._message(person_id, frame), self._world.channels.for_person(person_id, parse_id(frame.get("to"), "to"))
+        self._check_sends(person_id, target)
+        return {"message_id": str(self._world.messages.forward(person_id, message, target).id)}
+
+    async def _other_bot(self, person_id: int, frame: JSON) -> JSON:
+        """Let the server's other bot post."""
+        channel, (content, files) = self._channel(person_id, frame), self._content(frame)
+        if channel.guild_id is None:
+            raise RefusedError("The other bot is only in servers.")
+        embeds, components = _field(frame, "embeds", list), _field(frame, "components", list)
+        message = self._world.messages.post_as_other_bot(channel, content, files, embeds=embeds, components=components)
+        return {"message_id": str(message.id)}
+
+    def _content(self, frame: JSON) -> tuple[str, list[Upload]]:
         content, keys = str(frame.get("content") or ""), frame.get("uploads") or []
         if not isinstance(keys, list) or len(keys) > 10:
             raise RefusedError("A message has at most 10 files.")
         if len(content) > _LONGEST_MESSAGE:
             raise RefusedError(f"A message has at most {_LONGEST_MESSAGE} characters.")
-        if not content.strip() and not keys:
-            raise RefusedError("An empty message cannot be sent.")
+        return content, [self._find_upload(str(key)) for key in keys]
+
+    def _check_sends(self, person_id: int, channel: Channel) -> None:
         if channel.guild_id is not None and not self._world.may(person_id, channel, "send_messages"):
             raise RefusedError("You may not send messages in this channel.")
-        answered = None
-        if frame.get("reply_to") is not None:
-            answered = self._world.message_for(person_id, channel.id, parse_id(frame["reply_to"], "reply_to"))
-        message = self._world.post(person_id, channel, content, [self._find_upload(str(key)) for key in keys], reply_to=answered)
-        return {"message_id": str(message.id)}
 
     async def _react(self, person_id: int, frame: JSON) -> JSON:
         message = self._message(person_id, frame)

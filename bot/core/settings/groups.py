@@ -281,7 +281,8 @@ class AdvancedSettings(_Fields):
     discord_api_url: BaseUrl = Field("https://discord.com/api/v10", description="The address of Discord's HTTP API.")
     discord_gateway_url: SocketUrl = Field("wss://gateway.discord.gg/", description="The address of Discord's gateway.")
     discord_cdn_hosts: Hosts = Field(
-        ("cdn.discordapp.com", "media.discordapp.net"), description="The hosts that attachments may be downloaded from."
+        ("cdn.discordapp.com", "media.discordapp.net", "images-ext-1.discordapp.net", "images-ext-2.discordapp.net"),
+        description="The hosts of Discord that images in messages may be downloaded from; the first has the stickers.",
     )
 
 

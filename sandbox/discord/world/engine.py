@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from simcord._clock import Clock
 from simcord.backend import Backend
@@ -27,6 +29,7 @@ _DISCORD_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 
 _WAITING = 1 << 7  # message flag: "is thinking…"
 _MOST_REACTIONS = 20  # different emoji per message
+_STICKER_TYPES = {1: ("png", "image/png"), 2: ("png", "image/png"), 3: ("json", "application/json"), 4: ("gif", "image/gif")}
 _KEYWORD = 1  # AutoMod trigger
 
 
@@ -56,6 +59,10 @@ class _SimcordCdn(CdnStore):
         upload = Upload(filename=filename, data=data, description=description)
         return self._file_store.keep(upload, attachment_id=attachment_id, channel_id=channel_id)
 
+    def store_sticker(self, sticker_id: int, format_type: int, data: bytes) -> str:
+        extension, content_type = _STICKER_TYPES[format_type]
+        return self._file_store.keep_sticker(f"{sticker_id}.{extension}", data, content_type)
+
 
 class Engine(Backend):
     """The world's state. `on_changed` and `on_gone` are also called for ephemeral messages, which never reach the gateway."""
@@ -71,6 +78,23 @@ class Engine(Backend):
         self.transcript = deque(maxlen=0)  # type: ignore[assignment]
         self.on_changed: Callable[[Message], None] = lambda _: None
         self.on_gone: Callable[[Message], None] = lambda _: None
+
+    def prepare_message(self, channel_id: int, author_id: int, content: str | None = "", **fields: Any) -> Message:
+        """A forward of a forward holds the same snapshot."""
+        message = super().prepare_message(channel_id, author_id, content, **fields)
+        if message.snapshots and message.reference is not None:
+            source = self.get_message(int(message.reference["channel_id"]), int(message.reference["message_id"]))
+            message.snapshots = deepcopy(source.snapshots) or message.snapshots
+        return message
+
+    def _forward_source(self, channel_id: int, author_id: int, reference: JSON) -> Message:
+        """simcord refuses to forward a forward, so its check sees the message without its snapshot."""
+        source = self.get_message(int(reference["channel_id"]), int(reference["message_id"]))
+        snapshots, source.snapshots = source.snapshots, []
+        try:
+            return super()._forward_source(channel_id, author_id, reference)
+        finally:
+            source.snapshots = snapshots
 
     def commit_message(self, message: Message, *, broadcast: bool = True) -> Message:
         """A message that AutoMod blocks is not added to the channel's messages."""

@@ -6,8 +6,10 @@ The order determines the ids, so additions go last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
 import discord
+from PIL import Image
 from simcord.backend.models import Channel, Guild, Overwrite, Role
 from simcord.enums import ChannelType, OverwriteType
 
@@ -96,6 +98,21 @@ def add_helper_roles(engine: Engine, bot_guild: BotGuild) -> None:
     """Add two roles for moderators' helpers: one with Manage Messages, one without permissions."""
     engine.create_role(bot_guild.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
     engine.create_role(bot_guild.guild.id, "Helpers", color=0x6D63A8)
+
+
+def add_other_bot(engine: Engine, bot_guild: BotGuild) -> int:
+    """Add another bot and two stickers. Returns the other bot's id."""
+    other = engine.make_user("Magpie", bot=True)
+    engine.add_member(bot_guild.guild.id, other.id)
+    for name, format_type, data in (("Palette", 1, _palette()), ("Wave", 3, b'{"v": "5.5.7", "layers": []}')):
+        engine.create_sticker(bot_guild.guild.id, name, bot_guild.guild.owner_id, format_type=format_type, file_data=data)
+    return other.id
+
+
+def _palette() -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (160, 160), "#a8701f").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def create_outside_channels(engine: Engine, *, people: list[int]) -> OutsideChannels:

@@ -22,6 +22,7 @@ from sandbox.discord.world.corrections import corrected
 from sandbox.discord.world.emoji import wire_name
 from sandbox.discord.world.engine import Engine, WorldClock
 from sandbox.discord.world.members import WorldMembers
+from sandbox.discord.world.messages import WorldMessages
 
 _FIRST_PEOPLE = (("Ada", False), ("Ben", False), ("Mo", True))  # name, and whether they are a moderator
 # An application's permissions outside the servers that have it: between people, and in its own direct messages.
@@ -53,6 +54,7 @@ class World:
         initial_state.extend_bot_guild(self._engine, bot_guild, artist_id=first[0])
         self.channels = WorldChannels(self._engine, bot_guild.guild, initial_state.create_outside_channels(self._engine, people=first))
         initial_state.add_helper_roles(self._engine, bot_guild)
+        self.messages = WorldMessages(self._engine, other_bot_id=initial_state.add_other_bot(self._engine, bot_guild))
         clock.start()
 
     # ---------------------------------------------------------------- identities
@@ -136,18 +138,6 @@ class World:
     def refresh_link(self, link: str) -> str:
         """A CDN link with a new expiry."""
         return str(self._engine.file_store.refresh(link))
-
-    def post(self, user_id: int, channel: Channel, content: str, files: Iterable[Upload], *, reply_to: Message | None = None) -> Message:
-        """Post a person's message. Raises `RefusedError` if Discord would refuse it."""
-        attachments = [self.keep_file(file, channel.id) for file in files]
-        reference = None if reply_to is None else {"message_id": str(reply_to.id), "channel_id": str(channel.id)}
-        try:
-            message = self._engine.create_message(channel.id, user_id, content, attachments=attachments, reference=reference)
-        except BackendError as error:
-            raise RefusedError(error.message) from error
-        if self.find_message(channel.id, message.id) is None:
-            raise RefusedError("The server's AutoMod has blocked this message.")
-        return message
 
     def react(self, user_id: int, message: Message, emoji: str, *, on: bool) -> None:
         """Add or remove a reaction. Raises `RefusedError` for an unknown emoji."""

@@ -1,0 +1,142 @@
+"""What a message shows: its attachments, embeds, components and stickers, and those of the message that it forwards.
+
+Source: https://discord.com/developers/docs/resources/message
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import chain
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import discord
+
+_IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_VIDEO_ENDINGS: Final = (".mp4", ".mov", ".webm")
+_NAME_MAX: Final = 100  # characters
+
+
+class MediaKind(StrEnum):
+    """By content type or file name: what a file really contains is checked when it is read."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    ANIMATION = "animation"  # a sticker of vectors (Lottie)
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Medium:
+    """One thing that a message shows."""
+
+    kind: MediaKind
+    url: str  # at one of Discord's hosts if Discord has a copy
+    filename: str
+    original: str  # the link of what it is a copy of: equal for the same file
+    size_bytes: int = 0  # 0: not known
+    spoiler: bool = False
+
+
+Part = discord.Message | discord.MessageSnapshot
+
+
+def media_of(message: discord.Message) -> list[Medium]:
+    """Everything that a message shows, once each, in Discord's order."""
+    media: dict[str, Medium] = {}
+    for medium in chain.from_iterable(map(_shown_by, _parts(message))):
+        first = media.setdefault(medium.original, medium)
+        media[medium.original] = replace(first, spoiler=first.spoiler or medium.spoiler)
+    return list(media.values())
+
+
+def is_unreadable(message: discord.Message) -> bool:
+    """Whether Discord hides what the message contains: one that a person wrote is never empty."""
+    written = message.type in (discord.MessageType.default, discord.MessageType.reply) and message.poll is None
+    return written and not any(p.content or p.attachments or p.embeds or p.components or p.stickers for p in _parts(message))
+
+
+def _parts(message: discord.Message) -> tuple[Part, ...]:
+    return (message, *message.message_snapshots)
+
+
+def _shown_by(part: Part) -> Iterator[Medium]:
+    yield from map(_attached, part.attachments)
+    for embed in part.embeds:
+        yield from _embedded(embed, spoiler=_is_behind_spoiler(embed.url, part.content))
+    yield from _laid_out(part.components, spoiler=False)
+    yield from map(_sticker, part.stickers)
+
+
+def _attached(file: discord.Attachment) -> Medium:
+    kind = _kind(file.content_type, file.filename, other=MediaKind.OTHER)
+    return Medium(
+        kind=kind, url=file.url, filename=file.filename, original=_original(file.url), size_bytes=file.size, spoiler=file.is_spoiler()
+    )
+
+
+def _embedded(embed: discord.Embed, *, spoiler: bool) -> Iterator[Medium]:
+    """The image and the thumbnail, not the small icons of author and footer. A video's thumbnail stands for the video."""
+    for medium in (embed.image, embed.thumbnail):
+        if medium.url:
+            found = _copied(medium.url, medium.proxy_url, None, spoiler=spoiler)
+            yield replace(found, kind=MediaKind.VIDEO) if embed.type == "video" else found
+
+
+def _laid_out(components: Iterable[Any], *, spoiler: bool) -> Iterator[Medium]:
+    for each in components:
+        hidden = spoiler or getattr(each, "spoiler", False)
+        match each:
+            case discord.MediaGalleryComponent():
+                for item in each.items:
+                    yield _unfurled(item.media, spoiler=spoiler or item.spoiler)
+            case discord.ThumbnailComponent():
+                yield _unfurled(each.media, spoiler=hidden)
+            case discord.FileComponent():
+                yield _unfurled(each.media, spoiler=hidden, other=MediaKind.OTHER)
+            case discord.SectionComponent():
+                yield from _laid_out([*each.children, each.accessory], spoiler=spoiler)
+            case discord.Container():
+                yield from _laid_out(each.children, spoiler=hidden)
+
+
+def _unfurled(item: discord.UnfurledMediaItem, *, spoiler: bool, other: MediaKind = MediaKind.IMAGE) -> Medium:
+    return _copied(item.url, item.proxy_url, item.content_type, spoiler=spoiler, other=other)
+
+
+def _copied(url: str, proxy_url: str | None, content_type: str | None, *, spoiler: bool, other: MediaKind = MediaKind.IMAGE) -> Medium:
+    """A medium by its address. It is read from Discord's own copy: the bot asks no server that a member can choose."""
+    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])[-_NAME_MAX:] or "image"
+    return Medium(
+        kind=_kind(content_type, name, other=other), url=proxy_url or url, filename=name, original=_original(url), spoiler=spoiler
+    )
+
+
+def _sticker(sticker: discord.StickerItem) -> Medium:
+    kind = MediaKind.ANIMATION if sticker.format is discord.StickerFormatType.lottie else MediaKind.IMAGE
+    name = f"{sticker.name}.{sticker.format.file_extension}"
+    return Medium(kind=kind, url=sticker.url, filename=name, original=sticker.url)
+
+
+def _kind(content_type: str | None, filename: str, *, other: MediaKind) -> MediaKind:
+    named: Sequence[tuple[str, tuple[str, ...], MediaKind]] = (
+        ("image/", _IMAGE_ENDINGS, MediaKind.IMAGE),
+        ("video/", _VIDEO_ENDINGS, MediaKind.VIDEO),
+    )
+    for prefix, endings, kind in named:
+        if (content_type or "").startswith(prefix) or filename.lower().endswith(endings):
+            return kind
+    return MediaKind.OTHER if content_type else other
+
+
+def _original(url: str) -> str:
+    """Without its signature, which changes, if it is a link to an attachment."""
+    return url.partition("?")[0] if urlsplit(url).path.startswith("/attachments/") else url
+
+
+def _is_behind_spoiler(link: str | None, content: str) -> bool:
+    """Whether the link that an embed shows is written between `||` and `||`."""
+    return link is not None and any(link in hidden for hidden in re.findall(r"\|\|(.+?)\|\|", content, re.DOTALL))
