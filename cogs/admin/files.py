@@ -73,16 +73,17 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     """Apply the file, if the settings still have the fingerprint that the preview was made from; else show a new preview."""
     check(request, Action.MANAGE)
     wanted, now = await _stored_policy(request, interaction, kept), request.policy
-    wanted = without(wanted, await new_foreign_ids(request, interaction, wanted))  # the server may have lost some since the preview
+    lost = await new_foreign_ids(request, interaction, wanted)  # since the preview
+    wanted = without(wanted, lost)
     found, current = await _compared(request, interaction, wanted)
     if not current.startswith(seen):
         note = _("⚠️ The settings changed in the meantime. The file would now change this:")
-        await panels.redraw(interaction, await _preview(request, interaction, kept, wanted, note=note))
+        await panels.redraw(interaction, await _preview(request, interaction, kept, wanted, note=note, unknown=lost))
         return
     guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
     after = await guilds.replace_policy(guild_id, wanted, instead_of=current, actor_id=request.actor.user_id)
     await after_change(replace(request, settings=after), interaction, before=now)
-    await panels.redraw(interaction, panel(text(panel_texts.applied(found, _title_of(interaction)))))
+    await panels.redraw(interaction, panel(text(panel_texts.applied(found, panel_texts.named(lost), _title_of(interaction)))))
 
 
 @router.press(_LEAVE)

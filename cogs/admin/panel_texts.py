@@ -185,8 +185,7 @@ def _group(value: Mapping[str, Any]) -> str:
 
 def file(found: Sequence[Difference], unknown: Sequence[str], title_of: Titles) -> str:
     """The preview of a settings file. `unknown` names its roles and channels that are not of this guild, which are left out."""
-    ids = cut(", ".join(unknown[:_LINES]), _UNKNOWN_MAX)
-    warning = [_("⚠️ Not on this server: {ids}").format(ids=ids), _("They will be skipped.")] if unknown else []
+    warning = [_not_here(unknown), _("They will be skipped.")] if unknown else []
     if not found:
         return "\n".join([_("## Settings file"), *warning, _("This file matches the current settings. There's nothing to change.")])
     count = ngettext("This file would change {count} setting:", "This file would change {count} settings:", len(found)).format(
@@ -195,10 +194,15 @@ def file(found: Sequence[Difference], unknown: Sequence[str], title_of: Titles) 
     return cut("\n".join([_("## Settings file"), *warning, count, changes(found, title_of)]), PANEL_MAX - 200)
 
 
-def applied(found: Sequence[Difference], title_of: Titles) -> str:
-    """The answer after a settings file was applied."""
+def applied(found: Sequence[Difference], unknown: Sequence[str], title_of: Titles) -> str:
+    """The answer after a settings file was applied, but for the `unknown` that the guild has lost since the preview."""
     done = ngettext("✅ {count} setting was changed.", "✅ {count} settings were changed.", len(found)).format(count=len(found))
-    return cut("\n".join([_("## Settings file"), done, changes(found, title_of)]), PANEL_MAX)
+    warning = [_not_here(unknown), _("They were skipped.")] if unknown else []
+    return cut("\n".join([_("## Settings file"), *warning, done, changes(found, title_of)]), PANEL_MAX)
+
+
+def _not_here(unknown: Sequence[str]) -> str:
+    return _("⚠️ Not on this server: {ids}").format(ids=cut(", ".join(unknown[:_LINES]), _UNKNOWN_MAX))
 
 
 def named(ids: Iterable[NamedId]) -> list[str]:

@@ -6,9 +6,12 @@ messages, and in guilds that the bot has not joined.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import discord
 from discord import app_commands
 
+from bot.core.errors import EaselError
 from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment, TrayItem
 from bot.domain.request import Request
@@ -20,6 +23,7 @@ from cogs.kit import answers, interactions, message_images, panels
 from cogs.kit.answers import UNDEFERRED
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, client_of, request_of, services_of
+from cogs.kit.texts import CONTENT_MAX
 from cogs.moderation import report
 
 
@@ -53,29 +57,51 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await answers.defer(interaction)
-    count = await _add_to_tray(services_of(interaction), request, found.images)
-    await interactions.say(interaction, _added_to_tray(count))
+    await interactions.say(interaction, _added_to_tray(await _add_to_tray(services_of(interaction), request, found.images)))
 
 
-async def _add_to_tray(services: Services, request: Request, images: tuple[Attachment, ...]) -> int:
-    """Add as many as fit; returns the new size of the tray. Raises `InvalidRequest` if it is full."""
+@dataclass(frozen=True, kw_only=True)
+class _Added:
+    """What became of the images of a message."""
+
+    in_tray: int  # images in the tray, with those that were there before
+    refused: list[str]  # for each that could not be saved: why
+    left_out: int
+
+
+async def _add_to_tray(services: Services, request: Request, images: tuple[Attachment, ...]) -> _Added:
+    """Add as many as can be read and fit. Raises the first `EaselError` if none was added."""
     user_id = request.actor.user_id
-    count = await services.members.check_tray(request)
-    for image in images[: TRAY_MAX - count]:
-        if image.source is not None:
+    before = count = await services.members.check_tray(request)
+    errors: list[EaselError] = []
+    left = [(image, image.source) for image in images if image.source is not None]
+    while left and count < TRAY_MAX and len(errors) < TRAY_MAX:
+        image, source = left.pop(0)
+        try:
             reference = await services.orders.take_reference(image, request)
-            count = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=image.source))
-    return count
+            count = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=source))
+        except EaselError as error:
+            errors.append(error)
+    if count == before and errors:
+        raise errors[0]
+    return _Added(in_tray=count, refused=[error.sentence for error in errors], left_out=len(left))
 
 
-def _added_to_tray(count: int) -> str:
+def _added_to_tray(added: _Added) -> str:
     sentence = ngettext(
         "📎 Saved to your tray ({count} image). Your next /edit will use it.",
         "📎 Saved to your tray ({count} images). Your next /edit will use them.",
-        count,
+        added.in_tray,
     )
-    full = _("Your tray is now full.") if count == TRAY_MAX else ""
-    return f"{sentence.format(count=count)} {full}".strip()
+    refused = ngettext("{count} image couldn't be saved:", "{count} images couldn't be saved:", len(added.refused))
+    left_out = ngettext("{count} more image wasn't saved.", "{count} more images weren't saved.", added.left_out)
+    parts = [
+        sentence.format(count=added.in_tray),
+        *([refused.format(count=len(added.refused)), *dict.fromkeys(added.refused)] if added.refused else []),
+        _("Your tray is now full.") if added.in_tray == TRAY_MAX else "",
+        left_out.format(count=added.left_out) if added.left_out else "",
+    ]
+    return " ".join(filter(None, parts))[:CONTENT_MAX]
 
 
 @app_commands.context_menu(name="Report image", extras=UNDEFERRED)

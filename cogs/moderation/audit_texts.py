@@ -99,9 +99,19 @@ def purge(user_id: int, images: int) -> str:
     return "\n".join([_("## 🧹 Purge"), question.format(member=f"<@{user_id}>", images=count)])
 
 
-def purged(user_id: int, requests: int) -> str:
+def purged(user_id: int, requests: int, *, cancelled: int) -> str:
     done = ngettext("🧹 Deleted {count} request by {member}.", "🧹 Deleted {count} requests by {member}.", requests)
-    return "\n".join([_("## 🧹 Purge"), done.format(count=requests, member=f"<@{user_id}>")])
+    unfinished = ngettext(
+        "Cancelled {count} unfinished request. An image that is already being generated may still arrive.",
+        "Cancelled {count} unfinished requests. Images that are already being generated may still arrive.",
+        cancelled,
+    )
+    lines = [
+        _("## 🧹 Purge"),
+        done.format(count=requests, member=f"<@{user_id}>"),
+        *([unfinished.format(count=cancelled)] * bool(cancelled)),
+    ]
+    return "\n".join(lines)
 
 
 # --- the audit log ---------------------------------------------------------------------------------------------------

@@ -180,8 +180,8 @@ async def ask_to_purge(request: Request, interaction: Interaction, user_id: int)
 async def purge(request: Request, interaction: Interaction, *, member: int) -> None:
     """Delete all images of a member. Deferred, since there may be hundreds."""
     await answers.defer(interaction)
-    deleted = await services_of(interaction).cases.purge(request, member)
-    await panels.redraw(interaction, panel(text(audit_texts.purged(member, deleted))))
+    deleted, cancelled = await services_of(interaction).cases.purge(request, member)
+    await panels.redraw(interaction, panel(text(audit_texts.purged(member, deleted, cancelled=cancelled))))
 
 
 @router.press(_KEEP)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.core.i18n import _
+from bot.core.i18n import _, ngettext
 from bot.domain.job import Job
 from cogs.kit.texts import CONTENT_MAX, quoted
 
 _BOLD = "**"
 
 
-def original(job: Job, title_of: Callable[[str], str], link: str) -> str:
-    """Prompt, models and seeds of a job. `title_of` returns a model's title by its id; `link` is the URL of the job's message."""
+def original(job: Job, title_of: Callable[[str], str], link: str, *, missing: int = 0) -> str:
+    """Prompt, models and seeds of a job, and how many of its images are not sent along.
+
+    `title_of` returns a model's title by its id; `link` is the URL of the job's message.
+    """
+    gone = ngettext("{count} more image is no longer available.", "{count} more images are no longer available.", missing)
     models = ", ".join(quoted(title_of(model)) for model in dict.fromkeys(g.model for g in job.succeeded))
     seeds = ", ".join(str(g.seed) for g in job.succeeded if g.seed is not None)
     rows = (
         f"{_BOLD}{quoted(job.prompt, limit=1200)}{_BOLD}",
         _("Model: {models}").format(models=models),
         _("Seed: {seeds}").format(seeds=seeds) if seeds else "",
+        f"⚠️ {gone.format(count=missing)}" if missing else "",
         f"-# {link}",
     )
     return "\n".join(row for row in rows if row)[:CONTENT_MAX]

@@ -105,8 +105,9 @@ async def _original(context: ReactionContext) -> str:
     """Send the original files with their prompt and model by direct message."""
     job, client = context.known_job(), context.client
     permissions.check(context.request, Action.ORIGINAL, permissions.image_of(job))
-    text = file_texts.original(job, services_of(client).orders.models.title, context.message.jump_url)
     async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
+        missing, title_of = len(message_images.of_job(job).images) - len(images), services_of(client).orders.models.title
+        text = file_texts.original(job, title_of, context.message.jump_url, missing=missing)
         files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
         try:
             with dm_errors():

@@ -224,9 +224,9 @@ class Cases:
         back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=request.actor.user_id, now=self.clock())
         return back or 0
 
-    async def purge(self, request: Request, user_id: int) -> int:
-        """Delete all of a member's images in this guild and cancel their open jobs; returns the number of deleted images."""
-        guild_id, deleted = permissions.check_in_guild(request, Action.MODERATE), 0
+    async def purge(self, request: Request, user_id: int) -> tuple[int, int]:
+        """Delete all of a member's images in this guild and cancel their open jobs; returns how many jobs of each."""
+        guild_id, deleted, cancelled = permissions.check_in_guild(request, Action.MODERATE), 0, 0
         while True:
             purged = await self.store.write(verdicts.purge, guild_id, user_id, by_id=request.actor.user_id, now=self.clock())
             deleted += purged.taken_away
@@ -235,9 +235,10 @@ class Cases:
         for job_id in purged.open_jobs:
             try:
                 await self.orders.cancel(request, job_id)
+                cancelled += 1
             except NotFound:
                 log.info("job ended before it could be cancelled", job=job_id)
-        return deleted
+        return deleted, cancelled
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from cogs import load
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, has_image
 from tests.env.guild_rules import change_rules
+from tests.env.images import png
 from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import guild_of, private_reply
 
@@ -136,6 +137,20 @@ async def test_a_file_that_is_no_image_is_refused_by_name(ada: Person, ben: Pers
     found = await posted(ben, b"not an image at all", "fake.png")
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == found.id))
     await private_reply(ada, "fake.png")
+
+
+async def test_what_was_saved_and_what_was_not_are_both_told(app: App, ada: Person, ben: Person) -> None:
+    files = [("fox.png", png(40, 30)), ("fake.png", b"no image at all"), *((f"{n}.png", png(40, 30)) for n in range(4))]
+    said = await ben.say("", files=tuple(ada.upload(*file) for file in files[:2]))
+    await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
+    text = (await private_reply(ada, "Saved to your tray (1 image)")).text
+    assert "1 image couldn't be saved: fake.png isn't an image" in text
+    said = await ben.say("", files=tuple(ada.upload(*file) for file in files))
+    await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
+    text = (await private_reply(ada, "Saved to your tray (4 images)")).text
+    for part in ("1 image couldn't be saved: fake.png", "Your tray is now full.", "2 more images weren't saved."):
+        assert part in text
+    assert len(await app.store.read(tray.of, int(ada.id))) == 4
 
 
 # --- Report image ----------------------------------------------------------------------------------------------------

@@ -187,6 +187,16 @@ async def test_a_link_to_another_server_is_refused(mo: Person, command: str) -> 
     await mod(mo, command, "No image on this server", image="https://discord.com/channels/1/2/345678")
 
 
+async def test_a_purge_says_what_was_deleted_and_what_was_only_cancelled(env: Env, app: App, mo: Person, ada: Person, asked: Ask) -> None:
+    await written_down(app, await asked())
+    env.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a late fox")
+    panel = await mod(mo, "purge", "Delete everything", member=ada.id)
+    await mo.click(panel, "Delete all")
+    text = (await updated(mo, panel, "Deleted 1 request by")).text
+    assert "Cancelled 1 unfinished request. An image that is already being generated may still arrive." in text
+
+
 async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = [await asked(prompt=f"fox {number}") for number in range(3)]
     for message in made:
@@ -196,7 +206,7 @@ async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo
     await updated(mo, panel, "Nothing was deleted")
     panel = await mod(mo, "purge", "3 images", member=ada.id)
     await mo.click(panel, "Delete all")
-    await updated(mo, panel, "3 requests")
+    await updated(mo, panel, "Deleted 3 requests")
     await ada.until(lambda: not any(m.id in {each.id for each in made} for m in ada.messages()) or None)
 
 

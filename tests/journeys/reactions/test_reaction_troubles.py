@@ -247,6 +247,24 @@ async def test_with_the_intent_other_people_s_images_are_edited(reading_env: Env
         await ada.message(lambda m: "in winter" in m.content and has_image(m))
 
 
+async def test_with_the_intent_a_forward_is_edited_and_what_is_no_image_is_told(reading_env: Env) -> None:
+    async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
+        await new_image(ada)
+        first = await posted(ben, ada)
+        forward = await by_id(ada, await ben.forward(first, "studio"))
+        await ada.react(forward, "🎨")
+        assert "watercolour" in (await answer_to(ada, forward)).content
+        await ada.react(await by_id(ada, await ben.say("", sticker="Wave")), "✏️")
+        await direct_message(ada, "vector animation")
+        reading_env.switchboard.turn_on("content-hidden")
+        await ada.react(first, "✏️")
+        await direct_message(ada, "Discord doesn't show Easel")
+
+
+async def by_id(person: Person, message_id: str) -> Message:
+    return await person.message(lambda m: m.id == message_id)
+
+
 async def test_with_the_intent_messages_without_images_are_ignored(reading_env: Env) -> None:
     async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
         first = await new_image(ada)
