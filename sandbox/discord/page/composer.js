@@ -1,7 +1,9 @@
-/** The message box: plain messages with files, and `/` for the bot's commands. */
+/** The message box: plain messages with files or a sticker, what another bot posts, and `/` for the bot's commands. */
 import { fill, h, icon } from "./dom.js";
 import { CommandForm, runnable } from "./command.js";
+import { PART } from "./parts.js";
 import { Listbox } from "./listbox.js";
+import { Menu } from "./menu.js";
 import { Uploads, filesOf } from "./uploads.js";
 
 export class Composer {
@@ -13,6 +15,7 @@ export class Composer {
   #commands;
   #problem;
   #reply = h("p.replying", {});
+  #more = new Menu("More to send");
   #answered = null;
   #plain;
   #form = null;
@@ -85,8 +88,12 @@ export class Composer {
       { type: "button", "aria-label": "Attach files", onclick: () => this.#uploads.pick() },
       icon("plus"),
     );
+    const more = h("button.icon-button",
+      { type: "button", "aria-label": "More to send", "aria-haspopup": "dialog", onclick: () => this.#offerMore(more) },
+      icon("sticker"),
+    );
     const send = h("button.icon-button.send", { type: "submit", "aria-label": "Send" }, icon("send"));
-    const line = h("div.draft-line", {}, attach, this.#draft, send);
+    const line = h("div.draft-line", {}, attach, more, this.#draft, send);
     this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#reply, this.#uploads.element, line, this.#problem);
     fill(this.#root, this.#plain);
     this.#commands = new Listbox({
@@ -172,12 +179,28 @@ export class Composer {
     this.#plain.requestSubmit();
   }
 
-  async #say(event) {
+  /** Stickers, and what the draft and its files look like as a message of another bot. */
+  #offerMore(anchor) {
+    const stickers = this.#session.stickers.map(({ id, name }) => this.#more.item(name, () => this.#send("say", { sticker_id: id })));
+    const files = this.#uploads.names;
+    const medium = (name) => ({ url: `attachment://${name}` });
+    const embeds = () => ({ embeds: files.map((name) => ({ title: name, image: medium(name) })) });
+    const gallery = () => ({ content: "", components: [{ type: PART.gallery, items: files.map((name) => ({ media: medium(name) })) }] });
+    const asBot = [["Embeds", embeds], ["Gallery", gallery]].map(([label, fields]) => this.#more.item(label, () => this.#send("other_bot", fields())));
+    const hint = h("p.subtext.menu-hint", {}, "Attach an image, and another bot can post it.");
+    const other = [h("strong.menu-title", {}, "Post as another bot"), files.length ? asBot : hint];
+    this.#more.open(anchor, h("strong.menu-title", {}, "Send a sticker"), stickers, this.#session.channel()?.kind === "text" && other);
+  }
+
+  #say(event) {
     event.preventDefault();
-    const content = this.#draft.value.trim();
-    if (content === "" && !this.#uploads.count) return;
+    if (this.#draft.value.trim() !== "" || this.#uploads.count) this.#send("say");
+  }
+
+  async #send(what, fields = {}) {
+    const [content, channel_id] = [this.#draft.value.trim(), this.#session.channelId];
     try {
-      await this.#connection.ask("say", { channel_id: this.#session.channelId, content, uploads: await this.#uploads.ids(), reply_to: this.#answered?.id });
+      await this.#connection.ask(what, { channel_id, content, uploads: await this.#uploads.ids(), reply_to: this.#answered?.id, ...fields });
       this.#draft.value = "";
       this.#uploads.clear();
       this.#answer(null);

@@ -5,12 +5,20 @@ import { gallery } from "./media.js";
 import { colourOf } from "./names.js";
 import { clock, day } from "./times.js";
 
-export function embed({ title, url, description, color, author, fields = [], image, thumbnail, footer, timestamp }, names) {
+/** Shown from Discord's copy, as its client does. */
+const copied = (medium) => medium && { ...medium, url: medium.proxy_url ?? medium.url };
+
+export function embed(one, names) {
+  if (one.type === "image") return gallery([copied(one.thumbnail)]);
+  return card({ ...one, image: copied(one.image), thumbnail: copied(one.thumbnail) }, names);
+}
+
+function card({ title, url, description, color, author, fields = [], image, thumbnail, footer, timestamp }, names) {
   const linked = isWebAddress(url) && h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, title);
   const heading = title && (linked || markdown(title, names));
   const date = timestamp && new Date(timestamp);
   const foot = [footer?.text, date && `${day(date)} ${clock(date)}`].filter(Boolean).join(" · ");
-  const card = h("article.embed", {},
+  const element = h("article.embed", {},
     thumbnail && h("div.embed-thumbnail", {}, gallery([thumbnail], { small: true })),
     author?.name && h("p.embed-author", {}, author.name),
     heading && h("div.embed-title", {}, heading),
@@ -19,8 +27,8 @@ export function embed({ title, url, description, color, author, fields = [], ima
     image && gallery([image]),
     foot && h("footer", {}, foot));
   const colour = colourOf(color);
-  if (colour) card.style.setProperty("--edge", colour);
-  return card;
+  if (colour) element.style.setProperty("--edge", colour);
+  return element;
 }
 
 function oneField({ name, value, inline }, names) {

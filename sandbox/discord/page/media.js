@@ -58,6 +58,16 @@ export function attachments(list) {
   return [images.length > 0 && gallery(images), files.map(fileLink)];
 }
 
+const LOTTIE = 3; // sticker format
+
+/** Stickers as images; a vector animation by its name. */
+export function stickers(items = [], session) {
+  const known = (id) => session.stickers.find((sticker) => sticker.id === id);
+  return items.map(({ id, name, format_type: format }) => (format === LOTTIE || !known(id)
+    ? h("p.sticker", {}, icon("smile"), `Sticker: ${name}`)
+    : h("img.sticker", { src: known(id).url, alt: `Sticker: ${name}`, width: 120, height: 120 })));
+}
+
 /** The large view. Arrow keys go through the message's images, Escape closes it. */
 function lightbox(images, first) {
   let at = first;

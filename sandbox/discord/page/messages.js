@@ -4,14 +4,15 @@ import { fill, h, icon } from "./dom.js";
 import { emojiElement, emojiName } from "./emoji.js";
 import { embed } from "./embeds.js";
 import { firstLine, markdown, nestHeadings } from "./markdown.js";
-import { attachments } from "./media.js";
+import { attachments, stickers } from "./media.js";
 import { disc } from "./names.js";
 import { clock, fullTime } from "./times.js";
 
 /** Message flags: https://discord.com/developers/docs/resources/message#message-object-message-flags */
 export const FLAG = { ephemeral: 1 << 6, thinking: 1 << 7, silent: 1 << 12, componentsV2: 1 << 15 };
 const COMMAND = 2; // interaction type
-const REPLY = 0; // message reference type
+const REPLY = 0; // message reference types
+const FORWARD = 1;
 const THREAD_CREATED = 18; // message type
 
 export const has = (message, flag) => Boolean((message.flags ?? 0) & flag);
@@ -107,25 +108,43 @@ function content(message, around) {
     h("span.brush", { "aria-hidden": "true" }, h("i"), h("i"), h("i")),
     `${around.session.nameOf(message.author.id)} is thinking…`,
   );
+  if (message.message_reference?.type === FORWARD) return (message.message_snapshots ?? []).map((one) => forwarded(one.message, around));
+  return shown(message, around);
+}
+
+/** What a message forwards, with a link to its message if this person can see that channel. */
+function forwarded(snapshot, around) {
+  const { channel_id: channelId, message_id: id } = around.message.message_reference;
+  const channel = around.session.channel(channelId);
+  const open = () => around.goTo(channelId, id);
+  const from = channel && h("button.text-button", { type: "button", onclick: open }, `from ${channel.kind === "text" ? "#" : ""}${channel.name}`);
+  const heading = h("p.forwarded-from", {}, icon("forward"), h("span", {}, "Forwarded ", from));
+  return h("div.forwarded", {}, heading, shown(snapshot, { ...around, message: snapshot }));
+}
+
+function shown(message, around) {
   const parts = message.components?.length > 0 && h("div.components", {}, components(message.components, around));
   if (has(message, FLAG.componentsV2)) return parts;
   const inEmbeds = new Set((message.embeds ?? []).flatMap(({ image, thumbnail }) => [image?.url, thumbnail?.url]));
   const own = (message.attachments ?? []).filter(({ url }) => !inEmbeds.has(url));
   const edited = message.edited_timestamp && h("small.edited", { title: fullTime(new Date(message.edited_timestamp)) }, "edited");
   const text = message.content && h("div.prose", {}, markdown(message.content, around.names), edited);
-  return [text, attachments(own), (message.embeds ?? []).map((one) => embed(one, around.names)), parts, !text && edited];
+  const embeds = (message.embeds ?? []).map((one) => embed(one, around.names));
+  return [text, attachments(own), stickers(message.sticker_items, around.session), embeds, parts, !text && edited];
 }
 
 function reactions(message, { session, perform, openActions }) {
   if (!message.reactions?.length) return null;
-  const chip = ({ emoji, count, me, user_ids: ids = [] }) => {
+  const chip = ({ emoji, count, me, me_burst: burst, count_details: counts, user_ids: ids = [] }) => {
     const name = emojiName(emoji);
-    const toggle = () => perform(me ? "unreact" : "react", { emoji: name });
+    const isSuper = counts?.burst > 0;
+    const toggle = () => perform(me || burst ? "unreact" : "react", { emoji: name, ...(burst && !me && { burst }) });
+    const label = `${emoji.name}, ${count}${isSuper ? `, ${counts.burst} super` : ""}`;
     const state = {
-      "aria-pressed": me ? "true" : "false", "aria-label": `${emoji.name}, ${count}`, title: ids.map((id) => session.nameOf(id)).join(", "),
+      "aria-pressed": me || burst ? "true" : "false", "aria-label": label, title: ids.map((id) => session.nameOf(id)).join(", "),
       dataset: { key: `reaction-${name}` },
     };
-    return h("button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(session, emoji), h("span", {}, count));
+    return h(isSuper ? "button.reaction.super" : "button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(session, emoji), h("span", {}, count));
   };
   const more = (event) => openActions(message, event.currentTarget);
   const add = h("button.reaction.add", { type: "button", "aria-label": "Add a reaction", dataset: { key: "add" }, onclick: more }, icon("smile"));

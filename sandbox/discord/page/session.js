@@ -9,6 +9,7 @@ export class Session extends EventTarget {
   people = [];
   roles = [];
   emojis = [];
+  stickers = [];
   channels = [];
   commands = [];
   faults = [];
@@ -84,7 +85,7 @@ export class Session extends EventTarget {
   #hello(frame) {
     const samePerson = this.you?.id === frame.you.id;
     const before = this.#messages;
-    for (const key of ["you", "guild", "emojis", ...LISTS]) this[key] = frame[key];
+    for (const key of ["you", "guild", "emojis", "stickers", ...LISTS]) this[key] = frame[key];
     this.#messages = new Map(Object.entries(frame.messages).map(([id, list]) => [id, new Map(list.map((m) => [m.id, m]))]));
     if (!samePerson) this.unread.clear();
     else for (const [id, known] of this.#messages) this.#countMissed(id, known, before.get(id));

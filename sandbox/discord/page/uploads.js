@@ -44,6 +44,11 @@ export class Uploads {
     return this.#entries.length;
   }
 
+  /** The file names as they are stored: other characters become underscores. */
+  get names() {
+    return this.#entries.map(({ name }) => name.replace(/[^A-Za-z0-9._-]/g, "_"));
+  }
+
   get full() {
     return this.count >= this.#max;
   }
@@ -79,7 +84,7 @@ export class Uploads {
       icon("close"),
     );
     const thumbnail = address ? h("img", { src: address, alt: "" }) : h("span.file-mark", {}, icon("file"));
-    const entry = { address, sent: send(file), element: h("li.sending", {}, thumbnail, h("span.file-name", {}, file.name, state), remove) };
+    const entry = { address, name: file.name || "pasted.png", sent: send(file), element: h("li.sending", {}, thumbnail, h("span.file-name", {}, file.name, state), remove) };
     const settled = (problem) => {
       entry.element.classList.remove("sending");
       entry.element.classList.toggle("failed", Boolean(problem));

@@ -57,7 +57,7 @@ class WorldMessages:
         self, channel: Channel, content: str, files: Iterable[Upload], *, embeds: list[JSON], components: list[JSON]
     ) -> Message:
         """Post as the server's other bot. In embeds and components `attachment://<name>` is one of its files; Discord links to it."""
-        kept = {file.filename: self._engine.keep(file, channel.id) for file in files}
+        kept = {file["filename"]: file for file in (self._engine.keep(upload, channel.id) for upload in files)}
         linked_embeds, linked_components = _linked(embeds, kept), _linked(components, kept)
         shown = str((linked_embeds, linked_components))
         return self._create(
