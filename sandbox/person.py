@@ -139,6 +139,22 @@ class Person(Viewer):
         """Start a public thread in a channel. Returns its id, which is a channel id."""
         return str((await self.ask("thread", channel_id=self.channel(channel), name=name))["channel_id"])
 
+    async def archive(self, thread: str, *, on: bool = True, locked: bool = False) -> None:
+        """Archive a thread, or reopen it. A locked one can be reopened only by members with Manage Threads."""
+        await self.ask("archive", channel_id=self.channel(thread), on=on, locked=locked)
+
+    async def delete_channel(self, channel: str) -> None:
+        """Delete a channel with its threads, or a thread. Needs Manage Server."""
+        await self.ask("delete_channel", channel_id=self.channel(channel))
+
+    async def delete_role(self, role: str) -> None:
+        """Delete a role. Needs Manage Server."""
+        await self.ask("delete_role", role=role)
+
+    async def bot_member(self, on: bool) -> None:
+        """Remove the bot from the server, or invite it again. Needs Manage Server."""
+        await self.ask("bot_member", on=on)
+
     async def dms(self, open: bool) -> None:  # noqa: A002 - dms(open=False) reads well
         """Accept direct messages from the bot, or not."""
         await self.ask("dms", open=open)

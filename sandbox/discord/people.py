@@ -28,6 +28,8 @@ _LISTS_BY_EVENT = {
     "THREAD_": ("channels",),
     "GUILD_ROLE_": ("roles", "people", "bot", "channels", "commands"),
     "GUILD_MEMBER_": ("people", "commands"),
+    "GUILD_CREATE": ("people", "bot", "channels", "commands"),
+    "GUILD_DELETE": ("people", "bot", "channels", "commands"),
 }
 
 

@@ -57,6 +57,10 @@ class PersonRequests:
             "guild_locale": self._guild_locale,
             "dms": self._dms,
             "thread": self._thread,
+            "archive": self._archive,
+            "delete_channel": self._delete_channel,
+            "delete_role": self._delete_role,
+            "bot_member": self._bot_member,
             "permit": self._permit,
             "bot_role": self._bot_role,
         }
@@ -200,6 +204,27 @@ class PersonRequests:
     async def _thread(self, person_id: int, frame: JSON) -> JSON:
         thread = self._world.channels.start_thread(person_id, self._channel(person_id, frame), _field(frame, "name", str))
         return {"channel_id": str(thread.id)}
+
+    async def _archive(self, person_id: int, frame: JSON) -> JSON:
+        thread = self._channel(person_id, frame)
+        self._world.channels.archive(thread, on=bool(frame.get("on")), locked=bool(frame.get("locked")))
+        return {}
+
+    async def _delete_channel(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        self._world.channels.delete(self._channel(person_id, frame))
+        return {}
+
+    async def _delete_role(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        self._world.members.delete_role(_field(frame, "role", str))
+        return {}
+
+    async def _bot_member(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        members = self._world.members
+        (members.invite_bot if frame.get("on") else members.remove_bot)()
+        return {}
 
     async def _permit(self, person_id: int, frame: JSON) -> JSON:
         self._check_manages(person_id)

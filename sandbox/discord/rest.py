@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.discord.archived import REOPEN, ArchivedThreads
 from sandbox.discord.calls import ApiCall, RefusedCall, answer, error_answer, read_call
 from sandbox.discord.gateway import SHARDS_WANTED
 from sandbox.discord.http_faults import HttpFaults
@@ -65,6 +66,7 @@ class RestApi:
         self._privileged = privileged
         self.refused: list[RefusedCall] = []
         self._posting = Posting(world=world, now=now)
+        self._archived = ArchivedThreads(world=world)
         self._routes: list[tuple[re.Pattern[str], Handler]] = [(re.compile(pattern), handler) for pattern, handler in self._table()]
 
     def _table(self) -> list[tuple[str, Handler]]:
@@ -76,6 +78,7 @@ class RestApi:
             (rf"(?P<verb>GET|PATCH|DELETE) {scope}/(?P<command>\d+)", self._command),
             (r"GET /users/@me/guilds", self._guilds),
             (r"POST /channels/\d+/messages", self._post),
+            (REOPEN, self._edit_channel),
             (r"GET /channels/\d+/messages/\d+/reactions/[^/]+", self._reacted),
             (r"POST /attachments/refresh-urls", self._refresh_links),
             (_CALLBACK.pattern, self._callback),
@@ -89,6 +92,7 @@ class RestApi:
             self._check_reach(call)
             self._faults.before(call)
             self._posting.check(call)
+            self._archived.check(call)
             payload = self._perform(call)
             self._faults.after(call, request.transport)
         except DiscordApiError as error:
@@ -182,6 +186,9 @@ class RestApi:
     def _post(self, call: ApiCall, _: re.Match[str]) -> Any:
         """Post a message. With a nonce of the last few minutes, return its message instead of posting another."""
         return self._posting.known(call) or self._posting.note(call, self._forward(call))
+
+    def _edit_channel(self, call: ApiCall, match: re.Match[str]) -> Any:
+        return self._archived.reopen(call, match) or self._forward(call)
 
     def _reacted(self, call: ApiCall, _: re.Match[str]) -> list[JSON]:
         """The people who reacted with an emoji, ordered by id, one page."""

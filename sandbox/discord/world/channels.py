@@ -63,8 +63,11 @@ class WorldChannels:
         raise RefusedError("There is no such channel here.")
 
     def kind(self, channel: Channel) -> ChannelKind:
-        known = {self._private.id: ChannelKind.PRIVATE, self._elsewhere.id: ChannelKind.ELSEWHERE}
-        return known.get(channel.id, ChannelKind.DM if channel.guild_id is None else ChannelKind.TEXT)
+        if channel is self._private:
+            return ChannelKind.PRIVATE
+        if channel.guild_id is None:
+            return ChannelKind.DM
+        return ChannelKind.ELSEWHERE if channel.guild_id in self._engine.out_of_reach else ChannelKind.TEXT
 
     def accessible(self, user_id: int, channel: Channel) -> bool:
         if channel is self._private:
@@ -110,6 +113,21 @@ class WorldChannels:
             raise RefusedError("You may not start threads in this channel.")
         return self._engine.create_thread(parent.id, name, user_id, type=ChannelType.PUBLIC_THREAD)
 
+    def delete(self, channel: Channel) -> None:
+        """Delete a channel with its threads, or a thread. As at Discord, the bot receives one event."""
+        if self.kind(channel) is not ChannelKind.TEXT:
+            raise RefusedError("Only channels of the server can be deleted.")
+        for thread in self._threads_of(channel):
+            self._guild.thread_ids.remove(thread.id)
+            del self._engine.channels[thread.id], self._engine.messages[thread.id]
+        self._engine.delete_channel(channel.id)
+
+    def archive(self, thread: Channel, *, on: bool, locked: bool = False) -> None:
+        """Archive a thread, or reopen it. The bot receives the event."""
+        if thread.thread_metadata is None:
+            raise RefusedError("Only a thread can be archived.")
+        self._engine.edit_channel(thread.id, {}, thread_metadata={"archived": on, "locked": locked})
+
     def permit_bot(self, channel: Channel, permission: str, *, on: bool) -> None:
         """Set the bot's own permission overwrite in a channel (for a thread, in its channel)."""
         if self.kind(channel) is not ChannelKind.TEXT:
@@ -136,7 +154,7 @@ class WorldChannels:
 
     def _may(self, user_id: int, channel: Channel, permission: str) -> bool:
         """Whether a person has a permission in a channel of the bot's server. False in all other channels."""
-        if channel.guild_id != self._guild.id:
+        if channel.guild_id != self._guild.id or user_id not in self._guild.members:
             return False
         held = self._engine.compute_permissions(self._guild.id, user_id, channel.id)
         return bool(held & permission_flag(permission))

@@ -78,6 +78,31 @@ class WorldMembers:
         change = self._engine.add_member_role if on else self._engine.remove_member_role
         change(self._guild.id, user_id, role.id)
 
+    def delete_role(self, role_name: str) -> None:
+        """Delete a role, which its members lose."""
+        self._engine.delete_role(self._guild.id, self._role(role_name).id)
+
+    def remove_bot(self) -> None:
+        """Remove the bot from its server: it loses its access, and people can use it there through their own installation only."""
+        if not self.is_member(self._engine.bot_user.id):
+            raise RefusedError("The bot is not on the server.")
+        del self._guild.members[self._engine.bot_user.id]
+        self._engine.emit("GUILD_DELETE", {"id": str(self._guild.id)})
+        self._engine.out_of_reach.update(self._places())
+
+    def invite_bot(self) -> None:
+        """Invite the bot again, with the same role."""
+        if self.is_member(self._engine.bot_user.id):
+            raise RefusedError("The bot is on the server already.")
+        self._engine.add_member(self._guild.id, self._engine.bot_user.id, roles=[self._bot_guild.bot_role.id])
+        self._engine.out_of_reach.difference_update(self._places())
+        joined = dict(serializers.guild_create_payload(self._engine, self._guild))
+        joined.pop("unavailable", None)  # so Discord tells a new server from one that was not available
+        self._engine.emit("GUILD_CREATE", joined)
+
+    def _places(self) -> set[int]:
+        return {self._guild.id, *self._guild.channel_ids, *self._guild.thread_ids}
+
     def permit_bot(self, permission: str, *, on: bool) -> None:
         """Change what the bot's own role allows in the whole server."""
         flag, role = permission_flag(permission), self._bot_guild.bot_role
@@ -117,7 +142,7 @@ class WorldMembers:
 
     def may(self, user_id: int, permission: str) -> bool:
         """Whether a person has a permission in the whole server."""
-        return bool(self._engine.compute_permissions(self._guild.id, user_id) & permission_flag(permission))
+        return self.is_member(user_id) and bool(self._engine.compute_permissions(self._guild.id, user_id) & permission_flag(permission))
 
     def bot_may(self) -> list[str]:
         """The permissions that the bot's role and @everyone give it in the whole server."""
