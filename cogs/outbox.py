@@ -15,7 +15,7 @@ from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.kit import audience, job_texts
-from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors
+from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors, reopening
 from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 
@@ -48,7 +48,7 @@ class Messenger:
             await self._by_kind[item.kind](item, job)
 
     async def _remove(self, item: OutboxItem, _job: Job | None) -> None:
-        await self._message(item).delete()
+        await reopening(self._client, item.data["channel_id"], self._message(item).delete)
 
     async def _mark(self, item: OutboxItem, _job: Job | None) -> None:
         """Replace our marks with one; remove them all if the reaction was taken back."""

@@ -19,7 +19,7 @@ from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, waiting_view
-from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, send_reply
+from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, reopening, send_reply
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
@@ -39,16 +39,24 @@ class DiscordPost:
 
     async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
         """By the interaction's webhook: needs no permission and is not subject to the global rate limit."""
-        async with self._asking(token=answer.job.place.token, message=answer.job.place.message_id):
+
+        async def edit() -> discord.Message:
             with self._content(answer, files="attachments") as content:
-                message = await self._edit_webhook(answer.job, content)
+                return await self._edit_webhook(answer.job, content)
+
+        async with self._asking(token=answer.job.place.token, message=answer.job.place.message_id):
+            message = await reopening(self._client, answer.job.place.channel_id, edit)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def edit_message(self, answer: ResultMessage) -> PostedMessage:
         """With the bot's token, which needs access to the channel."""
-        async with self._asking(message=answer.job.place.message_id, channel=answer.job.place.channel_id):
+
+        async def edit() -> discord.Message:
             with self._content(answer, files="attachments") as content:
-                message = await self._partial_message(answer.job).edit(**content)
+                return await self._partial_message(answer.job).edit(**content)
+
+        async with self._asking(message=answer.job.place.message_id, channel=answer.job.place.channel_id):
+            message = await reopening(self._client, answer.job.place.channel_id, edit)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def send_to_channel(self, answer: ResultMessage) -> PostedMessage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 import discord
@@ -18,11 +18,13 @@ from bot.core.running import machine
 if TYPE_CHECKING:
     from bot.client.easel import Easel
 
+Changed = TypeVar("Changed")
 Messageable = discord.PartialMessageable | discord.DMChannel
 Send = Callable[[Mapping[str, Any]], Awaitable[discord.Message]]  # takes the arguments that make it a reply
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)  # the message may or may not have been sent
 
 _NO_REPLIES = 160002  # a reply needs the permission Read Message History
+_ARCHIVED = 50083
 _TOKEN_S = 15 * 60.0  # longer than a token lives
 # Discord's error codes: what is refused, and for how many seconds it is not asked again. A bot with too many refused requests is banned.
 # Source: https://discord.com/developers/docs/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
@@ -33,6 +35,7 @@ _REFUSED: Mapping[int, tuple[str, float]] = {
     10008: ("message", _TOKEN_S),  # unknown message
     10003: ("channel", 60.0),  # unknown channel
     50001: ("channel", 60.0),  # missing access
+    50013: ("archived thread", 60.0),  # missing permissions, to reopen one that is locked
 }
 
 
@@ -79,6 +82,18 @@ async def send_reply(channel: Messageable, message_id: int | None, send: Send) -
         if error.code != _NO_REPLIES:
             raise
     return await send({})
+
+
+async def reopening(client: Easel, channel_id: int, change: Callable[[], Awaitable[Changed]]) -> Changed:
+    """Call `change`, which changes something in a channel. An archived thread, in which nothing can be changed, is reopened for it."""
+    try:
+        return await change()
+    except discord.HTTPException as error:
+        if error.code != _ARCHIVED:
+            raise
+    with asking(client, **{"archived thread": channel_id}):
+        await client.http.edit_channel(channel_id, archived=False)
+    return await change()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from bot.store.moderation import cases
 from cogs.kit import spoilers
 from cogs.kit.audience import guild_language
 from cogs.kit.channels import fetch_channel, writable
+from cogs.kit.outbound import reopening
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.kit.request import services_of
 from cogs.moderation import case_texts, views
@@ -66,7 +67,8 @@ class CasePosts:
             message = await self._channel(item.data["channel_id"]).fetch_message(item.data["message_id"])
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("The message is not the bot's.")
-            await spoilers.set_hidden(message, await self._services.reader.read(messages.is_hidden, job, message.id))
+            hidden = await self._services.reader.read(messages.is_hidden, job, message.id)
+            await reopening(self._client, message.channel.id, lambda: spoilers.set_hidden(message, hidden))
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
