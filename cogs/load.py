@@ -15,6 +15,7 @@ from bot.core.i18n import N_, _
 from bot.core.running import patience
 from cogs.admin import cog as imageadmin
 from cogs.admin.cog import ImageAdmin
+from cogs.admin.gone import Gone
 from cogs.images import details, edit_form, edit_note, history, presses
 from cogs.images.create import Create
 from cogs.images.history import HistoryCog
@@ -110,6 +111,7 @@ async def load(client: Easel) -> None:
     await _add_commands(client)
     await client.add_cog(ReactionsCog(client))
     await client.add_cog(Presses(tree.languages))
+    await client.add_cog(Gone(client))
     await tree.set_translator(Translator(tree))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+import aiohttp
 import discord
 import structlog
 
@@ -73,6 +74,24 @@ async def find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
         return None
     owner = getattr(channel, "guild", None)  # missing on direct messages and groups
     return channel if owner is not None and owner.id == guild_id else None
+
+
+async def deleted_channels(client: Easel, guild: discord.Guild, channel_ids: Iterable[int]) -> set[int]:
+    """Those of these channels and threads that Discord says do not exist (any more). Archived threads are not cached, so it is asked."""
+    if guild.unavailable:
+        return set()
+    unknown = [each for each in channel_ids if guild.get_channel_or_thread(each) is None]
+    return {each for each in unknown[:_FETCHED_MAX] if await _is_deleted(client, each)}
+
+
+async def _is_deleted(client: Easel, channel_id: int) -> bool:
+    try:
+        await client.http.get_channel(channel_id)
+    except discord.NotFound:
+        return True
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.info("channel fetch failed", channel=channel_id, error=type(error).__name__)
+    return False
 
 
 async def writable(client: Easel, guild_id: int, channel_id: int | None) -> discord.PartialMessageable | None:

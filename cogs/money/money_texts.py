@@ -54,7 +54,7 @@ def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterato
     if balances.granted is not None and granted:
         left = in_credits(balances.granted.statement.available)
         yield _("**{left}** extra credits you were granted or given on this server. They're used first.").format(left=left)
-    yield from (_hosting(each) for each in balances.hosting)
+    yield from (hosting(each) for each in balances.hosting)
     if balances.pool is not None:
         yield "### " + _("This server's shared pool")
         yield from _account(balances.pool, now)
@@ -155,7 +155,8 @@ def paid_by(sponsorship: Sponsorship) -> str:
     return "💛 " + sentence.format(host=f"<@{sponsorship.host_id}>", at=sponsorship.until // 1000, left=amount_of(sponsorship.left))
 
 
-def _hosting(sponsorship: Sponsorship) -> str:
+def hosting(sponsorship: Sponsorship) -> str:
+    """What a member pays for."""
     sentence = _("You're sponsoring everyone in {channel} until <t:{at}:f>, with {left} left.")
     channel, left = f"<#{sponsorship.channel_id}>", amount_of(sponsorship.left)
     return "💛 " + sentence.format(channel=channel, at=sponsorship.until // 1000, left=left)

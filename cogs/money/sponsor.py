@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -14,7 +16,7 @@ from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.domain.request import Request
 from bot.services.money.accounts import HOURS_MAX, Money
 from cogs.kit import audience, interactions, panels
-from cogs.kit.panels import button, panel, row, text
+from cogs.kit.panels import beside, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router, matching
 from cogs.money import money_texts
@@ -24,9 +26,11 @@ router = Router()
 _SPONSORSHIP = matching(r"[0-9a-z]{1,12}")
 _REFRESH = CustomId("sponsor:look:{sponsorship}", sponsorship=_SPONSORSHIP)
 _STOP = CustomId("sponsor:stop:{sponsorship}", sponsorship=_SPONSORSHIP)
+_STOP_OWN = CustomId("sponsor:own:{sponsorship}", sponsorship=_SPONSORSHIP)
+_OWN_MAX = 10  # in a list
 
 
-@app_commands.guild_only()
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponsor images for everyone in a channel or thread"):
     """The commands /sponsor start, stop and show."""
@@ -45,10 +49,14 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponso
             view = _public(sponsorship)
         await panels.show(interaction, view, private=False)
 
-    @app_commands.command(description="Stop sponsoring here and get unused credits back")
+    @app_commands.command(description="Stop sponsoring and get unused credits back")
     async def stop(self, interaction: Interaction) -> None:
+        """Works anywhere. Of several, the member chooses one."""
         request = await request_of(interaction)
-        found = await _money(interaction).sponsor_here(request.channel.channel_id)
+        found, *others = await _money(interaction).stoppable(request)
+        if others:
+            await panels.show(interaction, _own([found, *others]))
+            return
         ended, returned = await _money(interaction).stop_sponsoring(request, found)
         await interactions.say(interaction, money_texts.stopped(ended, returned))
 
@@ -77,6 +85,13 @@ async def stop(request: Request, interaction: Interaction, *, sponsorship: str) 
     await interactions.say(interaction, money_texts.stopped(ended, returned))
 
 
+@router.press(_STOP_OWN)
+async def stop_own(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
+    """End one of the member's own, from the list. Ending is idempotent."""
+    ended, returned = await _money(interaction).stop_sponsoring(request, await _money(interaction).sponsorship(sponsorship))
+    await panels.redraw(interaction, panel(text(money_texts.stopped(ended, returned))))
+
+
 async def _named(request: Request, interaction: Interaction, sponsorship_id: str) -> Sponsorship:
     """The sponsorship of a button. Raises `NotFound` for one of another channel, which only a forged button names."""
     found = await _money(interaction).sponsorship(sponsorship_id)
@@ -98,6 +113,14 @@ def _public(sponsorship: Sponsorship) -> discord.ui.LayoutView:
     refresh_button = button(pgettext("button", "How much is left?"), _REFRESH(sponsorship=sponsorship.id), emoji="🪙")
     stop_button = button(pgettext("button", "End sponsorship"), _STOP(sponsorship=sponsorship.id), emoji="✋")
     return panel(words, row(refresh_button, stop_button))
+
+
+def _own(sponsorships: Sequence[Sponsorship]) -> discord.ui.LayoutView:
+    """A member's sponsorships, each with a button that ends it."""
+    label = pgettext("button", "End sponsorship")
+    return panel(
+        *(beside(button(label, _STOP_OWN(sponsorship=each.id), emoji="✋"), money_texts.hosting(each)) for each in sponsorships[:_OWN_MAX])
+    )
 
 
 def _is_open(sponsorship: Sponsorship) -> bool:

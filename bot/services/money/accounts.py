@@ -5,6 +5,7 @@ The store checks the balances, in the transaction that moves the money.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -137,6 +138,17 @@ class Money:
             raise NotFound(_("Nobody is sponsoring images here."))
         return found
 
+    async def stoppable(self, request: Request) -> list[Sponsorship]:
+        """The sponsorship of this channel, if the actor may end it; else their own, anywhere: its channel may be out of reach.
+
+        Raises `NotFound` if there is none.
+        """
+        here = await self.store.read(sponsorships.current, request.channel.channel_id, self.clock())
+        if here is not None and permissions.may(request, permissions.Action.STOP_SPONSORSHIP, _sponsored(here)):
+            return [here]
+        own = await self.store.read(sponsorships.of_host, request.actor.user_id)
+        return own or [await self.sponsor_here(request.channel.channel_id)]
+
     async def sponsorship(self, sponsorship_id: str) -> Sponsorship:
         """A sponsorship, also if it has ended. Raises `NotFound`."""
         found = await self.store.read(sponsorships.by_id, sponsorship_id)
@@ -149,6 +161,8 @@ class Money:
 
         Raises a `Refusal` if sponsoring is off, the channel has a sponsor, or the host may give less.
         """
+        if request.guild_id is None:
+            raise NotAllowed(_("You can only sponsor images on a server."))
         if not request.policy.sponsoring.on:
             raise NotAllowed(_("Members can't sponsor images on this server."))
         account = await self._own(request)
@@ -164,11 +178,25 @@ class Money:
 
     async def stop_sponsoring(self, request: Request, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
         """End a sponsorship, and return it with the microcredits that go back now. Idempotent. Raises `NotAllowed`."""
-        target = Target(guild_id=sponsorship.guild_id, owner_id=sponsorship.host_id)
-        check(request, permissions.Action.STOP_SPONSORSHIP, target)
+        check(request, permissions.Action.STOP_SPONSORSHIP, _sponsored(sponsorship))
         returned = await self.store.write(sponsorships.close, sponsorship.id, self.clock())
         log.info("sponsorship stopped", sponsorship=sponsorship.id, by=request.actor.user_id, returned=returned)
         return await self.sponsorship(sponsorship.id), returned
+
+    async def sponsored_channels(self, guild_id: int) -> frozenset[int]:
+        """The channels and threads of a guild that have an open sponsorship."""
+        return frozenset(each.channel_id for each in await self.store.read(sponsorships.of_guild, guild_id))
+
+    async def sponsored_guilds(self) -> set[int]:
+        """The guilds that have open sponsorships."""
+        return await self.store.read(sponsorships.guilds)
+
+    async def end_sponsorships(self, guild_id: int, *, channel_ids: Collection[int] | None = None) -> None:
+        """End the sponsorships in a guild's channels that are gone (None: in all of them). The rest goes back to the hosts."""
+        for each in await self.store.read(sponsorships.of_guild, guild_id):
+            if channel_ids is None or each.channel_id in channel_ids:
+                returned = await self.store.write(sponsorships.close, each.id, self.clock())
+                log.info("sponsorship ended: its channel is gone", sponsorship=each.id, returned=returned)
 
     # --- usage -------------------------------------------------------------------------------------------------------
 
@@ -214,6 +242,10 @@ class Money:
         now = self.clock()
         check_giver(request, await self.store.read(conduct.blocked, request.guild_id, request.actor.user_id, now), now=now)
         return self.pricing.own(request)
+
+
+def _sponsored(sponsorship: Sponsorship) -> Target:
+    return Target(guild_id=sponsorship.guild_id, owner_id=sponsorship.host_id)
 
 
 def _line(

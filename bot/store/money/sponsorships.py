@@ -119,6 +119,17 @@ def of_host(conn: Connection, host_id: int) -> list[Sponsorship]:
     return _read(conn, and_(sponsorships.c.host_id == host_id, sponsorships.c.state == SponsorshipState.OPEN))
 
 
+def of_guild(conn: Connection, guild_id: int) -> list[Sponsorship]:
+    """A guild's open sponsorships, oldest first."""
+    return _read(conn, and_(sponsorships.c.guild_id == guild_id, sponsorships.c.state == SponsorshipState.OPEN))
+
+
+def guilds(conn: Connection) -> set[int]:
+    """The guilds with open sponsorships."""
+    open_ = and_(sponsorships.c.guild_id.is_not(None), sponsorships.c.state == SponsorshipState.OPEN)
+    return set(conn.scalars(select(sponsorships.c.guild_id).where(open_).distinct()))
+
+
 def _read(conn: Connection, where: ColumnElement[bool]) -> list[Sponsorship]:
     rows = conn.execute(_READ.where(where).order_by(sponsorships.c.opened_at, sponsorships.c.id)).mappings()
     return [_sponsorship(dict(row)) for row in rows]

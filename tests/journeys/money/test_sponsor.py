@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.app import App
 from bot.core.clock import system
 from bot.domain.money.accounts import AccountRef, sponsor_account
@@ -123,3 +125,62 @@ async def test_sponsorships_can_be_turned_off(app: App, ada: Person) -> None:
     await change_rules(app, sponsoring={"on": False})
     await ada.slash("sponsor start")
     await ada.message(lambda m: "can't sponsor images on this server" in m.content)
+
+
+# --- channels that are gone ------------------------------------------------------------------------------------------
+
+
+async def is_back(app: App, host: Person) -> None:
+    async def has_all() -> bool:
+        return await granted_left(app, host) == 1000
+
+    await eventually(has_all)
+    assert await right(app)
+
+
+async def test_deleting_the_thread_or_its_channel_ends_it_at_once(app: App, ada: Person, mo: Person) -> None:
+    thread = await ada.thread("a contest")
+    await begun(app, ada, thread, credits=5)
+    await mo.delete_channel(thread)
+    await is_back(app, ada)
+    archived = await ada.thread("an old contest", "gallery")
+    await begun(app, ada, archived, credits=5)
+    await mo.archive(archived)
+    await mo.delete_channel("gallery")
+    await is_back(app, ada)
+
+
+async def test_an_archived_thread_keeps_its_sponsor(app: App, ada: Person, mo: Person) -> None:
+    thread = await ada.thread("a contest")
+    await begun(app, ada, thread, credits=5)
+    await mo.archive(thread)
+    await mo.delete_channel("gallery")
+    await ada.slash("sponsor stop", "dm")
+    await ada.message(lambda m: f"Ended. <@{ada.id}> got 5 credits back." in m.text, "dm")
+
+
+@pytest.mark.parametrize("event", ["channel", "server"])
+async def test_what_was_deleted_during_a_stop_ends_at_the_start(env: Env, event: str) -> None:
+    async with env.app() as app, person_in(env, "Ada") as ada, person_in(env, "Mo") as mo:
+        await begun(app, ada, "gallery", credits=5)
+    async with Person.connect(env.discord.url, "Mo") as mo:
+        await (mo.delete_channel("gallery") if event == "channel" else mo.bot_member(on=False))
+        async with env.app() as app:
+            await is_back(app, ada)
+
+
+async def test_removing_the_bot_ends_all_of_the_server(app: App, ada: Person, mo: Person) -> None:
+    for channel in ("studio", "gallery"):
+        await begun(app, ada, channel, credits=5)
+    await mo.bot_member(on=False)
+    await is_back(app, ada)
+
+
+async def test_of_several_sponsorships_the_host_chooses_one(app: App, ada: Person) -> None:
+    for channel in ("studio", "gallery"):
+        await begun(app, ada, channel, credits=5)
+    await ada.slash("sponsor stop", "dm")
+    listed = await ada.message(lambda m: m.text.count("You're sponsoring everyone in") == 2, "dm")
+    await ada.click(listed, "End sponsorship")
+    await ada.message(lambda m: m.id == listed.id and "got 5 credits back" in m.text, "dm")
+    assert await granted_left(app, ada) == 995
