@@ -251,7 +251,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "/gift": partial(transfers.gift, **accounts, amount=1, key="gift", now=NOW),
         "a reaction": partial(reactions.claim, reaction=reaction, burst=5, now=NOW),
         "a star": partial(
-            gallery.show_if_starred, job_id=job_id(7), message_id=10_000_007, guild_id=GUILD, to=paid.payer, now=NOW,
+            gallery.show_if_starred, job_id=job_id(7), message_id=10_000_007, guild_id=GUILD, now=NOW,
             rules=GalleryRules(channel_id=8, stars=1),
         ),
         "a flag": partial(flagging.flag, report=report, guild_id=GUILD, rules=Flags(on=True), opens_case=True, now=NOW),

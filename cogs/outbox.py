@@ -14,6 +14,7 @@ from bot.core.running import machine
 from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
+from cogs.admin.gone import GoneNotices
 from cogs.kit import audience, job_texts
 from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors, reopening
 from cogs.kit.posting import Draft, Poster
@@ -39,6 +40,7 @@ class Messenger:
             ItemKind.MARK: self._mark,
             ItemKind.PING: self._ping,
             ItemKind.TELL: self._tell,
+            ItemKind.GONE: GoneNotices(client, clock=clock).tell,
             **CasePosts(client, clock=clock).handlers,
         }
         self.handlers = dict.fromkeys(self._by_kind, self._handle)

@@ -103,6 +103,7 @@ FAULTS: tuple[Fault, ...] = (
             "first-answer-lost": "A first answer to an interaction is accepted, then the connection is cut before the confirmation.",
             "socket-dropped": "The gateway socket is cut once; the session can be resumed.",
             "session-lost": "The gateway socket is cut once and resuming is refused.",
+            "deletions-unheard": "The bot is not told of deleted channels, threads and roles.",
             "gateway-doubled": "Every gateway event except interactions is sent twice.",
             "token-refused": "The gateway closes every new session with 4004, as for a token that was reset.",
             "shard-refused": "The gateway closes every new session with 4010: an invalid shard.",

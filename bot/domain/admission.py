@@ -258,8 +258,13 @@ def _channel(facts: Facts) -> None:
     channels = facts.request.policy.channels
     if channels.open_in(facts.request.channel.ids):
         return
-    if channels.allowed:
-        named = ", ".join(f"<#{channel}>" for channel in channels.allowed[:_NAMED])
+    left = [channel for channel in channels.allowed if channel not in facts.request.settings.gone]
+    if channels.allowed and not left:
+        raise NotAllowed(
+            _("Images can't be created here, and the channels for them were deleted. Ask this server's managers to choose others.")
+        )
+    if left:
+        named = ", ".join(f"<#{channel}>" for channel in left[:_NAMED])
         raise NotAllowed(_("Images can't be created in this channel. Try {channels}.").format(channels=named))
     raise NotAllowed(_("Images can't be created in this channel. Try another one."))
 

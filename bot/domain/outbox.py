@@ -27,6 +27,7 @@ class ItemKind(StrEnum):
     GALLERY = "gallery"  # post an image in the gallery (message_id)
     TELL_AUTHOR = "tell_author"  # send the decision about a case to its author, with the appeal button (case_id)
     TELL_BLOCK = "tell_block"  # send a member the notice that they are blocked (guild_id, until, reason)
+    GONE = "gone"  # tell a guild's managers that their settings name deleted channels and roles (guild_id, ids)
 
 
 class Pool(StrEnum):
@@ -41,7 +42,7 @@ POOL_OF: Mapping[ItemKind, Pool] = MappingProxyType(
     {
         **dict.fromkeys(ItemKind, Pool.MEMBERS),
         ItemKind.DELIVER: Pool.RESULTS,
-        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY), Pool.MODERATORS),
+        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY, ItemKind.GONE), Pool.MODERATORS),
     }
 )
 

@@ -6,7 +6,7 @@ No other module decides about permissions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
@@ -77,6 +77,11 @@ def is_moderator(actor: Actor, policy: Policy) -> bool:
 
 def is_manager(actor: Actor) -> bool:
     return actor.may_manage_server
+
+
+def managers_of(actors: Iterable[Actor]) -> list[int]:
+    """The ids of those who are managers."""
+    return [actor.user_id for actor in actors if is_manager(actor)]
 
 
 def check(request: Request, action: Action, target: Target | None = None) -> None:

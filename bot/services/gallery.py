@@ -8,8 +8,6 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.domain.job import Job
-from bot.domain.money.accounts import AccountRef, member_account
-from bot.domain.money.quota import EMPTY
 from bot.domain.request import Request
 from bot.store import gallery
 from bot.store.engine.base import Store
@@ -27,10 +25,9 @@ class Gallery:
     async def starred(self, request: Request, job: Job, message_id: int) -> bool:
         """Count the stars of an image. True if it now enters the gallery; it stays there even if stars are removed later."""
         rules, guild_id = request.policy.gallery, request.guild_id
-        if guild_id is None or rules.channel_id is None:
+        if guild_id is None or rules.channel_id is None or rules.channel_id in request.settings.gone:
             return False
-        to = AccountRef(name=member_account(guild_id, job.place.user_id), fills=EMPTY)
-        came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
+        came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, now=self.clock())
         if came:
             log.info("gallery entry added", job=job.id, guild=guild_id)
         return came

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +17,7 @@ from bot.domain.gestures import check_meanings, is_reserved, taken
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file
 from bot.domain.guild.emoji import normalized_emoji
+from bot.domain.guild.ids import without
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.request import Request
 from bot.store import documents
@@ -82,6 +83,23 @@ class Guilds:
 
         return await self.change(guild_id, changed, actor_id=actor_id)
 
+    async def mark_gone(self, guild_id: int, deleted: Collection[int]) -> None:
+        """Remember which of these deleted channels and roles the settings name. The managers are told once of each."""
+        settings = await self.settings(guild_id)
+        if all(each.id in settings.gone for each in settings.gone_in_policy(deleted)):
+            return
+        async with self._changing:
+            self._known[guild_id] = self._allotted(await self.store.write(documents.mark_gone, guild_id, deleted, self.clock()))
+
+    async def remove_gone(self, guild_id: int, unwanted: Collection[int], *, actor_id: int | None) -> GuildSettings:
+        """Remove these deleted channels and roles from the rules."""
+
+        def without_them(settings: GuildSettings) -> GuildSettings:
+            found = settings.gone_in_policy(settings.gone.intersection(unwanted))
+            return settings.model_copy(update={"policy": without(settings.policy, found)})
+
+        return await self.change(guild_id, without_them, actor_id=actor_id)
+
     async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> GuildSettings:
         """Replace the rules. Raises `Outdated` if the `fingerprint` of the current ones is not `instead_of`."""
 
@@ -122,7 +140,8 @@ class Guilds:
         changed = change(before)
         allotment.check(changed.policy, self.managers_may)
         check_meanings(before, changed)
-        return changed
+        still_named = {each.id for each in changed.gone_in_policy(changed.gone)}
+        return changed.model_copy(update={"gone": frozenset(still_named)})
 
     def _allotted(self, settings: GuildSettings) -> GuildSettings:
         return settings.model_copy(update={"policy": allotment.allotted(settings.policy, self.managers_may)})

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import deepcopy
 from typing import Any, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, delete, select
 
 from bot.domain.guild.differences import as_details, differences
 from bot.domain.guild.settings import GuildSettings
+from bot.domain.job import MessageRole
 from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.preferences import Preferences
+from bot.store import outbox
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log
-from bot.store.tables import guilds, members
+from bot.store.tables import guilds, job_messages, members
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +71,24 @@ def change_guild_settings(
         line = AuditLine(action=AuditAction.SETTINGS, at=now, guild_id=guild_id, actor_id=actor_id, details=as_details(changes))
         audit_log.note(conn, line)
     return new
+
+
+def mark_gone(conn: Connection, guild_id: int, deleted: Collection[int], now: int) -> GuildSettings:
+    """Remember which of these deleted channels and roles the settings name, and let the managers be told, once of each.
+
+    Open cases that were posted there are posted again in the next cases channel.
+    """
+    new = set[int]()
+
+    def marked(settings: GuildSettings) -> GuildSettings:
+        new.update(each.id for each in settings.gone_in_policy(deleted) if each.id not in settings.gone)
+        return settings.model_copy(update={"gone": settings.gone | new})
+
+    settings = _change(conn, guilds, "guild_id", "settings", guild_id, GuildSettings, marked, now)
+    if new:
+        conn.execute(delete(job_messages).where(job_messages.c.role == MessageRole.CASE, job_messages.c.channel_id.in_(new)))
+        outbox.add(conn, OutboxItem(kind=ItemKind.GONE, due_at=now, data={"guild_id": guild_id, "ids": sorted(new)}))
+    return settings
 
 
 def _document(stored: Any, owner_id: int, kind: type[Document]) -> Document:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, delete, func, or_, select
 
 from bot.domain.gallery import GalleryEntry
 from bot.domain.guild import sections
-from bot.domain.job import Job, JobState, MessageRole
+from bot.domain.job import Job, JobMessage, JobState, MessageRole
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import AGAINST, CaseState
-from bot.domain.money.accounts import AccountRef
+from bot.domain.money.accounts import AccountRef, member_account
 from bot.domain.money.ledger import Entry
-from bot.domain.money.quota import MICRO
+from bot.domain.money.quota import EMPTY
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import jobs, outbox
+from bot.store import jobs, messages, outbox
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log, cases
 from bot.store.money import transfers
@@ -33,10 +33,8 @@ def stars(conn: Connection, message_id: int, *, author_id: int | None) -> int:
     return conn.scalar(given) or 0
 
 
-def show_if_starred(
-    conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.GalleryRules, to: AccountRef, now: int
-) -> bool:
-    """If a message has enough stars, show its image in the gallery and reward its author, once each.
+def show_if_starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.GalleryRules, now: int) -> bool:
+    """If a message has enough stars, let its image be shown in the gallery, once.
 
     False if there are too few, the gallery has it already, or it may not be shown: hidden, private, deleted, or part of a case that is
     open or was decided against it.
@@ -51,13 +49,30 @@ def show_if_starred(
     if not record(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, now=now):
         return False
     outbox.add(conn, OutboxItem(kind=ItemKind.GALLERY, due_at=now, job_id=job.id, data={"message_id": message_id}))
-    reward = int(rules.reward * MICRO)
-    if reward and transfers.grant(conn, to=to, amount=reward, key=f"gallery:{job.id}", now=now, entry=Entry.REWARD):
-        details = {"amount": reward, "stars": given}
-        audit_log.note(
-            conn, AuditLine(action=AuditAction.REWARDED, at=now, guild_id=guild_id, target_id=author_id, job_id=job.id, details=details)
-        )
     return True
+
+
+def record_post(conn: Connection, entry: GalleryEntry, post: JobMessage, *, reward: int) -> bool:
+    """Record an entry's post, and reward its author with this amount (microcredits), once. False if the author has erased their data."""
+    if not messages.record(conn, post):
+        return False
+    to = AccountRef(name=member_account(entry.guild_id, entry.author_id), fills=EMPTY)
+    if reward and transfers.grant(conn, to=to, amount=reward, key=f"gallery:{entry.job_id}", now=post.at, entry=Entry.REWARD):
+        line = AuditLine(
+            action=AuditAction.REWARDED,
+            at=post.at,
+            guild_id=entry.guild_id,
+            target_id=entry.author_id,
+            job_id=entry.job_id,
+            details={"amount": reward, "stars": entry.stars},
+        )
+        audit_log.note(conn, line)
+    return True
+
+
+def forget(conn: Connection, message_id: int) -> None:
+    """Forget an entry that was not posted, so that a further star can bring it to the gallery."""
+    conn.execute(delete(gallery).where(gallery.c.message_id == message_id))
 
 
 def record(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, now: int) -> bool:

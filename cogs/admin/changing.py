@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -59,7 +59,19 @@ async def change_and_answer(interaction: Interaction, patch: Patch | Callable[[P
     """Change the settings, if there is a patch, and answer with the current ones."""
     request = await request_of(interaction)
     now = await change(request, interaction, patch) if patch else request
-    await interactions.say(interaction, text_of(now.policy)[: texts.CONTENT_MAX])
+    text = text_of(now.policy)
+    if (named := panel_texts.without_mentions(text, now.settings)) != text:
+        text = "\n".join([named, _("⚠️ Choose another, or remove it with `/imageadmin deleted`.")])
+    await interactions.say(interaction, text[: texts.CONTENT_MAX])
+
+
+async def remove_deleted(request: Request, interaction: Interaction, unwanted: Collection[int]) -> Request:
+    """Remove these deleted channels and roles from the settings; returns the request with the new ones."""
+    guilds = services_of(interaction).guilds
+    settings = await guilds.remove_gone(request.required_guild_id, unwanted, actor_id=request.actor.user_id)
+    now = replace(request, settings=settings)
+    await after_change(now, interaction, before=request.policy)
+    return now
 
 
 def given(**values: Any) -> dict[str, Any]:

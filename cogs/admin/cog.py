@@ -5,14 +5,17 @@ from __future__ import annotations
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core.errors import NotFound
+from bot.core.i18n import _
 from bot.domain.permissions import Action, may
-from cogs.admin import files, panel, settings_texts
-from cogs.admin.changing import change_and_answer
+from cogs.admin import files, panel, panel_texts, settings_texts, suggestions
+from cogs.admin.changing import change_and_answer, remove_deleted
 from cogs.admin.conduct import ConductCommands
 from cogs.admin.files import Files
 from cogs.admin.limits import LimitCommands
 from cogs.admin.money import MoneyCommands
 from cogs.admin.rules import RuleCommands
+from cogs.kit import interactions
 from cogs.kit.request import Interaction, request_of
 from cogs.kit.router import Router
 
@@ -40,6 +43,20 @@ class ImageAdmin(
     @app_commands.command(description="See all settings and this month's usage")
     async def panel(self, interaction: Interaction) -> None:
         await panel.show(await request_of(interaction), interaction)
+
+    @app_commands.command(description="Remove deleted channels and roles from the settings")
+    @app_commands.describe(remove="Deleted channel or role. Leave out to remove all of them")
+    @app_commands.autocomplete(remove=suggestions.deleted)
+    async def deleted(self, interaction: Interaction, remove: app_commands.Range[str, 1, 100] | None = None) -> None:
+        request = await request_of(interaction)
+        wanted = panel_texts.gone_choices(request.settings)
+        if remove is not None:
+            typed = remove.strip().casefold()
+            wanted = {value: name for value, name in wanted.items() if typed in (value, name.casefold())}
+        if not wanted:
+            raise NotFound(_("The settings name no such deleted channel or role."))
+        await remove_deleted(request, interaction, {int(each) for each in wanted})
+        await interactions.say(interaction, panel_texts.gone_removed(wanted.values()))
 
     @app_commands.command(description="Pause image creation (images in progress still arrive)")
     @app_commands.describe(reason="Reason to show members")

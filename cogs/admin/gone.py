@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
 
+from bot.core import i18n
+from bot.core.clock import Clock
+from bot.core.errors import RouteClosed
+from bot.domain.guild.fields import IdKind
+from bot.domain.guild.ids import NamedId, named_ids
+from bot.domain.job import Job
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.outbox import OutboxItem
+from bot.domain.permissions import managers_of
 from bot.services.services import Services
-from cogs.kit.channels import deleted_channels
-from cogs.kit.request import services_of
+from bot.store.moderation import audit_log
+from cogs.admin import panel_texts
+from cogs.kit.channels import deleted_ids, writable
+from cogs.kit.outbound import Messageable
+from cogs.kit.posting import Draft, Poster
+from cogs.kit.request import as_actor, services_of
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
+
+_MANAGERS_MAX = 3  # who changed the settings last
 
 
 class Gone(commands.Cog):
@@ -31,6 +47,10 @@ class Gone(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
         await self._forget(event.guild_id, {event.thread_id})
+
+    @commands.Cog.listener()
+    async def on_guild_role_delete(self, role: discord.Role) -> None:
+        await self._forget(role.guild.id, {role.id})
 
     @commands.Cog.listener()
     async def on_guild_available(self, guild: discord.Guild) -> None:
@@ -55,16 +75,71 @@ class Gone(commands.Cog):
                 await self._services.money.end_sponsorships(guild_id)
 
     async def _find_deleted(self, guild: discord.Guild) -> None:
-        deleted = await deleted_channels(self._client, guild, await self._used_channels(guild.id))
-        await self._forget(guild.id, deleted)
-
-    async def _used_channels(self, guild_id: int) -> Iterable[int]:
-        return await self._services.money.sponsored_channels(guild_id)
+        settings = await self._services.guilds.settings(guild.id)
+        sponsored = await self._services.money.sponsored_channels(guild.id)
+        used = named_ids(settings.policy) | {NamedId(kind=IdKind.CHANNEL, id=each) for each in sponsored}
+        await self._forget(guild.id, await deleted_ids(self._client, guild, [each for each in used if each.id not in settings.gone]))
 
     async def _forget(self, guild_id: int, deleted: Collection[int]) -> None:
         if deleted:
             await self._services.money.end_sponsorships(guild_id, channel_ids=deleted)
+            await self._services.guilds.mark_gone(guild_id, deleted)
 
     @property
     def _services(self) -> Services:
         return services_of(self._client)
+
+
+class GoneNotices:
+    """The outbox's handler that tells a guild's managers. It raises discord.py's own errors; the caller translates them."""
+
+    def __init__(self, client: Easel, *, clock: Clock) -> None:
+        self._client = client
+        self._poster = Poster(client, clock=clock)
+
+    async def tell(self, item: OutboxItem, _job: Job | None) -> None:
+        """By DM to a manager who changed the settings lately, else in the channel for cases, else by DM to the guild's owner."""
+        guild = self._client.get_guild(item.data["guild_id"])
+        settings = await services_of(self._client).guilds.settings(item.data["guild_id"])
+        gone = settings.gone_in_policy(settings.gone.intersection(item.data["ids"]))
+        if guild is None or not gone:
+            return
+        async for channel, locale in self._readers(guild, settings.policy.cases_channel_id):
+            with i18n.speaking(locale):
+                content = panel_texts.gone_notice(guild.name, settings.policy, gone)
+            try:
+                await self._send(item, channel, content)
+            except (discord.Forbidden, discord.NotFound):
+                continue
+            return
+        raise RouteClosed("No manager of this server can be told.")
+
+    async def _send(self, item: OutboxItem, channel: Messageable, content: str) -> None:
+        was_tried, draft = bool(item.attempts), Draft(content=content)
+        await self._poster.once(channel, draft, nonce=item.id, was_tried=was_tried, is_same=lambda m: m.content == content)
+
+    async def _readers(self, guild: discord.Guild, cases_channel_id: int | None) -> AsyncIterator[tuple[Messageable, str | None]]:
+        """Where managers read, the best first, each with its language."""
+        for user_id in await self._managers(guild):
+            yield await self._direct(user_id)
+        cases_channel = await writable(self._client, guild.id, cases_channel_id)
+        if cases_channel is not None:
+            yield cases_channel, str(guild.preferred_locale)
+        if guild.owner_id is not None:
+            yield await self._direct(guild.owner_id)
+
+    async def _managers(self, guild: discord.Guild) -> list[int]:
+        """Members who changed the settings last, and are still managers."""
+        lines = await services_of(self._client).reader.read(audit_log.latest, guild.id, action=AuditAction.SETTINGS)
+        found = []
+        for user_id in list(dict.fromkeys(line.actor_id for line in lines if line.actor_id is not None))[:_MANAGERS_MAX]:
+            try:
+                member = await guild.fetch_member(user_id)
+            except discord.NotFound:
+                continue
+            found.append(replace(as_actor(member), may_manage_server=member.guild_permissions.manage_guild))
+        return managers_of(found)
+
+    async def _direct(self, user_id: int) -> tuple[Messageable, str | None]:
+        preferences = await services_of(self._client).members.preferences(user_id)
+        return await self._client.create_dm(discord.Object(user_id)), preferences.locale

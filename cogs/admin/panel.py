@@ -5,18 +5,20 @@ A button sets a state and does not toggle it, so two managers who press it at on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import partial
 
 import discord
 from discord.ui import Separator
 
 from bot.core.i18n import _, pgettext
 from bot.domain.guild.document import Policy
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from cogs.admin import files, panel_texts, settings_texts
-from cogs.admin.changing import Patch, change
+from cogs.admin.changing import Patch, change, remove_deleted
 from cogs.admin.panel_texts import cut
 from cogs.kit import panels, texts
 from cogs.kit.panels import Part, beside, button, panel, row, text
@@ -26,6 +28,8 @@ from cogs.moderation.views import OPEN_CASES
 
 router = Router()
 
+Fit = Callable[[str, int], str]
+
 _PAUSED = discord.Colour(0xB3261E)
 
 _SWITCHES: Mapping[str, Patch] = {
@@ -34,7 +38,7 @@ _SWITCHES: Mapping[str, Patch] = {
     "lock": {"flags": {"locked": True}},
     "unlock": {"flags": {"locked": False}},
 }
-_PRESS = CustomId("admin:{action}", action=one_of(*_SWITCHES, "export", "refresh"))
+_PRESS = CustomId("admin:{action}", action=one_of(*_SWITCHES, "clean", "export", "refresh"))
 
 
 class _MaxLength(IntEnum):
@@ -51,7 +55,8 @@ class _MaxLength(IntEnum):
     FLAGS = 350
     CHECKS = 250
     STRIKES = 350
-    REST = 550
+    REST = 400
+    GONE = 150  # belongs to the rest if nothing is gone
 
 
 async def show(request: Request, interaction: Interaction) -> None:
@@ -62,7 +67,11 @@ async def show(request: Request, interaction: Interaction) -> None:
 async def press(request: Request, interaction: Interaction, *, action: str) -> None:
     """Handle a button and refresh the panel. Raises `NotAllowed` if the member is no longer a manager."""
     check(request, Action.MANAGE)
-    now = await change(request, interaction, _SWITCHES[action]) if action in _SWITCHES else request
+    now = request
+    if action in _SWITCHES:
+        now = await change(request, interaction, _SWITCHES[action])
+    elif action == "clean":
+        now = await remove_deleted(request, interaction, request.settings.gone)
     await panels.redraw(interaction, await _panel(now, interaction))
     if action == "export":
         await files.send(now, interaction)
@@ -74,31 +83,38 @@ async def _panel(request: Request, interaction: Interaction) -> discord.ui.Layou
     policy = overview.policy
     head = _("## Easel on {server}").format(server=texts.quoted(name))
     cases = "\n".join(f"-# {line}" for line in (settings_texts.moderators(policy), settings_texts.cases(policy)))
+    fit = partial(_fit, request.settings)
     parts = [
         beside(_pause(policy), cut(f"{head}\n{settings_texts.paused(policy)}", _MaxLength.STATE)),
         Separator(),
         text(_("### 💰 Money"), cut(panel_texts.money(overview), _MaxLength.MONEY)),
-        text(*_images(interaction, policy)),
+        text(*_images(interaction, policy, fit)),
         Separator(),
         beside(_cases(), _("### 🛡️ Moderation"), cut(panel_texts.waiting(overview), _MaxLength.CASES)),
-        text(cut(cases, _MaxLength.MODERATORS)),
-        beside(_lock(policy), cut(settings_texts.flags(policy), _MaxLength.FLAGS)),
+        text(fit(cases, _MaxLength.MODERATORS)),
+        beside(_lock(policy), fit(settings_texts.flags(policy), _MaxLength.FLAGS)),
         text(*_rules(policy)),
         Separator(),
-        text(*_more(policy)),
+        text(*_more(policy, fit, is_clean=not request.settings.gone)),
+        *_gone(request.settings, fit),
         row(_control("export", pgettext("button", "Export"), "📄"), _control("refresh", pgettext("button", "Refresh"), "🔄")),
     ]
     return panel(*parts, colour=_PAUSED if policy.pause.on else panels.ACCENT)
 
 
-def _images(interaction: Interaction, policy: Policy) -> list[str]:
+def _fit(settings: GuildSettings, text_: str, limit: int) -> str:
+    """The whole lines that fit, with names in place of mentions of what is gone."""
+    return cut(panel_texts.without_mentions(text_, settings), limit)
+
+
+def _images(interaction: Interaction, policy: Policy, fit: Fit) -> list[str]:
     titles = services_of(interaction).orders.models.title
     prices = [settings_texts.price(policy, model, titles(model)) for model in policy.prices]
     return [
         _("### 🖼️ Images"),
-        cut(settings_texts.channels(policy), _MaxLength.CHANNELS),
+        fit(settings_texts.channels(policy), _MaxLength.CHANNELS),
         cut(settings_texts.everyone(policy, titles), _MaxLength.EVERYONE),
-        cut(settings_texts.roles(policy, titles), _MaxLength.ROLES),
+        fit(settings_texts.roles(policy, titles), _MaxLength.ROLES),
         cut("\n".join(prices), _MaxLength.PRICES),
     ]
 
@@ -108,11 +124,18 @@ def _rules(policy: Policy) -> list[str]:
     return [_("### 📏 Rules"), settings_texts.rules(policy), checks, strikes]
 
 
-def _more(policy: Policy) -> list[str]:
+def _gone(settings: GuildSettings, fit: Fit) -> list[Part]:
+    """What is deleted on Discord, and a button that removes it from the settings."""
+    if not settings.gone:
+        return []
+    return [beside(_control("clean", pgettext("button", "Remove"), "🧹"), fit(panel_texts.gone(settings), _MaxLength.GONE))]
+
+
+def _more(policy: Policy, fit: Fit, *, is_clean: bool) -> list[str]:
     subjects = (settings_texts.gallery, settings_texts.log, settings_texts.members, settings_texts.age_restricted)
     small = [f"-# {subject(policy)}".replace("\n", " ") for subject in subjects]
     return [
-        cut("\n".join(small), _MaxLength.REST),
+        fit("\n".join(small), _MaxLength.REST + is_clean * _MaxLength.GONE),
         "-# " + _("Change these with `/imageadmin`. Reactions that run edits are in `/presets`."),
     ]
 

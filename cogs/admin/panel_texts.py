@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -13,8 +13,9 @@ from bot.domain.catalog.options import show
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind
-from bot.domain.guild.ids import NamedId
+from bot.domain.guild.ids import NamedId, Path, places
 from bot.domain.guild.labels import in_quotes, label
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.money import quota
 from bot.domain.money.ledger import Statement
 from bot.domain.prompts.automod import ImportResult
@@ -22,7 +23,7 @@ from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName, WordList
 from bot.services.admin import COUNTED_MAX, Overview
 from cogs.admin.settings_texts import LIST_CHOICES, ON_DOWN_CHOICES, Titles
-from cogs.kit.texts import PANEL_MAX, amount_of, meter, quoted
+from cogs.kit.texts import CONTENT_MAX, PANEL_MAX, amount_of, meter, quoted
 
 _CENT = Decimal("0.01")
 _BAR = 12  # characters of a meter
@@ -113,6 +114,62 @@ def cut(text: str, limit: int) -> str:
         left -= len(line) + 1
         lines.append(line)
     return text
+
+
+# --- what is gone ----------------------------------------------------------------------------------------------------
+
+
+def gone(settings: GuildSettings) -> str:
+    """The settings that name deleted channels and roles; empty if there are none."""
+    if not settings.gone:
+        return ""
+    named = _settings_with(settings.policy, settings.gone_in_policy(settings.gone))
+    return _("⚠️ Deleted, but still in the settings: {settings}.").format(settings=named)
+
+
+def gone_notice(server: str, policy: Policy, gone: Collection[NamedId]) -> str:
+    """The notice to managers, once."""
+    sentence = _(
+        "⚠️ On {server}, a channel or role in Easel's settings was deleted ({settings}). Choose another with `/imageadmin`, or remove it"
+        " with `/imageadmin deleted`."
+    )
+    return sentence.format(server=quoted(server), settings=_settings_with(policy, gone))
+
+
+def gone_choices(settings: GuildSettings) -> Mapping[str, str]:
+    """The name of each deleted channel and role with the first setting that names it, by id."""
+    found: dict[str, str] = {}
+    for named, path in places(settings.policy):
+        if named.id in settings.gone:
+            found.setdefault(str(named.id), f"{_label_at(path)}: {deleted_name(named.kind, named.id)}")
+    return found
+
+
+def gone_removed(names: Iterable[str]) -> str:
+    """The answer after they were removed."""
+    return cut("\n".join([_("✅ Removed from the settings:"), *(f"- {name}" for name in names)]), CONTENT_MAX)
+
+
+def deleted_name(kind: IdKind, deleted_id: int) -> str:
+    name = _("deleted channel ({id})") if kind is IdKind.CHANNEL else _("deleted role ({id})")
+    return name.format(id=deleted_id)
+
+
+def without_mentions(text: str, settings: GuildSettings) -> str:
+    """The text with names in place of mentions of what is gone, which Discord would show as unknown."""
+    for each in settings.gone:
+        text = text.replace(f"<#{each}>", deleted_name(IdKind.CHANNEL, each)).replace(f"<@&{each}>", deleted_name(IdKind.ROLE, each))
+    return text
+
+
+def _settings_with(policy: Policy, gone: Collection[NamedId]) -> str:
+    return ", ".join(dict.fromkeys(_label_at(path) for named, path in places(policy) if named in gone))
+
+
+def _label_at(path: Path) -> str:
+    """The label of the setting or, for a part of a role's limits, of the group."""
+    names = [step for step in path if isinstance(step, str)]
+    return label(".".join(names)) or label(names[0])
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------

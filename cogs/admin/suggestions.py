@@ -10,6 +10,7 @@ from discord import app_commands
 from bot.core.i18n import _, pgettext
 from bot.domain.permissions import Action, may
 from bot.domain.prompts.rules import ListName
+from cogs.admin import panel_texts
 from cogs.admin.changing import ALL
 from cogs.admin.settings_texts import LIST_CHOICES
 from cogs.kit import autocomplete
@@ -44,6 +45,17 @@ async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     ids = list(titles) if allowed == ALL else list(allowed)
     named = [(titles.get(each, each)[:_CHOICE_MAX], each) for each in ids]
     return [app_commands.Choice(name=name, value=each) for name, each in named if typed.casefold() in name.casefold()][:_MAX]
+
+
+@autocomplete.brief
+async def deleted(interaction: Interaction, typed: str) -> Suggestions:
+    """The deleted channels and roles that the settings name."""
+    request = await request_of(interaction)
+    if not may(request, Action.MANAGE):
+        return []
+    wanted = typed.strip().casefold()
+    named = panel_texts.gone_choices(request.settings).items()
+    return [app_commands.Choice(name=name[:_CHOICE_MAX], value=value) for value, name in named if wanted in name.casefold()][:_MAX]
 
 
 @autocomplete.brief

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_NOT_FETCHED: Final = (discord.HTTPException, aiohttp.ClientError, OSError)
 _FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
@@ -76,20 +77,31 @@ async def find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
     return channel if owner is not None and owner.id == guild_id else None
 
 
-async def deleted_channels(client: Easel, guild: discord.Guild, channel_ids: Iterable[int]) -> set[int]:
-    """Those of these channels and threads that Discord says do not exist (any more). Archived threads are not cached, so it is asked."""
+async def deleted_ids(client: Easel, guild: discord.Guild, named: Iterable[NamedId]) -> set[int]:
+    """Those of these channels, threads and roles of a guild that Discord says do not exist (any more).
+
+    The cache alone does not decide: archived threads are not in it, nor is what could not be read.
+    """
     if guild.unavailable:
         return set()
-    unknown = [each for each in channel_ids if guild.get_channel_or_thread(each) is None]
-    return {each for each in unknown[:_FETCHED_MAX] if await _is_deleted(client, each)}
+    named = list(named)
+    roles = {each.id for each in named if each.kind is IdKind.ROLE and guild.get_role(each.id) is None}
+    channels = [each.id for each in named if each.kind is IdKind.CHANNEL and guild.get_channel_or_thread(each.id) is None]
+    deleted = {each for each in channels[:_FETCHED_MAX] if await is_deleted(client, each)}
+    try:
+        return deleted | (roles - {int(role["id"]) for role in await client.http.get_roles(guild.id)} if roles else set())
+    except _NOT_FETCHED as error:
+        log.info("roles fetch failed", guild=guild.id, error=type(error).__name__)
+        return deleted
 
 
-async def _is_deleted(client: Easel, channel_id: int) -> bool:
+async def is_deleted(client: Easel, channel_id: int) -> bool:
+    """Whether Discord says that there is no such channel or thread (any more)."""
     try:
         await client.http.get_channel(channel_id)
     except discord.NotFound:
         return True
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+    except _NOT_FETCHED as error:
         log.info("channel fetch failed", channel=channel_id, error=type(error).__name__)
     return False
 
@@ -98,7 +110,11 @@ async def writable(client: Easel, guild_id: int, channel_id: int | None) -> disc
     """A channel that the guild's settings name, to write in; None if none is named, or if it is not of this guild (any more)."""
     if channel_id is None:
         return None
+    if channel_id in (await client.services.guilds.settings(guild_id)).gone:
+        return None
     if await find_channel(client, guild_id, channel_id) is None:
+        if await is_deleted(client, channel_id):
+            await client.services.guilds.mark_gone(guild_id, {channel_id})
         log.warning("not written to: the channel is not of this server", guild=guild_id, channel=channel_id)
         return None
     return client.get_partial_messageable(channel_id, guild_id=guild_id)

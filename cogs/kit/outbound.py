@@ -23,6 +23,7 @@ Messageable = discord.PartialMessageable | discord.DMChannel
 Send = Callable[[Mapping[str, Any]], Awaitable[discord.Message]]  # takes the arguments that make it a reply
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)  # the message may or may not have been sent
 
+UNKNOWN_CHANNEL = 10003
 _NO_REPLIES = 160002  # a reply needs the permission Read Message History
 _ARCHIVED = 50083
 _TOKEN_S = 15 * 60.0  # longer than a token lives
@@ -33,7 +34,7 @@ _REFUSED: Mapping[int, tuple[str, float]] = {
     10015: ("token", _TOKEN_S),  # unknown webhook
     10062: ("token", _TOKEN_S),  # unknown interaction
     10008: ("message", _TOKEN_S),  # unknown message
-    10003: ("channel", 60.0),  # unknown channel
+    UNKNOWN_CHANNEL: ("channel", 60.0),
     50001: ("channel", 60.0),  # missing access
     50013: ("archived thread", 60.0),  # missing permissions, to reopen one that is locked
 }

@@ -15,7 +15,8 @@ from bot.core.clock import Clock
 from bot.core.i18n import _
 from bot.services.pipeline.results import ResultImage
 from cogs.kit import texts
-from cogs.kit.outbound import Messageable, send_reply
+from cogs.kit.outbound import UNKNOWN_CHANNEL, Messageable, send_reply
+from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -94,7 +95,8 @@ class Poster:
     ) -> discord.Message:
         """Post `draft`, without its images if Discord refuses them and they are not needed.
 
-        If `was_tried`, first search our latest messages for one that `is_same` accepts, and return that instead.
+        If `was_tried`, first search our latest messages for one that `is_same` accepts, and return that instead. A channel that turns out
+        to be deleted is remembered.
         """
         posted = await self._find(channel, is_same) if was_tried else None
         if posted is not None:
@@ -110,6 +112,10 @@ class Poster:
 
         try:
             return await post(draft)
+        except discord.NotFound as error:
+            if error.code == UNKNOWN_CHANNEL and isinstance(channel, discord.PartialMessageable) and channel.guild_id is not None:
+                await services_of(self._client).guilds.mark_gone(channel.guild_id, {channel.id})
+            raise
         except discord.HTTPException as error:
             if not draft.images or draft.needs_images or reason_of(error) is None:
                 raise

@@ -149,8 +149,12 @@ class CasePosts:
         shown = await self._services.reader.read(gallery.get, int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
-        channel = await writable(self._client, shown.guild_id, (await self._policy(shown.guild_id)).gallery.channel_id)
-        if channel is None or await self._services.reader.read(messages.is_hidden, job, shown.message_id):
+        rules = (await self._policy(shown.guild_id)).gallery
+        channel = await writable(self._client, shown.guild_id, rules.channel_id)
+        if channel is None:
+            await self._services.posts.gallery_closed(shown)
+            return
+        if await self._services.reader.read(messages.is_hidden, job, shown.message_id):
             return
         place = await fetch_channel(self._client, guild_id=shown.guild_id, channel_id=channel.id)
         if job.age_restricted and not place.age_restricted:
@@ -161,14 +165,18 @@ class CasePosts:
                 raise RouteClosed("The image cannot be loaded any more.")
             with guild_language(self._client, shown.guild_id):
                 draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images, needs_images=True)
-                message = await self._poster.once(
-                    channel,
-                    draft,
-                    nonce=f"gallery-{job.id}",
-                    was_tried=bool(item.attempts),
-                    is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
-                )
-        await self._services.posts.gallery_posted(shown, channel_id=channel.id, message_id=message.id)
+                try:
+                    message = await self._poster.once(
+                        channel,
+                        draft,
+                        nonce=f"gallery-{job.id}",
+                        was_tried=bool(item.attempts),
+                        is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
+                    )
+                except discord.NotFound:
+                    await self._services.posts.gallery_closed(shown)
+                    raise
+        await self._services.posts.gallery_posted(shown, channel_id=channel.id, message_id=message.id, reward=rules.reward)
         now = await self._job(job.id)
         if now is None or now.state is JobState.DELETED:
             await message.delete()

@@ -25,6 +25,7 @@ from sandbox.faults import Switchboard
 _HEARTBEAT_MS = 41_250
 _ACK_DELAY_S = 0.02  # an answer that arrives before discord.py has recorded its heartbeat would be measured as 41 s late
 SHARDS_WANTED = 2  # by the fault shards-wanted
+_DELETIONS = ("CHANNEL_DELETE", "THREAD_DELETE", "GUILD_ROLE_DELETE")
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
 
 
@@ -246,6 +247,8 @@ class Gateway:
     # --------------------------------------------------------- events for the bot
 
     def _on_event(self, event: str, payload: Mapping[str, Any]) -> None:
+        if event in _DELETIONS and self._sessions and self._switchboard.fires("deletions-unheard"):
+            return
         doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.fires("gateway-doubled")
         for session in self._sessions.values():
             for _ in range(2 if doubled else 1):

@@ -8,16 +8,15 @@ import pytest
 
 from bot.domain.gestures import Reaction
 from bot.domain.guild.sections import GalleryRules
-from bot.domain.job import Job
+from bot.domain.job import Job, JobMessage, MessageRole
 from bot.domain.moderation.cases import Decision
-from bot.domain.money.accounts import AccountRef, user_account
+from bot.domain.money.accounts import member_account
 from bot.domain.money.ledger import Entry
-from bot.domain.money.quota import MICRO
+from bot.domain.money.quota import EMPTY, MICRO
 from bot.domain.outbox import ItemKind
 from bot.store import delivery, gallery, outbox, reactions
 from bot.store.engine.base import Store
 from bot.store.money import ledger
-from tests.env.jobs import TEN
 from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, new_image
 
 RULES = GalleryRules(channel_id=50, stars=2, reward=3)
@@ -26,18 +25,27 @@ RULES = GalleryRules(channel_id=50, stars=2, reward=3)
 async def star(store: Store, job: Job, user_id: int, *, rules: GalleryRules = RULES, message_id: int = MESSAGE) -> bool:
     given = Reaction(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
     await store.write(reactions.claim, given, burst=99, now=NOW)
-    to = AccountRef(name=user_account(ADA), fills=TEN)
-    return await store.write(gallery.show_if_starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
+    return await store.write(gallery.show_if_starred, job.id, message_id, guild_id=HERE, rules=rules, now=NOW)
+
+
+async def posted(store: Store, *, post_id: int) -> bool:
+    """The entry's post is sent and recorded."""
+    entry = await store.read(gallery.get, MESSAGE)
+    assert entry is not None
+    post = JobMessage(message_id=post_id, channel_id=50, guild_id=HERE, role=MessageRole.GALLERY, at=NOW, job_id=entry.job_id)
+    return await store.write(gallery.record_post, entry, post, reward=3 * MICRO)
 
 
 async def rewards(store: Store) -> list[int]:
-    statement = await store.read(ledger.statement, account=user_account(ADA), bucket=TEN, now=NOW, lines=50)
+    statement = await store.read(ledger.statement, account=member_account(HERE, ADA), bucket=EMPTY, now=NOW, lines=50)
     return [line.available for line in statement.lines if line.entry is Entry.REWARD]
 
 
-async def test_enough_stars_of_others_show_and_reward_the_image(store: Store) -> None:
+async def test_enough_stars_of_others_show_the_image_and_its_post_rewards_it_once(store: Store) -> None:
     job = await new_image(store)
     assert [await star(store, job, user_id) for user_id in (ADA, 20, 21, 22)] == [False, False, True, False]
+    assert await rewards(store) == []
+    assert [await posted(store, post_id=post_id) for post_id in (900, 901)] == [True, True]
     assert await rewards(store) == [3 * MICRO]
     assert [item.kind for item in await store.read(outbox.due, NOW)] == [ItemKind.GALLERY]
 
@@ -45,7 +53,7 @@ async def test_enough_stars_of_others_show_and_reward_the_image(store: Store) ->
 async def test_thirty_simultaneous_stars_show_the_image_once(store: Store) -> None:
     job = await new_image(store)
     results = await asyncio.gather(*(star(store, job, user_id) for user_id in range(20, 50)))
-    assert (sum(results), await rewards(store), await store.read(ledger.audit)) == (1, [3 * MICRO], [])
+    assert (sum(results), await store.read(ledger.audit)) == (1, [])
 
 
 async def test_the_same_image_in_another_message_is_not_shown_again(store: Store) -> None:
@@ -53,7 +61,13 @@ async def test_the_same_image_in_another_message_is_not_shown_again(store: Store
     for user_id in (20, 21):
         await star(store, job, user_id)
     assert [await star(store, job, user_id, message_id=MESSAGE + 1) for user_id in (22, 23)] == [False, False]
-    assert await rewards(store) == [3 * MICRO]
+
+
+async def test_an_entry_that_was_not_posted_can_come_again(store: Store) -> None:
+    job = await new_image(store)
+    assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, True]
+    await store.write(gallery.forget, MESSAGE)
+    assert (await star(store, job, 22), await rewards(store)) == (True, [])
 
 
 async def test_a_removed_star_does_not_count(store: Store) -> None:

@@ -26,13 +26,18 @@ Path = tuple[str | int, ...]  # in the document: names, keys and indexes
 
 def named_ids(policy: Policy) -> frozenset[NamedId]:
     """Every id that the settings name."""
-    return frozenset(named for named, _path in _found(Policy, policy, ()))
+    return frozenset(named for named, _path in places(policy))
+
+
+def places(policy: Policy) -> list[tuple[NamedId, Path]]:
+    """Every id that the settings name, and where, in the document's order."""
+    return [*_found(Policy, policy, ())]
 
 
 def without(policy: Policy, unwanted: Collection[NamedId]) -> Policy:
     """The settings without these ids. A setting that held only one of them goes back to its default."""
     shorter = document(policy)
-    paths = [path for named, path in _found(Policy, policy, ()) if named in unwanted]
+    paths = [path for named, path in places(policy) if named in unwanted]
     for *parents, last in reversed(paths):  # so that the indexes of a list stay right
         place: Any = shorter
         for step in parents:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.domain.guild.document import Policy, document
 from bot.domain.guild.emoji import normalized_emoji, without_tone
+from bot.domain.guild.ids import NamedId, named_ids
 
 PRESETS_MAX = 20  # Discord's limit of different reactions on a message
 PRESET_NAME_MAX = 40  # characters
@@ -55,6 +56,11 @@ class GuildSettings(_GuildDocument):
 
     presets: tuple[Preset, ...] = Field(default=STARTING_PRESETS, max_length=PRESETS_MAX)
     policy: Policy = Policy()
+    gone: frozenset[int] = frozenset()  # channels and roles that the policy names and that were deleted on Discord; managers were told
+
+    def gone_in_policy(self, deleted: Collection[int]) -> frozenset[NamedId]:
+        """What the policy names of these deleted channels and roles."""
+        return frozenset(each for each in named_ids(self.policy) if each.id in deleted)
 
     def as_file(self) -> dict[str, Any]:
         """All settings, named as in a settings file. The audit log compares these."""

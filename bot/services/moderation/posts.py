@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bot.core.clock import Clock
 from bot.domain.gallery import GalleryEntry
 from bot.domain.job import JobMessage, MessageRole
 from bot.domain.moderation.cases import Case
-from bot.store import messages
+from bot.domain.money.quota import MICRO
+from bot.store import gallery, messages
 from bot.store.engine.base import Store
 from bot.store.moderation import cases
 
@@ -26,14 +28,23 @@ class Posts:
 
     async def log_posted(self, job_id: str, *, guild_id: int | None, channel_id: int, message_id: int) -> JobMessage | None:
         """Record the log post of a job."""
-        return await self._record(MessageRole.LOG, job_id, guild_id, channel_id, message_id)
-
-    async def gallery_posted(self, entry: GalleryEntry, *, channel_id: int, message_id: int) -> JobMessage | None:
-        """Record the gallery post of an image."""
-        return await self._record(MessageRole.GALLERY, entry.job_id, entry.guild_id, channel_id, message_id)
-
-    async def _record(
-        self, role: MessageRole, job_id: str | None, guild_id: int | None, channel_id: int, message_id: int
-    ) -> JobMessage | None:
-        post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=guild_id, role=role, at=self.clock(), job_id=job_id)
+        post = JobMessage(
+            message_id=message_id, channel_id=channel_id, guild_id=guild_id, role=MessageRole.LOG, at=self.clock(), job_id=job_id
+        )
         return post if await self.store.write(messages.record, post) else None
+
+    async def gallery_posted(self, entry: GalleryEntry, *, channel_id: int, message_id: int, reward: Decimal) -> bool:
+        """Record the gallery post of an image, and give its author the reward (credits), once."""
+        post = JobMessage(
+            message_id=message_id,
+            channel_id=channel_id,
+            guild_id=entry.guild_id,
+            role=MessageRole.GALLERY,
+            at=self.clock(),
+            job_id=entry.job_id,
+        )
+        return await self.store.write(gallery.record_post, entry, post, reward=int(reward * MICRO))
+
+    async def gallery_closed(self, entry: GalleryEntry) -> None:
+        """The gallery's channel is gone: a star after the next one was chosen shows the image there."""
+        await self.store.write(gallery.forget, entry.message_id)

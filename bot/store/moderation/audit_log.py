@@ -14,9 +14,18 @@ def note(conn: Connection, line: AuditLine) -> None:
     conn.execute(insert(audit).values(**{**values, "details": dict(line.details)}))
 
 
-def latest(conn: Connection, guild_id: int, *, target_id: int | None = None, before: int | None = None, limit: int = 20) -> list[AuditLine]:
-    """A guild's lines, newest first; only those about `target_id`, or with an id below `before`, if given."""
+def latest(
+    conn: Connection,
+    guild_id: int,
+    *,
+    action: AuditAction | None = None,
+    target_id: int | None = None,
+    before: int | None = None,
+    limit: int = 20,
+) -> list[AuditLine]:
+    """A guild's lines, newest first; only those of `action`, about `target_id`, or with an id below `before`, if given."""
     wanted = [audit.c.guild_id == guild_id]
+    wanted += [audit.c.action == action] if action is not None else []
     wanted += [audit.c.target_id == target_id] if target_id is not None else []
     wanted += [audit.c.id < before] if before is not None else []
     rows = conn.execute(select(audit).where(and_(*wanted)).order_by(audit.c.id.desc()).limit(limit)).mappings()

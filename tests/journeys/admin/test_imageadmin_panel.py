@@ -16,7 +16,7 @@ from cogs.kit import texts
 from sandbox.person import Message, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import admin, audit_lines, change_rules, private_reply, rules_of, updated
+from tests.journeys.manager_steps import admin, audit_lines, change_rules, guild_of, private_reply, rules_of, updated
 from tests.services.conftest import eventually
 
 
@@ -97,6 +97,11 @@ async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(app: 
     assert len(panel.text) <= texts.PANEL_MAX
     assert len(panel.components) <= 40
     assert "role 1000000000000000000" in preview.text
+    await app.services.guilds.mark_gone(guild_of(mo), [int(each) for each in ids])
+    await mo.click(panel, "Refresh")
+    panel = await updated(mo, panel, "Deleted, but still in the settings")
+    assert len(panel.text) <= texts.PANEL_MAX
+    assert len(panel.components) <= 40
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "gallery-edits-refused",
     *("token-refused", "shard-refused", "shards-wanted", "version-refused", "intents-unknown", "intents-refused"),  # in test_connection.py
     *("commands-refused", "commands-forbidden", "commands-down"),
+    "deletions-unheard",  # tests/journeys/admin/test_gone.py
     *ANSWERS,  # in test_answers.py, as the next three
     "answer-events",
     "clock-behind",

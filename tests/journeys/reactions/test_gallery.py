@@ -11,6 +11,7 @@ from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import grant, granted_left
 from tests.journeys.moderator_steps import GALLERY, change_rules, crowd, gone
 from tests.journeys.reaction_steps import marked, new_image, seen
+from tests.services.conftest import eventually
 
 
 async def with_gallery(app: App, person: Person, *, stars: int = 2, reward: float = 3) -> None:
@@ -26,7 +27,11 @@ async def test_enough_stars_post_an_image_in_the_gallery(app: App, ada: Person, 
     shown = await ben.message(has_image, GALLERY)
     assert all(words in shown.content for words in ("a red fox in the snow", f"<@{ada.id}>", "⭐ 2", first.id))
     assert shown.attachments[0]["filename"].startswith(f"easel-{job.id}-1")
-    assert await granted_left(app, ada) == 3
+
+    async def rewarded() -> bool:
+        return await granted_left(app, ada) == 3
+
+    await eventually(rewarded)
 
 
 async def test_the_gallery_shows_an_image_once_across_restarts(env: Env) -> None:

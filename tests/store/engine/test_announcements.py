@@ -204,7 +204,7 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "a note": (given(bind(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {MEMBERS}),
     "an appeal": (an_appeal, {MODERATORS}),
     "a star below the threshold": (
-        ended(gallery.show_if_starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
+        ended(gallery.show_if_starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), now=NOW),
         set(),
     ),
     "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {MEMBERS}),
