@@ -22,7 +22,7 @@ from bot.services.services import Services
 from bot.store.moderation import audit_log
 from cogs.admin import panel_texts
 from cogs.kit.channels import deleted_ids, writable
-from cogs.kit.outbound import Messageable
+from cogs.kit.outbound import Messageable, note_deleted
 from cogs.kit.posting import Draft, Poster
 from cogs.kit.request import as_actor, services_of
 
@@ -82,6 +82,7 @@ class Gone(commands.Cog):
 
     async def _forget(self, guild_id: int, deleted: Collection[int]) -> None:
         if deleted:
+            note_deleted(self._client, deleted)
             await self._services.money.end_sponsorships(guild_id, channel_ids=deleted)
             await self._services.guilds.mark_gone(guild_id, deleted)
 

@@ -10,7 +10,8 @@ from bot.domain.money import quota
 from cogs.admin import panel_texts, settings_texts
 from cogs.admin.changing import bucket, change, change_and_answer, given, within
 from cogs.kit import autocomplete, interactions
-from cogs.kit.request import Interaction, as_actor, request_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.money.cog import receiver_of
 
 _CREDITS_MAX = 1_000_000
 
@@ -75,6 +76,6 @@ class MoneyCommands(commands.Cog):
         note: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         amount = quota.microcredits(credits)
-        request, receiver = await request_of(interaction), None if member is None else as_actor(member)
+        request, receiver = await request_of(interaction), None if member is None else receiver_of(interaction, member)
         await services_of(interaction).admin.grant(request, to=receiver, amount=amount, note=note, key=f"grant:{interaction.id}")
         await interactions.say(interaction, settings_texts.granted(None if member is None else member.id, amount, note))

@@ -18,6 +18,7 @@ from bot.media.codec import THUMBNAIL_EDGE
 from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
+from cogs.kit.channels import is_deleted
 from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, waiting_view
 from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, reopening, send_reply
 from cogs.kit.request import services_of
@@ -82,6 +83,15 @@ class DiscordPost:
                 if job.id in ((job_of(message) if waiting else None), ended_job_of(message)):
                     return PostedMessage(channel_id=message.channel.id, message_id=message.id)
         return None
+
+    async def is_gone(self, job: Job) -> bool:
+        """Before all guilds are known, and outside guilds, nothing is gone."""
+        guild_id, channel_id = job.place.guild_id, job.place.channel_id
+        if guild_id is None or not self._client.is_ready():
+            return False
+        guild = self._client.get_guild(guild_id)
+        is_cached = guild is not None and guild.get_channel_or_thread(channel_id) is not None
+        return guild is None or (not is_cached and await is_deleted(self._client, channel_id))
 
     async def posted_images(self, job: Job) -> Mapping[int, PostedImage]:
         """The images in the job's message, with links fresh from Discord. A private message cannot be fetched."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -121,6 +121,12 @@ def note_refusal(client: Easel, error: Exception, **targets: Hashable) -> None:
         for each in [each for each, until in refused.items() if until <= now]:
             del refused[each]
         refused[kind, targets[kind]] = now + lasts_s
+
+
+def note_deleted(client: Easel, channel_ids: Iterable[int]) -> None:
+    """Ask nothing more about these channels: they are deleted."""
+    for channel_id in channel_ids:
+        client.refused["channel", channel_id] = time.monotonic() + _TOKEN_S
 
 
 def is_refused(client: Easel, kind: str, target: Hashable) -> bool:

@@ -19,7 +19,7 @@ from bot.domain.preferences import Consent, Preferences
 from bot.domain.request import Request
 from cogs.kit import panels, texts
 from cogs.kit.panels import MORE, Part, button, everywhere, panel, row, text
-from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import ON_OFF, CustomId, Router, one_of
 
 router = Router()
@@ -87,7 +87,7 @@ def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) 
     chosen, orders = request.preferences, services_of(interaction).orders
     model = _model(orders.models.offered, chosen.default_model or orders.default_model)
     in_guild = request.guild_id is not None
-    role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
+    role = _consent_role(interaction, chosen)
     parts: list[Part] = [
         text("## " + _("Your settings"), "-# " + _("Used everywhere. Options in a command override these.")),
         text("**" + _("Model") + "**"),
@@ -96,11 +96,11 @@ def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) 
         row(_shapes(chosen, model)),
         row(*_switches(chosen)),
         discord.ui.Separator(),
-        text("**" + _("Who can edit my images?") + "**", "-# " + _consent_note(chosen, role)),
+        text("**" + _("Who can edit my images?") + "**", "-# " + _consent_note(interaction, chosen, role)),
         row(_consent(chosen, in_guild=in_guild)),
     ]
     if in_guild and chosen.consent is Consent.ROLE:
-        parts.append(row(_role(role)))
+        parts.append(row(_role(role if role and role.guild.id == request.guild_id else None)))
     return panel(*parts)
 
 
@@ -170,13 +170,22 @@ def _role(role: discord.Role | None) -> discord.ui.RoleSelect[Any]:
     return discord.ui.RoleSelect(custom_id=_CHOOSE(what="role"), placeholder=placeholder, default_values=[role] if role else [])
 
 
-def _consent_note(chosen: Preferences, role: discord.Role | None) -> str:
+def _consent_role(interaction: Interaction, chosen: Preferences) -> discord.Role | None:
+    """The role that was chosen, on any server."""
+    if chosen.consent_role_id is None:
+        return None
+    return next(filter(None, (guild.get_role(chosen.consent_role_id) for guild in interaction.client.guilds)), None)
+
+
+def _consent_note(interaction: Interaction, chosen: Preferences, role: discord.Role | None) -> str:
     if chosen.consent is Consent.NOBODY:
         return _("Nobody else can edit your images or use them as references.")
     if chosen.consent is Consent.EVERYONE:
         return _("Anyone who can see your image can edit it. Edits name their author and link to your image.")
     if chosen.consent_role_id is None:
         return _("Choose a role. Until then, nobody else can edit your images.")
-    if role is None:
+    if role is None and client_of(interaction).is_ready() and not any(guild.unavailable for guild in interaction.client.guilds):
+        return _("The role you chose was deleted. Choose another on its server. Until then, nobody else can edit your images.")
+    if role is None or role.guild.id != interaction.guild_id:
         return _("Members with a role you chose on another server. You can only change it there.")
     return _("Members with the role {role}, and nobody outside this server.").format(role=role.mention)

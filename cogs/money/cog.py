@@ -8,12 +8,20 @@ from discord.ext import commands
 
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
+from bot.domain.actor import Actor
 from bot.domain.money import quota
 from cogs.kit import answers, audience, panels
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 from cogs.money import money_texts
 
 _LEADERBOARD_DAYS = 30
+
+
+def receiver_of(interaction: Interaction, user: discord.User | discord.Member) -> Actor:
+    """Who gets credits. Raises `NotAllowed` for somebody who is not on this server (any more): nobody could use them."""
+    if interaction.guild_id is not None and not isinstance(user, discord.Member):
+        raise NotAllowed(_("{member} isn't a member of this server, so they couldn't use the credits.").format(member=user.mention))
+    return as_actor(user)
 
 
 class MoneyCog(commands.Cog):
@@ -31,8 +39,8 @@ class MoneyCog(commands.Cog):
     ) -> None:
         if member.bot:
             raise NotAllowed(_("You can't give credits to a bot."))
-        request, amount = await request_of(interaction), quota.microcredits(credits)
-        await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
+        request, receiver, amount = await request_of(interaction), receiver_of(interaction, member), quota.microcredits(credits)
+        await services_of(interaction).money.gift(request, receiver, amount=amount, key=f"gift:{interaction.id}")
         pings = discord.AllowedMentions(everyone=False, roles=False, users=[member])
         with audience.language_of(interaction, private=False):
             content = money_texts.gift(request.actor.user_id, member.id, amount)

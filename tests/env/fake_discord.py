@@ -56,6 +56,7 @@ class FakeDiscord:
         self.upload_limit_bytes = 10**9
         self.remembers_nonces = True  # Discord forgets them after a few minutes
         self.attachments: dict[tuple[str, int], str] = {}  # links to delivered images, by job id and number
+        self.gone: set[int] = set()  # channels that were deleted
         self.blocked: dict[str, asyncio.Event] = {}  # by job id: calls for the job wait for the event
         self._originals: dict[str, int] = {}
         self._nonces: dict[tuple[int, str], int] = {}
@@ -98,6 +99,9 @@ class FakeDiscord:
         """The links that a test has put into `attachments`."""
         await self._call(DiscordRoute.ATTACHMENT, job.id)
         return {n: PostedImage(url=url) for (job_id, n), url in self.attachments.items() if job_id == job.id}
+
+    async def is_gone(self, job: Job) -> bool:
+        return job.place.channel_id in self.gone
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         fault = await self._call(DiscordRoute.PROGRESS, receipt.job.id)

@@ -62,6 +62,8 @@ class Deliver:
             self.progress.follow(job.id)
             raise
         except RouteClosed as error:
+            if await self.routes.post.is_gone(job):
+                return await self._give_up(job)
             log.warning("job stranded: all routes closed", job=job.id, reason=error.sentence)
             await self.store.write(outbox.strand, job.id)
             raise TryLater(error.sentence, retry_after_s=self.timing.stranded_s) from error  # a route may open later
@@ -76,26 +78,35 @@ class Deliver:
             reason = error.reason
         for version, left_out in versions(message, reason):
             if not version.images:
-                await self._refund(message.job, left_out, reason)  # first: this ends the job in any case
+                await self._spoil(message.job, left_out, _(REASONS[reason]))  # first: this ends the job in any case
             try:
                 posted = await self.routes.show(version)
             except MessageRefused as error:
                 log.info("result refused", job=message.job.id, left_out=len(left_out), reason=error.reason)
                 continue
-            await self._refund(message.job, left_out, reason)
+            await self._spoil(message.job, left_out, _(REASONS[reason]))
             return version, posted
         await self._remove_waiting(message.job)
         return version, None
 
-    async def _refund(self, job: Job, numbers: Collection[int], reason: Refused) -> None:
+    async def _spoil(self, job: Job, numbers: Collection[int], sentence: str) -> None:
+        """Refund images that cannot be shown."""
         for n in numbers:
-            await self.store.write(steps.spoil, job.id, n, _(REASONS[reason]), self.clock())
+            await self.store.write(steps.spoil, job.id, n, sentence, self.clock())
 
     async def _remove_waiting(self, job: Job) -> None:
         """Discord refuses even the sentence, so at least nothing says that the job waits."""
         log.warning("no message about a job was accepted", job=job.id)
         if job.place.message_id is not None and not job.place.private:
             await self.store.write(messages.ask_to_remove, job.place.channel_id, job.place.message_id, self.clock())
+
+    async def _give_up(self, job: Job) -> bool:
+        """Refund a job that cannot be shown any more: its channel or server is gone, and its member accepts no DM."""
+        sentence = _("It couldn't be delivered: its channel was deleted or the bot was removed, and you don't accept DMs.")
+        await self._spoil(job, [generation.n for generation in job.succeeded], sentence)
+        log.warning("job refunded: it has no place any more", job=job.id)
+        recorded = await self.store.read(jobs.get, job.id)
+        return await self._record(ResultMessage(job=recorded or job, images=(), notes=()), None, None)
 
     async def _record(self, message: ResultMessage, posted: PostedMessage | None, cause: Cause | None) -> bool:
         """Record the delivery, with its outbox items, in one transaction. False if it was recorded or the job was deleted before."""

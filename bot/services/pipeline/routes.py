@@ -60,6 +60,10 @@ class Post(Protocol):
         """
         ...
 
+    async def is_gone(self, job: Job) -> bool:
+        """Whether the job's channel was deleted, or the bot removed from its guild. False if that is not known."""
+        ...
+
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         """Edit the waiting message of an open job. `steps`: filled steps of `BAR_STEPS`; `None`: no bar."""
         ...

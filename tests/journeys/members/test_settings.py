@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.app import App
 from bot.core.errors import NotFound
 from bot.domain.preferences import Preferences
 from cogs.members.settings import _changed
@@ -98,7 +99,7 @@ async def test_nobody_may_edit_the_images_of_a_member_who_forbids_it(ada: Person
     assert "doesn't let you edit" in (await ben.message(lambda m: m.ephemeral)).content
 
 
-async def test_members_of_the_chosen_role_may_edit(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_members_of_the_chosen_role_may_edit(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     made = await asked()
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:consent", "role")
@@ -111,6 +112,10 @@ async def test_members_of_the_chosen_role_may_edit(ada: Person, ben: Person, mo:
     await mo.role("Ben", "Artists")
     await ben.click(seen, "Edit")
     await ben.modal()
+    await mo.delete_role("Artists")
+    await app.client.wait_until_ready()
+    await opened(ada, "dm")
+    await ada.message(lambda m: "The role you chose was deleted" in m.text, "dm")
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])

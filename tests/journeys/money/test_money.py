@@ -132,6 +132,16 @@ async def test_nobody_gives_to_themselves_or_to_a_bot(ada: Person) -> None:
         await ada.slash("gift", member=ada.id, credits=0)
 
 
+async def test_nobody_gives_to_a_member_who_left(app: App, ada: Person, ben: Person, mo: Person) -> None:
+    await grant(app, ada, 10)
+    await ben.leave()
+    await ada.slash("gift", member=ben.id, credits=1)
+    await refused(ada, f"<@{ben.id}> isn't a member of this server")
+    await mo.slash("imageadmin grant", credits=1, member=ben.id)
+    await refused(mo, f"<@{ben.id}> isn't a member of this server")
+    assert [await granted_left(app, each) for each in (ada, ben)] == [10, 0]
+
+
 async def test_a_reaction_gives_its_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await change_rules(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2}})
     await grant(app, ben, 10)
