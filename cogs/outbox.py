@@ -40,7 +40,7 @@ class Messenger:
             ItemKind.MARK: self._mark,
             ItemKind.PING: self._ping,
             ItemKind.TELL: self._tell,
-            ItemKind.GONE: GoneNotices(client, clock=clock).tell,
+            **GoneNotices(client, clock=clock).handlers,
             **CasePosts(client, clock=clock).handlers,
         }
         self.handlers = dict.fromkeys(self._by_kind, self._handle)

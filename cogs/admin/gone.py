@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ from discord.ext import commands
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
+from bot.core.running import patience
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId, named_ids
 from bot.domain.job import Job
 from bot.domain.moderation.audit import AuditAction
-from bot.domain.outbox import OutboxItem
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import managers_of
 from bot.services.services import Services
 from bot.store.moderation import audit_log
@@ -25,6 +27,7 @@ from cogs.kit.channels import deleted_ids, writable
 from cogs.kit.outbound import Messageable, note_deleted
 from cogs.kit.posting import Draft, Poster
 from cogs.kit.request import as_actor, services_of
+from cogs.money import money_texts
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -37,6 +40,7 @@ class Gone(commands.Cog):
 
     def __init__(self, client: Easel) -> None:
         self._client = client
+        self._turn = asyncio.Lock()
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
@@ -65,7 +69,8 @@ class Gone(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The guild was deleted, or it removed the bot. Its settings stay, in case it invites the bot again."""
-        await self._services.money.end_sponsorships(guild.id)
+        with patience.endless():  # Discord says it once
+            await self._services.money.end_sponsorships(guild.id)
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
@@ -75,14 +80,21 @@ class Gone(commands.Cog):
                 await self._services.money.end_sponsorships(guild_id)
 
     async def _find_deleted(self, guild: discord.Guild) -> None:
+        """One guild at a time: at a start there may be thousands, and members' requests read the store too."""
+        async with self._turn:
+            await self._forget(guild.id, await self._deleted_in(guild))
+
+    async def _deleted_in(self, guild: discord.Guild) -> set[int]:
         settings = await self._services.guilds.settings(guild.id)
         sponsored = await self._services.money.sponsored_channels(guild.id)
         used = named_ids(settings.policy) | {NamedId(kind=IdKind.CHANNEL, id=each) for each in sponsored}
-        await self._forget(guild.id, await deleted_ids(self._client, guild, [each for each in used if each.id not in settings.gone]))
+        return await deleted_ids(self._client, guild, [each for each in used if each.id not in settings.gone])
 
     async def _forget(self, guild_id: int, deleted: Collection[int]) -> None:
-        if deleted:
-            note_deleted(self._client, deleted)
+        if not deleted:
+            return
+        note_deleted(self._client, deleted)
+        with patience.endless():  # Discord says it once
             await self._services.money.end_sponsorships(guild_id, channel_ids=deleted)
             await self._services.guilds.mark_gone(guild_id, deleted)
 
@@ -92,13 +104,14 @@ class Gone(commands.Cog):
 
 
 class GoneNotices:
-    """The outbox's handler that tells a guild's managers. It raises discord.py's own errors; the caller translates them."""
+    """The outbox's handlers that tell managers and hosts. They raise discord.py's own errors; the caller translates them."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
+        self.handlers = {ItemKind.GONE: self.tell_managers, ItemKind.TELL_HOST: self.tell_host}
 
-    async def tell(self, item: OutboxItem, _job: Job | None) -> None:
+    async def tell_managers(self, item: OutboxItem, _job: Job | None) -> None:
         """By DM to a manager who changed the settings lately, else in the channel for cases, else by DM to the guild's owner."""
         guild = self._client.get_guild(item.data["guild_id"])
         settings = await services_of(self._client).guilds.settings(item.data["guild_id"])
@@ -114,6 +127,14 @@ class GoneNotices:
                 continue
             return
         raise RouteClosed("No manager of this server can be told.")
+
+    async def tell_host(self, item: OutboxItem, _job: Job | None) -> None:
+        if item.user_id is None:
+            return
+        guild = self._client.get_guild(item.data["guild_id"])
+        channel, locale = await self._direct(item.user_id)
+        with i18n.speaking(locale):
+            await self._send(item, channel, money_texts.host_notice(guild.name if guild else None, item.data["amount"]))
 
     async def _send(self, item: OutboxItem, channel: Messageable, content: str) -> None:
         was_tried, draft = bool(item.attempts), Draft(content=content)

@@ -170,6 +170,17 @@ def stopped(sponsorship: Sponsorship, returned: int) -> str:
     return f"💛 {back} " + _("Credits reserved for images in progress come back later if they aren't used.")
 
 
+def host_notice(server: str | None, returned: int) -> str:
+    """The DM to a host whose channel was deleted; without a name, the bot was removed from its server."""
+    if server is None:
+        sentence = _(
+            "💛 Easel was removed from a server where you sponsored a channel, so your sponsorship ended. You were refunded {amount}."
+        )
+    else:
+        sentence = _("💛 The channel you sponsored on {server} was deleted, so your sponsorship ended. You were refunded {amount}.")
+    return sentence.format(server=quoted(server or ""), amount=amount_of(returned))
+
+
 # --- the leaderboard -------------------------------------------------------------------------------------------------
 
 

@@ -192,10 +192,10 @@ class Money:
         return await self.store.read(sponsorships.guilds)
 
     async def end_sponsorships(self, guild_id: int, *, channel_ids: Collection[int] | None = None) -> None:
-        """End the sponsorships in a guild's channels that are gone (None: in all of them). The rest goes back to the hosts."""
+        """End the sponsorships in a guild's channels that are gone (None: in all of them). The hosts get the rest, and a DM."""
         for each in await self.store.read(sponsorships.of_guild, guild_id):
             if channel_ids is None or each.channel_id in channel_ids:
-                returned = await self.store.write(sponsorships.close, each.id, self.clock())
+                returned = await self.store.write(sponsorships.close_gone, each, self.clock())
                 log.info("sponsorship ended: its channel is gone", sponsorship=each.id, returned=returned)
 
     # --- usage -------------------------------------------------------------------------------------------------------

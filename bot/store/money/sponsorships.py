@@ -19,6 +19,8 @@ from bot.domain.money import quota
 from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
+from bot.domain.outbox import ItemKind, OutboxItem
+from bot.store import outbox
 from bot.store.money import ledger, transfers
 from bot.store.sweeps import Expired
 from bot.store.tables import accounts, sponsorships
@@ -74,6 +76,16 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
     if source.available > 0:
         transfers.move(conn, source, target, amount=source.available, entry=Entry.RETURN, now=now)
     return source.available
+
+
+def close_gone(conn: Connection, sponsorship: Sponsorship, now: int) -> int:
+    """As `close`, because the channel is gone; its host is told by DM. Does nothing if it has ended before."""
+    if (found := by_id(conn, sponsorship.id)) is None or found.state is not SponsorshipState.OPEN:
+        return 0
+    returned = close(conn, sponsorship.id, now)
+    data = {"guild_id": sponsorship.guild_id, "amount": returned}
+    outbox.add(conn, OutboxItem(kind=ItemKind.TELL_HOST, due_at=now, user_id=sponsorship.host_id, data=data))
+    return returned
 
 
 def lock(conn: Connection, ids: Iterable[str]) -> None:

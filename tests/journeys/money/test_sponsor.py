@@ -122,6 +122,8 @@ async def test_there_is_one_host_at_a_time_and_at_most_their_balance(app: App, a
 
 
 async def test_sponsorships_can_be_turned_off(app: App, ada: Person) -> None:
+    await ada.slash("sponsor start", "dm")
+    await ada.message(lambda m: "only sponsor images on a server" in m.content, "dm")
     await change_rules(app, sponsoring={"on": False})
     await ada.slash("sponsor start")
     await ada.message(lambda m: "can't sponsor images on this server" in m.content)
@@ -143,6 +145,7 @@ async def test_deleting_the_thread_or_its_channel_ends_it_at_once(app: App, ada:
     await begun(app, ada, thread, credits=5)
     await mo.delete_channel(thread)
     await is_back(app, ada)
+    await ada.message(lambda m: "channel you sponsored" in m.text and "You were refunded 5 credits." in m.text, "dm")
     archived = await ada.thread("an old contest", "gallery")
     await begun(app, ada, archived, credits=5)
     await mo.archive(archived)
@@ -174,6 +177,7 @@ async def test_removing_the_bot_ends_all_of_the_server(app: App, ada: Person, mo
         await begun(app, ada, channel, credits=5)
     await mo.bot_member(on=False)
     await is_back(app, ada)
+    await ada.until(lambda: len([m for m in ada.messages("dm") if "Easel was removed from a server" in m.text]) == 2)
 
 
 async def test_of_several_sponsorships_the_host_chooses_one(app: App, ada: Person) -> None:
