@@ -159,12 +159,12 @@ class Person(Viewer):
         """Accept direct messages from the bot, or not."""
         await self.ask("dms", open=open)
 
-    async def permit(self, channel: str, permission: str, on: bool) -> None:
-        """Allow or deny the bot a permission in one channel. Needs Manage Server.
+    async def permit(self, channel: str, permission: str, on: bool, *, role: str = "") -> None:
+        """Allow or deny the bot, or a role, a permission in one channel. Needs Manage Server.
 
-        `permission` is discord.py's name, such as `"add_reactions"`.
+        `permission` is discord.py's name, such as `"add_reactions"`; the role `"@everyone"` is every member's.
         """
-        await self.ask("permit", channel_id=self.channel(channel), permission=permission, on=on)
+        await self.ask("permit", channel_id=self.channel(channel), permission=permission, on=on, role=role)
 
     async def permit_bot(self, permission: str, on: bool) -> None:
         """Change a permission of the bot's own role, in the whole server. Needs Manage Server."""

@@ -81,9 +81,9 @@ def test_only_the_settings_read_the_environment() -> None:
     assert set(readers) == READS_ENVIRONMENT
 
 
-def test_rights_are_decided_in_two_modules() -> None:
-    """One decides over existing things, one over new orders; all other modules call them."""
-    assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
+def test_rights_are_decided_in_three_modules() -> None:
+    """One decides over existing things, one over new orders, one where an image may be shown; all other modules call them."""
+    assert set(structure.rights(PROJECT)) == {f"bot/domain/{name}.py" for name in ("permissions", "admission", "visibility")}
 
 
 def test_cogs_change_nothing_in_the_store() -> None:

@@ -298,6 +298,19 @@ class JobMessage:
     spoiler: bool = False  # its images must be behind spoilers
 
 
+@dataclass(frozen=True, kw_only=True)
+class GalleryEntry:
+    """One image in a guild's gallery."""
+
+    message_id: int  # the message that got the stars
+    guild_id: int
+    job_id: str | None
+    author_id: int
+    at: int  # Unix ms
+    stars: int  # when it was added
+    post_message_id: int | None  # None: not posted yet
+
+
 HISTORY_PAGE = 5  # jobs
 
 Thumbnails = Mapping[tuple[str, int], bytes]

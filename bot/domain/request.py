@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import ReplyTarget
 from bot.domain.preferences import Preferences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readers:
+    """Who reads a channel, by its overwrites. Administrators read every channel. Ids of roles and of members differ."""
+
+    guild_id: int
+    default: bool | None = None  # @everyone's overwrite
+    base: frozenset[int] = frozenset()  # roles that read channels without an overwrite; @everyone has the guild's id
+    allowed: frozenset[int] = frozenset()  # roles and members with an overwrite that lets them read
+    denied: frozenset[int] = frozenset()
+    member_ids: frozenset[int] = frozenset()  # which of these are members
+    administrators: frozenset[int] = frozenset()  # roles, and the guild's owner
+
+    def include(self, user_id: int, role_ids: frozenset[int]) -> bool:
+        """Whether a member with these roles reads the channel."""
+        if not self.administrators.isdisjoint((user_id, *role_ids)) or user_id in self.allowed:
+            return True
+        if user_id in self.denied:
+            return False
+        if not self.allowed.isdisjoint(role_ids):
+            return True
+        if self.default is False or not self.denied.isdisjoint(role_ids):
+            return False
+        return self.default is True or not self.base.isdisjoint((self.guild_id, *role_ids))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +44,19 @@ class Channel:
     channel_id: int
     parent_ids: tuple[int, ...] = ()  # innermost first: a thread's channel, then the category
     age_restricted: bool = False
+    readers: Readers | None = field(default=None, repr=False)  # of a thread: those of its channel; None: not known
+    invites: bool = False  # a private thread: of the readers only those who were invited
+    direct: bool = False  # direct messages with the bot: only the member reads them
 
     @property
     def ids(self) -> tuple[int, ...]:
         """The channel and its parents, innermost first."""
         return (self.channel_id, *self.parent_ids)
+
+    @property
+    def everyone_reads(self) -> bool:
+        """Whether members without any role read it. False if that is not known."""
+        return self.readers is not None and not self.invites and self.readers.include(0, frozenset())
 
 
 def audience_locale(member: str | None, guild: str | None, *, private: bool) -> str | None:

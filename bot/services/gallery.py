@@ -8,7 +8,8 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.domain.job import Job
-from bot.domain.request import Request
+from bot.domain.request import Channel, Request
+from bot.domain.visibility import Audience, border, origin_here
 from bot.store import gallery
 from bot.store.engine.base import Store
 
@@ -22,10 +23,16 @@ class Gallery:
     store: Store
     clock: Clock
 
-    async def starred(self, request: Request, job: Job, message_id: int) -> bool:
-        """Count the stars of an image. True if it now enters the gallery; it stays there even if stars are removed later."""
+    async def starred(self, request: Request, job: Job, message_id: int, *, shown_in: Channel) -> bool:
+        """Count the stars of an image. True if it now enters the gallery, `shown_in`; it stays there even if stars are removed later.
+
+        An image that the gallery's readers may not see does not enter, and earns nothing.
+        """
         rules, guild_id = request.policy.gallery, request.guild_id
         if guild_id is None or rules.channel_id is None or rules.channel_id in request.settings.gone:
+            return False
+        if (found := border(origin_here(request, job), Audience(channel=shown_in))) is not None:
+            log.info("not in the gallery: its readers may not see the image", job=job.id, guild=guild_id, border=found)
             return False
         came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, now=self.clock())
         if came:

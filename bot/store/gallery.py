@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, delete, func, or_, select
 
-from bot.domain.gallery import GalleryEntry
 from bot.domain.guild import sections
-from bot.domain.job import Job, JobMessage, JobState, MessageRole
+from bot.domain.job import GalleryEntry, Job, JobMessage, JobState, MessageRole
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import AGAINST, CaseState
 from bot.domain.money.accounts import AccountRef, member_account

@@ -1,8 +1,9 @@
-"""The channel of a request with its parents, and whether channels and roles are of a guild."""
+"""Channels with their parents and readers, where an image is from, and whether channels and roles are of a guild."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -11,7 +12,9 @@ import structlog
 
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
-from bot.domain.request import Channel
+from bot.domain.job import Job, JobMessage
+from bot.domain.request import Channel, Readers
+from bot.domain.visibility import Origin
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -22,21 +25,30 @@ _NOT_FETCHED: Final = (discord.HTTPException, aiohttp.ClientError, OSError)
 _FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
-def channel_from(channel: Any, *, guild_id: int | None, channel_id: int) -> Channel:
-    """From a channel of discord.py, or from None if the channel is unknown. A thread is age-restricted if its parent is."""
+def channel_from(channel: Any, *, guild_id: int | None, channel_id: int, with_readers: bool = False) -> Channel:
+    """From a channel of discord.py, or from None if the channel is unknown. A thread is age-restricted if its parent is.
+
+    `with_readers`: the channel is complete, with its overwrites.
+    """
     parent = getattr(channel, "parent", None) if isinstance(channel, discord.Thread) else channel
     thread_parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
     category_id = getattr(parent, "category_id", None)
     parents = tuple(parent_id for parent_id in (thread_parent_id, category_id) if parent_id is not None)
     is_nsfw = getattr(parent, "is_nsfw", None)  # missing on direct messages and groups
-    age_restricted = guild_id is not None and is_nsfw is not None and bool(is_nsfw())
-    return Channel(guild_id=guild_id, channel_id=channel_id, parent_ids=parents, age_restricted=age_restricted)
+    return Channel(
+        guild_id=guild_id,
+        channel_id=channel_id,
+        parent_ids=parents,
+        age_restricted=guild_id is not None and is_nsfw is not None and bool(is_nsfw()),
+        readers=_readers(parent) if with_readers else None,
+        invites=isinstance(channel, discord.Thread) and channel.is_private(),
+    )
 
 
 async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int) -> Channel:
-    """By id, from the gateway's cache or from Discord.
+    """By id, with its readers, from the gateway's cache or from Discord.
 
-    A channel that Discord does not return counts as one without parents that is not age-restricted.
+    A channel that Discord does not return counts as one without parents that is not age-restricted, and whose readers are not known.
     """
     if guild_id is None:
         return Channel(guild_id=None, channel_id=channel_id)
@@ -48,13 +60,74 @@ async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int)
             return _thread_in(channel, await client.fetch_channel(channel.parent_id), guild_id)
     except (discord.HTTPException, discord.InvalidData) as error:
         log.info("channel fetch failed", channel=channel_id, error=type(error).__name__)
-    return channel_from(channel, guild_id=guild_id, channel_id=channel_id)
+    return channel_from(channel, guild_id=guild_id, channel_id=channel_id, with_readers=True)
 
 
 def _thread_in(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
     """A thread whose parent is not cached."""
-    channel = channel_from(parent, guild_id=guild_id, channel_id=thread.parent_id)
-    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=channel.ids, age_restricted=channel.age_restricted)
+    channel = channel_from(parent, guild_id=guild_id, channel_id=thread.parent_id, with_readers=True)
+    return replace(channel, channel_id=thread.id, parent_ids=channel.ids, invites=thread.is_private())
+
+
+def _readers(channel: Any) -> Readers | None:
+    """Who reads a channel of a guild, without bots. None if the channel or the guild's roles are not known."""
+    guild: discord.Guild | None = getattr(channel, "guild", None)
+    if guild is None or guild.get_role(guild.id) is None:
+        return None
+    by_id = {target.id: target for target in channel.overwrites if not _is_bot(target)}
+    states = {target.id: overwrite.view_channel for target, overwrite in channel.overwrites.items() if target.id in by_id}
+    default = states.pop(guild.id, None)
+    base, administrators = _roles(guild)
+    return Readers(
+        guild_id=guild.id,
+        default=default,
+        base=base,
+        allowed=frozenset(each for each, state in states.items() if state is True),
+        denied=frozenset(each for each, state in states.items() if state is False),
+        member_ids=frozenset(each for each in states if _is_member(by_id[each])),
+        administrators=administrators,
+    )
+
+
+def _roles(guild: discord.Guild) -> tuple[frozenset[int], frozenset[int]]:
+    """The roles that read channels without an overwrite; and those of administrators, with the guild's owner."""
+    people = [role for role in guild.roles if not role.is_bot_managed()]
+    administrators = [role.id for role in people if role.permissions.administrator]
+    return frozenset(role.id for role in people if role.permissions.view_channel), frozenset((guild.owner_id or 0, *administrators))
+
+
+def _is_member(target: discord.Role | discord.Member | discord.Object) -> bool:
+    return isinstance(target, discord.Member) or (isinstance(target, discord.Object) and target.type is not discord.Role)
+
+
+def _is_bot(target: discord.Role | discord.Member | discord.Object) -> bool:
+    return target.bot if isinstance(target, discord.Member) else isinstance(target, discord.Role) and target.is_bot_managed()
+
+
+# --- where an image is from ------------------------------------------------------------------------------------------
+
+
+class KnownChannels:
+    """Channels with their readers, from the gateway's cache alone, each read once: for many at a time."""
+
+    def __init__(self, client: Easel) -> None:
+        self._client = client
+        self._found: dict[tuple[int | None, int], Channel] = {}
+
+    def get(self, guild_id: int | None, channel_id: int) -> Channel:
+        """One that is not cached has no known readers."""
+        place = guild_id, channel_id
+        if place not in self._found:
+            guild = self._client.get_guild(guild_id) if guild_id is not None else None
+            cached = guild.get_channel_or_thread(channel_id) if guild else None
+            self._found[place] = channel_from(cached, guild_id=guild_id, channel_id=channel_id, with_readers=True)
+        return self._found[place]
+
+    def origin_of(self, job: Job, copies: Iterable[JobMessage] = ()) -> Origin:
+        """Where a job's image is shown: in its own channel, and in those of the given messages."""
+        places = {(job.place.guild_id, job.place.channel_id), *((copy.guild_id, copy.channel_id) for copy in copies)}
+        channels = tuple(self.get(*place) for place in places)
+        return Origin(channels=channels, owner_id=job.place.user_id, private=job.place.private, age_restricted=job.age_restricted)
 
 
 # --- ids of a guild ----------------------------------------------------------------------------------------------------

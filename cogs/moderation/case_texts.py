@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bot.core.i18n import _, ngettext
 from bot.core.numbers import number
-from bot.domain.gallery import GalleryEntry
-from bot.domain.job import GenerationState, Job, JobState, message_url
+from bot.domain.job import GalleryEntry, GenerationState, Job, JobState, message_url
 from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
 from bot.services.moderation.cases import DECIDED
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted
@@ -124,9 +123,9 @@ def _outcome(job: Job) -> str:
 # --- the gallery -----------------------------------------------------------------------------------------------------
 
 
-def gallery(job: Job, shown: GalleryEntry, title_of: TitleOf) -> str:
-    """An image in the gallery, with its author, model, stars and a link to the original."""
-    link = message_url(shown.guild_id, job.place.channel_id, job.place.message_id or shown.message_id)
+def gallery(job: Job, shown: GalleryEntry, channel_id: int, title_of: TitleOf) -> str:
+    """An image in the gallery, with its author, model, stars and a link to the message that got them, in this channel."""
+    link = message_url(shown.guild_id, channel_id, shown.message_id)
     credit = _("by {member} · {model} · [original]({link})")
     foot = credit.format(member=f"<@{shown.author_id}>", model=quoted(title_of(job.model)), link=link)
     return f"**{quoted(job.prompt)}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]

@@ -15,19 +15,20 @@ import structlog
 
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import ImageError, RouteClosed
+from bot.core.errors import ImageError, RouteClosed, TryLater
 from bot.core.running.loops import KeyedLocks
 from bot.domain.guild.document import Policy
-from bot.domain.job import Job, JobMessage, JobState
+from bot.domain.job import Job, JobMessage, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, CaseState, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
+from bot.domain.visibility import Audience, Origin, border
 from bot.services.pipeline.results import ResultImage
 from bot.services.services import Services
 from bot.store import documents, gallery, jobs, messages
 from bot.store.moderation import cases
 from cogs.kit import spoilers
 from cogs.kit.audience import guild_language
-from cogs.kit.channels import fetch_channel, writable
+from cogs.kit.channels import KnownChannels, fetch_channel, writable
 from cogs.kit.outbound import reopening
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.kit.request import services_of
@@ -154,17 +155,19 @@ class CasePosts:
         if channel is None:
             await self._services.posts.gallery_closed(shown)
             return
+        starred = await self._services.reader.read(messages.get, shown.message_id)
         if await self._services.reader.read(messages.is_hidden, job, shown.message_id):
             return
-        place = await fetch_channel(self._client, guild_id=shown.guild_id, channel_id=channel.id)
-        if job.age_restricted and not place.age_restricted:
-            log.info("not in the gallery: the image is from an age-restricted channel", job=job.id)
+        found = border(await self._origin(job, starred or job.place), await self._audience(shown.guild_id, channel.id))
+        if found is not None:
+            log.info("not in the gallery: its readers may not see the image", job=job.id, border=found)
             return
         async with self._images(job, shown.guild_id) as images:
             if not images:
                 raise RouteClosed("The image cannot be loaded any more.")
             with guild_language(self._client, shown.guild_id):
-                draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images, needs_images=True)
+                content = case_texts.gallery(job, shown, (starred or job.place).channel_id, self._services.orders.models.title)
+                draft = Draft(content=content, images=images, needs_images=True)
                 try:
                     message = await self._poster.once(
                         channel,
@@ -228,6 +231,18 @@ class CasePosts:
                 except ImageError as error:
                     log.info("images not available for a post", job=job.id, reason=error.sentence)
             yield images
+
+    async def _origin(self, job: Job, shown: ReplyTarget | JobMessage) -> Origin:
+        """The job's image as this message shows it."""
+        channel = await fetch_channel(self._client, guild_id=shown.guild_id, channel_id=shown.channel_id)
+        return replace(KnownChannels(self._client).origin_of(job), channels=(channel,))
+
+    async def _audience(self, guild_id: int, channel_id: int, *, moderates: bool = False) -> Audience:
+        """The readers of a channel that the guild's settings name. Raises `TryLater` while the guild's state has not arrived."""
+        channel = await fetch_channel(self._client, guild_id=guild_id, channel_id=channel_id)
+        if channel.readers is None:
+            raise TryLater("The server's roles and channels aren't known yet.")
+        return Audience(channel=channel, moderates=moderates)
 
     async def _job(self, job_id: str | None) -> Job | None:
         return None if job_id is None else await self._services.reader.read(jobs.get, job_id)

@@ -23,6 +23,7 @@ from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
+from cogs.kit.channels import fetch_channel
 from cogs.kit.outbound import dm_errors
 from cogs.kit.request import services_of
 from cogs.reactions import file_texts, notes
@@ -175,8 +176,10 @@ async def _star(context: ReactionContext) -> str | None:
     if not context.found.images or permissions.is_owner(context.request, Target(owner_id=context.found.owner_id)):
         await services_of(context.client).reactions.taken_back(context.reaction)
         return None
-    if context.job is not None:
-        await services_of(context.client).gallery.starred(context.request, context.job, context.message.id)
+    request, gallery_id = context.request, context.request.policy.gallery.channel_id
+    if context.job is not None and gallery_id is not None:
+        shown_in = await fetch_channel(context.client, guild_id=request.guild_id, channel_id=gallery_id)
+        await services_of(context.client).gallery.starred(request, context.job, context.message.id, shown_in=shown_in)
     return MARK_DONE
 
 

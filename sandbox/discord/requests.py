@@ -229,7 +229,7 @@ class PersonRequests:
     async def _permit(self, person_id: int, frame: JSON) -> JSON:
         self._check_manages(person_id)
         channel, permission = self._channel(person_id, frame), _field(frame, "permission", str)
-        self._world.channels.permit_bot(channel, permission, on=bool(frame.get("on")))
+        self._world.channels.permit(channel, permission, on=bool(frame.get("on")), role=str(frame.get("role") or ""))
         return {}
 
     async def _bot_role(self, person_id: int, frame: JSON) -> JSON:

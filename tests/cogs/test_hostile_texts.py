@@ -14,11 +14,10 @@ from bot.core.errors import EaselError
 from bot.core.markdown import escaped, plain
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.params import build_params
-from bot.domain.gallery import GalleryEntry
 from bot.domain.guild import document
 from bot.domain.guild.document import Policy
 from bot.domain.guild.settings import GuildSettings, Preset
-from bot.domain.job import Generation, GenerationState, HistoryPage, Job, JobState
+from bot.domain.job import GalleryEntry, Generation, GenerationState, HistoryPage, Job, JobState
 from bot.domain.lineage import Lineage
 from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision
 from bot.domain.moderation.conduct import MemberRecord, UsageSum
@@ -120,6 +119,7 @@ PLACES: dict[str, Callable[[str], str]] = {
     "gallery": lambda text: case_texts.gallery(
         job_of(text),
         GalleryEntry(message_id=1, guild_id=1, job_id=None, author_id=2, at=0, stars=5, post_message_id=None),
+        3,
         lambda _model: text,
     ),
     "case": lambda text: case_texts.case(CaseFile(case=case_of(text), job=None, flags=()), lambda _model: text),

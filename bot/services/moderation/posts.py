@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.core.clock import Clock
-from bot.domain.gallery import GalleryEntry
-from bot.domain.job import JobMessage, MessageRole
+from bot.domain.job import GalleryEntry, JobMessage, MessageRole
 from bot.domain.moderation.cases import Case
 from bot.domain.money.quota import MICRO
 from bot.store import gallery, messages

@@ -128,22 +128,29 @@ class WorldChannels:
             raise RefusedError("Only a thread can be archived.")
         self._engine.edit_channel(thread.id, {}, thread_metadata={"archived": on, "locked": locked})
 
-    def permit_bot(self, channel: Channel, permission: str, *, on: bool) -> None:
-        """Set the bot's own permission overwrite in a channel (for a thread, in its channel)."""
+    def permit(self, channel: Channel, permission: str, *, on: bool, role: str = "") -> None:
+        """Set a role's permission overwrite in a channel (for a thread, in its channel); the bot's own if no role is named."""
         if self.kind(channel) is not ChannelKind.TEXT:
             raise RefusedError("Permissions can only be set in channels of the server.")
         flag = permission_flag(permission)
         parent = self._engine.channels[channel.permission_channel_id()]
-        bot_id = self._engine.bot_user.id
-        before = next((o for o in parent.overwrites if o.target_id == bot_id), Overwrite(bot_id, OverwriteType.MEMBER))
+        target_id = self._role_id(role) if role else self._engine.bot_user.id
+        kind = OverwriteType.ROLE if role else OverwriteType.MEMBER
+        before = next((o for o in parent.overwrites if o.target_id == target_id), Overwrite(target_id, kind))
         allow, deny = (before.allow | flag, before.deny & ~flag) if on else (before.allow & ~flag, before.deny | flag)
-        self._engine.set_overwrite(parent.id, Overwrite(bot_id, OverwriteType.MEMBER, allow=allow, deny=deny))
+        self._engine.set_overwrite(parent.id, Overwrite(target_id, kind, allow=allow, deny=deny))
 
     # ------------------------------------------------------------------ helpers
 
     def _threads_of(self, channel: Channel) -> list[Channel]:
         threads = (self._engine.channels[i] for i in self._guild.thread_ids)
         return [thread for thread in threads if thread.parent_id == channel.id]
+
+    def _role_id(self, name: str) -> int:
+        for role in self._guild.roles.values():
+            if role.name == name:
+                return role.id
+        raise RefusedError(f"There is no role called {name}.")
 
     def _partner_name(self, channel: Channel, viewer_id: int) -> str:
         others = [user_id for user_id in (*channel.recipient_ids, self._engine.bot_user.id) if user_id != viewer_id]
