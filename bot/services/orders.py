@@ -14,7 +14,7 @@ from bot.core.clock import Clock
 from bot.core.errors import DatabaseAway, MaybeSaved, NotFound, Refusal
 from bot.core.i18n import _
 from bot.core.running import patience
-from bot.domain import permissions
+from bot.domain import permissions, visibility
 from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
 from bot.domain.money.accounts import sponsorship_of
@@ -24,6 +24,7 @@ from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
+from bot.domain.visibility import Origin
 from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
 from bot.services.members import Members
@@ -70,9 +71,10 @@ class Orders:
             raise NotFound(_("You erased your data, so this image won't be created. You weren't charged."))
         return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
 
-    async def again(self, old: Job, request: Request, *, is_readable: bool = True, reaction: str | None = None) -> Receipt:
-        """Repeat a request at the caller's cost and with new seeds. `is_readable`: the caller can read the channel of the old job."""
-        return await self._take_in(*await self.intake.prepare_again(old, request, is_readable=is_readable, reaction=reaction))
+    async def again(self, old: Job, request: Request, *, origin: Origin | None = None, reaction: str | None = None) -> Receipt:
+        """Repeat a request at the caller's cost and with new seeds. `origin`: where the old one is shown; None: here."""
+        origin = origin or visibility.origin_here(request, old)
+        return await self._take_in(*await self.intake.prepare_again(old, request, origin=origin, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
         """Fetch, check and re-encode an image. Raises `BadReference` and `Overloaded`."""

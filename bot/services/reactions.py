@@ -16,6 +16,7 @@ from bot.domain.order import Attachment, Order
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.presets import model_of
 from bot.domain.request import Request
+from bot.domain.visibility import Origin
 from bot.services.orders import Orders
 from bot.store import outbox, reactions
 from bot.store.engine.base import Store
@@ -81,9 +82,9 @@ class Reactions:
         )
         return await self._record_job(reaction, (await self.orders.order(order)).job)
 
-    async def again(self, request: Request, reaction: Reaction, job: Job) -> Job:
-        """Repeat a job at the cost of the member who reacted. If it raises a `Refusal`, nothing is charged."""
-        return await self._record_job(reaction, (await self.orders.again(job, request, reaction=reaction.emoji)).job)
+    async def again(self, request: Request, reaction: Reaction, job: Job, origin: Origin) -> Job:
+        """Repeat a job, shown at `origin`, at the cost of the member who reacted. If it raises a `Refusal`, nothing is charged."""
+        return await self._record_job(reaction, (await self.orders.again(job, request, origin=origin, reaction=reaction.emoji)).job)
 
     async def _record_job(self, reaction: Reaction, job: Job) -> Job:
         """Link the job to its reaction, or cancel it if the reaction was removed in the meantime."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import discord
 
 from bot.core.i18n import pgettext
 from bot.core.markdown import plain
-from bot.domain import permissions
+from bot.domain import permissions, visibility
 from bot.domain.job import Job
 from bot.domain.lineage import Lineage, visible
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
+from bot.domain.visibility import Audience, Border, Origin, border
 from bot.store import lineage, messages
 from cogs.images import detail_texts, thumbnails
 from cogs.kit import panels
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.channels import KnownChannels
+from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
 
 router = Router()
@@ -48,12 +50,10 @@ async def back(request: Request, interaction: Interaction, *, start: str) -> Non
     await _step(request, interaction, start, start=start)
 
 
-async def is_readable(interaction: Interaction, job: Job) -> bool:
-    """Whether this member can read the channel of the job or of one of its copies."""
-    if _can_read(interaction, job.place.guild_id, job.place.channel_id):
-        return True
+async def origin_of(interaction: Interaction, job: Job) -> Origin:
+    """Where the job's image is shown: in its own channel, and where copies are."""
     copies = await services_of(interaction).reader.read(messages.of_job, job.id)
-    return any(_can_read(interaction, each.guild_id, each.channel_id) for each in copies)
+    return KnownChannels(client_of(interaction)).origin_of(job, copies)
 
 
 async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:
@@ -64,18 +64,25 @@ async def _step(request: Request, interaction: Interaction, job_id: str, *, star
 
 
 async def _check_may_see(request: Request, interaction: Interaction, job: Job) -> None:
-    permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=await is_readable(interaction, job)))
+    origin, reader = await origin_of(interaction, job), Audience(channel=request.channel, reader=request.actor)
+    is_readable = border(origin, reader) is not Border.READERS
+    permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=is_readable))
+    visibility.check(origin, reader)
 
 
 async def _panel(
     request: Request, interaction: Interaction, job: Job, *, start: str, redraws: bool
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
-    job, relatives = await reader.read(lineage.around, job, request.guild_id)
-    found = visible(job, relatives, partial(_may_see, request, interaction))
-    style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
+    services, title_of = services_of(interaction), services_of(interaction).orders.models.title
+    job, relatives = await services.reader.read(lineage.around, job, request.guild_id)
+    known, reader = KnownChannels(client_of(interaction)), Audience(channel=request.channel, reader=request.actor)
+    found = visible(job, relatives, lambda other: border(known.origin_of(other), reader) is None)
+    is_own = permissions.is_owner(request, permissions.image_of(job))
+    style = _style_in(request.preferences, job.prompt) if is_own else None
+    source = Origin(channels=(known.get(job.place.guild_id, job.origin_channel_id or 0),))
+    shown = job if is_own or border(source, reader) is None else replace(job, origin_message_id=None)
     small = await thumbnails.of_jobs(interaction, [job], redraws=redraws)
-    parts = [*thumbnails.gallery(job, small), panels.text(detail_texts.details(job, title_of, style=style))]
+    parts = [*thumbnails.gallery(job, small), panels.text(detail_texts.details(shown, title_of, style=style))]
     if family := detail_texts.family(found, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]
     if found.all:
@@ -92,25 +99,6 @@ def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> di
         label = plain(other.prompt)[:_LABEL_MAX]
         select.add_option(label=label, value=other.id, description=f"{relation} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select
-
-
-def _may_see(request: Request, interaction: Interaction, other: Job) -> bool:
-    """Whether this member may see a relative: their own, or one in a channel that they can read."""
-    readable = _can_read(interaction, other.place.guild_id, other.place.channel_id)
-    return permissions.may(request, Action.SEE, permissions.image_of(other, is_readable=readable))
-
-
-def _can_read(interaction: Interaction, guild_id: int | None, channel_id: int) -> bool:
-    """Whether this member can read a channel: the current one, or one of the same guild that they can view."""
-    if channel_id == interaction.channel_id:
-        return True
-    if guild_id is None or guild_id != interaction.guild_id:
-        return False
-    guild, member = interaction.client.get_guild(guild_id), interaction.user
-    channel = guild.get_channel_or_thread(channel_id) if guild else None
-    if channel is None or not isinstance(member, discord.Member) or (isinstance(channel, discord.Thread) and channel.is_private()):
-        return False
-    return bool(channel.permissions_for(member).view_channel)
 
 
 def _style_in(chosen: Preferences, prompt: str) -> str | None:

@@ -34,7 +34,7 @@ async def _again(request: Request, interaction: Interaction, job_id: str) -> Non
     private = _message_of(interaction).flags.ephemeral or request.preferences.private
     async with answers.deferring(interaction, private=private, thinking=True):
         job = await orders.job(job_id)
-        again = orders.again(job, request.answered(private=private), is_readable=await details.is_readable(interaction, job))
+        again = orders.again(job, request.answered(private=private), origin=await details.origin_of(interaction, job))
         await interactions.order(interaction, again, private=private)
 
 

@@ -51,7 +51,7 @@ async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int)
     A channel that Discord does not return counts as one without parents that is not age-restricted, and whose readers are not known.
     """
     if guild_id is None:
-        return Channel(guild_id=None, channel_id=channel_id)
+        return Channel(guild_id=None, channel_id=channel_id, direct=True)
     guild = client.get_guild(guild_id)
     channel: Any = guild.get_channel_or_thread(channel_id) if guild else None
     try:

@@ -67,12 +67,13 @@ async def request_of(interaction: Interaction) -> Request:
 
 async def _build(interaction: Interaction) -> Request:
     guild_id, channel_id = interaction.guild_id, interaction.channel_id or 0
+    channel = channel_from(interaction.channel, guild_id=guild_id, channel_id=channel_id)
     services = services_of(interaction)
     settings, preferences = await services.guilds.settings(guild_id), await services.members.preferences(interaction.user.id)
     return Request(
         actor=actor_of(interaction),
         # Discord sends the channel with the interaction, even if the bot is not in the guild.
-        channel=channel_from(interaction.channel, guild_id=guild_id, channel_id=channel_id),
+        channel=replace(channel, direct=interaction.context.dm_channel),
         reply_to=ReplyTarget(
             user_id=interaction.user.id,
             channel_id=channel_id,

@@ -12,7 +12,7 @@ import discord
 
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
-from bot.domain import permissions
+from bot.domain import permissions, visibility
 from bot.domain.actor import Actor
 from bot.domain.gestures import MARK_DONE, MARK_WAITING, EmojiMeaning, Gesture, Reaction
 from bot.domain.job import Job, JobState
@@ -21,9 +21,11 @@ from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
+from bot.domain.visibility import Audience, Origin
+from bot.store import messages
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
-from cogs.kit.channels import fetch_channel
+from cogs.kit.channels import KnownChannels, fetch_channel
 from cogs.kit.outbound import dm_errors
 from cogs.kit.request import services_of
 from cogs.reactions import file_texts, notes
@@ -63,6 +65,12 @@ class ReactionContext:
             raise image_gone()
         return self.job
 
+    async def origin(self) -> Origin:
+        """Where the job's image is shown, which need not be here: moderators' posts have images too. Raises like `known_job`."""
+        job = self.known_job()
+        copies = await services_of(self.client).reader.read(messages.of_job, job.id)
+        return KnownChannels(self.client).origin_of(job, copies)
+
     def first_image(self) -> Attachment:
         """Raises `NotFound` if the message has none, or nobody knows whose it is."""
         self.found.check_any()
@@ -98,7 +106,8 @@ async def _preset(context: ReactionContext) -> str:
 
 
 async def _again(context: ReactionContext) -> str:
-    await services_of(context.client).reactions.again(context.request, context.reaction, context.known_job())
+    origin = await context.origin()
+    await services_of(context.client).reactions.again(context.request, context.reaction, context.known_job(), origin)
     return MARK_WAITING
 
 
@@ -106,6 +115,7 @@ async def _original(context: ReactionContext) -> str:
     """Send the original files with their prompt and model by direct message."""
     job, client = context.known_job(), context.client
     permissions.check(context.request, Action.ORIGINAL, permissions.image_of(job))
+    visibility.check(await context.origin(), Audience(channel=context.request.channel, reader=context.request.actor))
     async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
         missing, title_of = len(message_images.of_job(job).images) - len(images), services_of(client).orders.models.title
         text = file_texts.original(job, title_of, context.message.jump_url, missing=missing)

@@ -21,7 +21,7 @@ from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
 from bot.core.running.machine import Disk
-from bot.domain import permissions
+from bot.domain import permissions, visibility
 from bot.domain.admission import Admission, Facts
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
@@ -30,6 +30,7 @@ from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, 
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, ReadFile, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
+from bot.domain.visibility import Border, Origin
 from bot.media import likeness
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
@@ -86,9 +87,12 @@ class Intake:
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
         return job, (*fetched, *(item.reference for item in tray_items)), admission
 
-    async def prepare_again(self, old: Job, request: Request, *, is_readable: bool, reaction: str | None = None) -> Prepared:
-        """Prepare a job that repeats `old` for the request's actor, with new seeds."""
+    async def prepare_again(self, old: Job, request: Request, *, origin: Origin, reaction: str | None = None) -> Prepared:
+        """Prepare a job that repeats `old`, which is shown at `origin`, for the request's actor, with new seeds."""
+        audience = visibility.audience_of(request)
+        is_readable = visibility.border(origin, audience) is not Border.READERS
         permissions.check(request, Action.AGAIN, permissions.image_of(old, is_readable=is_readable))
+        visibility.check(origin, audience)
         await self.disk.check()
         model, count = self.models.catalog.get(old.model), len(old.generations)
         order = Order(

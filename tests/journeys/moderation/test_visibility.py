@@ -8,9 +8,11 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
+from bot.store import tray
 from sandbox.person import Message, Person
 from tests.env.app import has_image
 from tests.journeys.conftest import Ask, written_down
+from tests.journeys.images.test_details import details
 from tests.journeys.manager_steps import granted_left, guild_of
 from tests.journeys.moderator_steps import GALLERY, change_rules
 from tests.journeys.reaction_steps import marked, seen
@@ -66,3 +68,47 @@ async def test_a_gallery_of_the_same_readers_shows_a_hidden_image(app: App, ada:
     await hide(mo, GALLERY, "Artists")
     await starred(app, mo, await asked(hidden), hidden)
     assert "a red fox" in (await mo.message(has_image, GALLERY)).content
+
+
+# --- details ---------------------------------------------------------------------------------------------------------
+
+
+async def put_by(app: App, person: Person, source: Message) -> None:
+    await person.menu("Use as reference", source)
+
+    async def is_there() -> bool:
+        return await app.store.read(tray.size, int(person.id)) == 1
+
+    await eventually(is_there)
+
+
+async def edited_in(app: App, person: Person, channel: str, source: Message, words: str) -> Message:
+    """An edit of this image, made in another channel by way of the tray."""
+    await put_by(app, person, source)
+    await person.slash("edit", channel, prompt=words)
+    return await person.message(lambda m: has_image(m) and words in m.content, channel)
+
+
+async def test_details_count_relatives_that_the_member_may_not_see(
+    app: App, ada: Person, ben: Person, mo: Person, hidden: str, asked: Ask
+) -> None:
+    first = await asked()
+    for channel in (ADULT, hidden, GALLERY):
+        await edited_in(app, ada, channel, first, f"edited in {channel}")
+    theirs = await details(ben, first)
+    assert ("edited in gallery" in theirs.text, "-# 2 more are private, or in channels" in theirs.text) == (True, True)
+    assert not any(words in str(theirs.raw) for words in (f"edited in {ADULT}", "edited in quiet", ada.channel(hidden), ada.channel(ADULT)))
+    moderators = (await details(mo, first)).text
+    assert ("edited in quiet" in moderators, f"edited in {ADULT}" in moderators, "-# 1 more is private" in moderators) == (
+        True,
+        False,
+        True,
+    )
+    assert "**3 edits of this image**" in (await details(ada, first)).text
+
+
+async def test_details_link_no_parent_that_the_member_may_not_see(app: App, ada: Person, ben: Person, hidden: str, asked: Ask) -> None:
+    child = await edited_in(app, ada, "studio", await asked(hidden, prompt="a secret"), "by day")
+    theirs, own = (await details(ben, child)).text, (await details(ada, child)).text
+    assert ("a secret" in theirs, ada.channel(hidden) in theirs, "-# 1 more is private" in theirs) == (False, False, True)
+    assert ("a secret" in own, ada.channel(hidden) in own) == (True, True)

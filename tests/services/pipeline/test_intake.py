@@ -114,7 +114,7 @@ async def test_markup_that_servers_obey_is_refused(pipeline: Pipeline, prompt: s
     assert "Tags like" in await refusal(pipeline, await order_of(pipeline, prompt, PLACE))
     job = replace(new_job(), prompt=prompt, model=MODEL)  # from before the rule
     with pytest.raises(Refusal, match="Tags like"):
-        await pipeline.orders.intake.prepare_again(job, await request(pipeline, job.place), is_readable=True)
+        await pipeline.orders.again(job, await request(pipeline, job.place))
 
 
 async def test_only_a_blocked_prompt_adds_a_strike(pipeline: Pipeline) -> None:
