@@ -9,7 +9,7 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.job import Job, JobKind, Reference, Source
 from bot.domain.money.quota import Bucket
-from bot.domain.request import Request
+from bot.domain.request import Channel, Request
 
 PROMPT_MAX = 2000  # characters
 COUNT_MAX = 4  # images per order; Discord shows up to four in one message well
@@ -44,9 +44,15 @@ class Order:
     style: str | None = None  # name of a saved style
     attachments: Sequence[Attachment] = ()
     from_tray: bool = False  # also use the images in the member's tray
+    channels: Mapping[int, Channel] = field(default_factory=dict)  # where its reference images were posted, as far as it is known
     spoiler: bool = False
     parent_id: str | None = None  # the job that is repeated; for an edit, the job of its first image
     reaction: str | None = None  # the emoji that requested it
+
+    def channel_of(self, channel_id: int) -> Channel:
+        """The order's own channel, one of `channels`, or one that is not known."""
+        here = self.request.channel
+        return here if channel_id == here.channel_id else self.channels.get(channel_id, Channel(guild_id=None, channel_id=channel_id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ is not known counts as restricted: a channel that is gone, or of a guild whose s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
 
@@ -34,6 +34,7 @@ class Audience:
 
     channel: Channel  # where it would be shown, or where the member asks
     reader: Actor | None = None  # nobody else would see it
+    has_seen: bool = False  # the one reader has the image already, from where it is shown
     shown_by: int | None = None  # who decides to show it to all readers of the channel; owners may show their own images
     moderates: bool = False  # it is for the guild's moderators, to decide about it
 
@@ -67,13 +68,18 @@ def border(origin: Origin, audience: Audience) -> Border | None:
         return Border.PRIVATE
     if not origin.private and any(channel.channel_id == audience.channel.channel_id for channel in origin.channels):
         return None
-    is_known = is_own or origin.private  # whoever reads the origin's channel does not matter
+    is_known = is_own or origin.private or (audience.has_seen and audience.reader is not None)  # they need not read its channel
     seen = [channel for channel in origin.channels if is_known or _reads(audience, channel)]
     if not seen and not is_known:
         return Border.READERS
-    restricted = origin.age_restricted or (bool(seen) and all(channel.age_restricted for channel in seen))
+    restricted = is_restricted(replace(origin, channels=tuple(seen)))
     is_moderator = audience.moderates and audience.reader is not None
     return Border.AGE if restricted and not audience.channel.age_restricted and not is_moderator else None
+
+
+def is_restricted(origin: Origin) -> bool:
+    """Whether it may be shown in age-restricted channels only."""
+    return origin.age_restricted or (bool(origin.channels) and all(channel.age_restricted for channel in origin.channels))
 
 
 def check(origin: Origin, audience: Audience) -> None:

@@ -12,6 +12,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import NotAllowed, TryLater
 from bot.core.i18n import _
+from bot.domain import visibility
 from bot.domain.catalog.models import ModelInfo, retired
 from bot.domain.guild.sections import Offence
 from bot.domain.job import Job
@@ -19,6 +20,7 @@ from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.moderation.scores import Classification
 from bot.domain.prompts.judge import Level
 from bot.domain.request import Request
+from bot.domain.visibility import Origin
 from bot.services.admission import Admissions
 from bot.services.catalog import Models
 from bot.services.pipeline.classifier import Classifier
@@ -56,19 +58,21 @@ class Reposts:
     clock: Clock
 
     @asynccontextmanager
-    async def open(self, request: Request, job: Job) -> AsyncIterator[Repost]:
-        """The job's images, to be shown in public in the request's channel. The files exist until the context exits.
+    async def open(self, request: Request, job: Job, origin: Origin) -> AsyncIterator[Repost]:
+        """The job's images, shown at `origin`, to be shown in public in the request's channel. The files exist until the context exits.
 
         Raises the `Refusal` of the first rule that does not allow it, `TryLater` if a check does not answer, `ImageError` without images.
         """
+        visibility.check(origin, visibility.audience_of(request.answered(private=False)))
         is_reviewed = await self._check_decision(request, job)
         by_prompt = await self._check_prompt(request, job)  # before anything is fetched
         async with self.results.open(job, limit_bytes=request.reply_to.upload_limit_bytes) as images:
             by_image = [await self._check_image(request, job, image) for image in images]
             flagged = next(filter(None, (*by_image, by_prompt)), None)
             hides = job.spoiler or is_reviewed or (self._is_strict(request) and (flagged or job.flagged) is not None)
+            is_linked = job.origin_channel_id == request.channel.channel_id
             yield Repost(
-                job=replace(job, spoiler=hides),
+                job=replace(job, spoiler=hides, origin_message_id=job.origin_message_id if is_linked else None),
                 images=tuple(map(behind_spoiler, images)) if hides else images,
                 cause=None if flagged is None else Cause.RESULT if any(by_image) else Cause.PROMPT,
                 reason=flagged or "",

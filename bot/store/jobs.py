@@ -124,6 +124,11 @@ def get(conn: Connection, job_id: str) -> Job | None:
     return next(iter(jobs_by_id(conn, [job_id])), None)
 
 
+def age_restricted(conn: Connection, job_ids: Collection[str]) -> set[str]:
+    """Those of these jobs that are from an age-restricted channel."""
+    return set(conn.scalars(select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.age_restricted))) if job_ids else set()
+
+
 def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 25) -> list[Job]:
     """A member's jobs in one state, newest first."""
     return read_jobs(conn, and_(jobs.c.user_id == user_id, jobs.c.state == state), newest=True, limit=limit)

@@ -51,6 +51,12 @@ def size(conn: Connection, user_id: int) -> int:
     return conn.scalar(select(func.count()).where(tray.c.user_id == user_id)) or 0
 
 
+def sources(conn: Connection, user_id: int) -> list[Source]:
+    """Where the images in a member's tray are from, without loading them; oldest first."""
+    columns = [tray.c[column].label(name) for name, column in _SOURCE.items()]
+    return [Source(**row) for row in conn.execute(select(*columns).where(tray.c.user_id == user_id).order_by(tray.c.id)).mappings()]
+
+
 def clear(conn: Connection, user_id: int) -> int:
     """Empty a member's tray. Returns how many images were in it."""
     return conn.execute(delete(tray).where(tray.c.user_id == user_id)).rowcount

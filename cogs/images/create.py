@@ -18,8 +18,9 @@ from bot.domain.request import Request
 from bot.store import tray
 from cogs.kit import answers, autocomplete, interactions
 from cogs.kit.answers import UNDEFERRED
+from cogs.kit.channels import KnownChannels
 from cogs.kit.panels import everywhere
-from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.members import account_texts
 
 Text = app_commands.Range[str, 1, 100]
@@ -126,7 +127,8 @@ class Create(commands.Cog):
         async with answers.deferring(interaction, private=private):
             request = await request_of(interaction)
             wanted = _order(request, interaction, JobKind.EDIT, private=private)
-            tray_size = await services_of(interaction).reader.read(tray.size, request.actor.user_id)
+            sources = await services_of(interaction).reader.read(tray.sources, request.actor.user_id)
+            wanted, tray_size = KnownChannels(client_of(interaction)).with_sources(wanted, sources), len(sources)
             ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
             if await interactions.order(interaction, ordering, private=private) and tray_size:
                 await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")

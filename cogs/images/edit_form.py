@@ -27,6 +27,7 @@ from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.store import kv
 from cogs.kit import answers, interactions, message_images, texts
+from cogs.kit.channels import KnownChannels
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
 from cogs.reactions import notes
@@ -181,17 +182,16 @@ async def _order_edit(request: Request, interaction: Interaction, form: Form, fi
     picked = form.images[int(next(iter(fields.get("picture") or ()), "0"))]
     if form.job_id is not None:
         picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
-    return await services_of(interaction).orders.order(
-        Order(
-            request=request.answered(private=form.private),
-            kind=JobKind.EDIT,
-            prompt=str(fields.get("prompt", "")),
-            model=next(iter(fields.get("model") or ()), None),
-            more=fields.get("options") or "",
-            attachments=[picked, *(fields.get("references") or ())],
-            spoiler=form.spoiler,
-        )
+    order = Order(
+        request=request.answered(private=form.private),
+        kind=JobKind.EDIT,
+        prompt=str(fields.get("prompt", "")),
+        model=next(iter(fields.get("model") or ()), None),
+        more=fields.get("options") or "",
+        attachments=[picked, *(fields.get("references") or ())],
+        spoiler=form.spoiler,
     )
+    return await services_of(interaction).orders.order(KnownChannels(client_of(interaction)).with_sources(order, [picked.source]))
 
 
 async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:

@@ -21,7 +21,7 @@ from bot.domain.request import Request
 from bot.services.history import History
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
-from cogs.images import edit_form, history_texts, thumbnails
+from cogs.images import details, edit_form, history_texts, thumbnails
 from cogs.kit import answers, audience, job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
 from cogs.kit.panels import Part, button, everywhere, panel, row, text
@@ -85,7 +85,7 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
     own = await _history(interaction).own(request, job)
     await answers.defer(interaction)
     reposts = services_of(interaction).reposts
-    async with reposts.open(request, own) as found:
+    async with reposts.open(request, own, await details.origin_of(interaction, own)) as found:
         shown = ResultMessage(job=found.job, images=found.images, notes=())
         with audience.language_of(interaction, private=False):
             uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]

@@ -12,7 +12,8 @@ import structlog
 
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
-from bot.domain.job import Job, JobMessage
+from bot.domain.job import Job, JobMessage, Source
+from bot.domain.order import Order
 from bot.domain.request import Channel, Readers
 from bot.domain.visibility import Origin
 
@@ -122,6 +123,23 @@ class KnownChannels:
             cached = guild.get_channel_or_thread(channel_id) if guild else None
             self._found[place] = channel_from(cached, guild_id=guild_id, channel_id=channel_id, with_readers=True)
         return self._found[place]
+
+    def with_sources(self, order: Order, sources: Iterable[Source | None]) -> Order:
+        """The order with the channels of these sources; the readers of its own matter only if one is from another channel."""
+        request, others = (
+            order.request,
+            {source.channel_id for source in sources if source is not None} - {order.request.channel.channel_id},
+        )
+        if not others:
+            return order
+        here = self.get(request.guild_id, request.channel.channel_id)
+        channel = replace(request.channel, readers=here.readers, invites=here.invites)
+        return replace(order, request=replace(request, channel=channel), channels={each: self._any(each) for each in others})
+
+    def _any(self, channel_id: int) -> Channel:
+        """A channel of any guild."""
+        guild = getattr(self._client.get_channel(channel_id), "guild", None)
+        return self.get(guild.id if guild else None, channel_id)
 
     def origin_of(self, job: Job, copies: Iterable[JobMessage] = ()) -> Origin:
         """Where a job's image is shown: in its own channel, and in those of the given messages."""

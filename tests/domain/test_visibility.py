@@ -66,6 +66,8 @@ AUDIENCES = {
     "in direct messages": (Audience(channel=Channel(guild_id=None, channel_id=95, direct=True), reader=MEMBER), set()),
     "on another server": (Audience(channel=Channel(guild_id=3, channel_id=96), reader=MEMBER), set()),
     "shown by another": (Audience(channel=ELSEWHERE, shown_by=READER), SHOWN),
+    "a member who has it": (Audience(channel=ELSEWHERE, reader=MEMBER, has_seen=True), set(ORIGINS) - ADULT - {"private"}),
+    "all, by a member who has it": (Audience(channel=ELSEWHERE, shown_by=READER, has_seen=True), SHOWN),
     "its owner": (Audience(channel=ELSEWHERE, reader=Actor(user_id=AUTHOR)), set(ORIGINS)),
     "posted by its owner": (Audience(channel=ELSEWHERE, shown_by=AUTHOR), set(ORIGINS) - ADULT),
     "where it is": (Audience(channel=channel(57, invites=True), reader=MEMBER), SHOWN | {"private thread"}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,7 +30,7 @@ from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, 
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, ReadFile, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
-from bot.domain.visibility import Border, Origin
+from bot.domain.visibility import Audience, Border, Origin
 from bot.media import likeness
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
@@ -75,9 +75,13 @@ class Intake:
         seed = _seed(model, None if given is None else int(given), order.count)
         model = await self.estimates.complete(model, prompt, params)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
-        facts, tray_items = await self.store.read(_facts_of_order, facts, order)
+        facts, tray_items, restricted = await self.store.read(_facts_of_order, facts, order)
         admission = await self.admissions.admit(facts)
         sources = [a.source for a in order.attachments] + [item.source for item in tray_items]
+        origins = [None if source is None else _origin(order, source, restricted) for source in sources]
+        audience = replace(visibility.audience_of(order.request), has_seen=True)
+        for origin in filter(None, origins):
+            visibility.check(origin, audience)
         if order.kind is JobKind.EDIT and not sources:
             raise InvalidRequest(
                 _("Attach an image to edit, or save one first: right-click (or hold) a message > Apps > Use as reference.")
@@ -85,6 +89,7 @@ class Intake:
         check_references(model, len(sources), params)
         fetched = await self._take_references(order.attachments, order.request)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
+        job = _bounded(job, [origin for origin in origins if origin is not None], audience)
         return job, (*fetched, *(item.reference for item in tray_items)), admission
 
     async def prepare_again(self, old: Job, request: Request, *, origin: Origin, reaction: str | None = None) -> Prepared:
@@ -111,8 +116,10 @@ class Intake:
         if old.kind is JobKind.EDIT and not references:
             raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
+        linked_in = () if old.place.private else origin.channels  # there the link was followed before
+        source = Origin(channels=(order.channel_of(old.origin_channel_id or 0), *linked_in))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
-        return job, references, admission
+        return _bounded(job, [source, origin], audience), references, admission
 
     async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
         """Fetch, check and re-encode an image. Raises `BadReference` and `Overloaded`."""
@@ -240,11 +247,13 @@ class Intake:
 # --- reads -----------------------------------------------------------------------------------------------------------
 
 
-def _facts_of_order(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem]]:
-    """The complete facts of an order, and the tray that it uses."""
+def _facts_of_order(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem], set[str]]:
+    """The complete facts of an order, the tray that it uses, and the jobs among its sources from age-restricted channels."""
     tray_items = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
     sources = [*(attachment.source for attachment in order.attachments), *(item.source for item in tray_items)]
-    return with_stored_facts(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), tray_items
+    restricted = jobs.age_restricted(conn, {source.job_id for source in sources if source is not None and source.job_id is not None})
+    owner_ids = [source.owner_id for source in sources if source is not None]
+    return with_stored_facts(conn, facts, owner_ids=owner_ids), tray_items, restricted
 
 
 def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...], bool]:
@@ -279,6 +288,19 @@ def _with_origin(sources: Sequence[Source | None], job: Job) -> Job:
         return job
     parent_id = first.job_id or job.parent_id
     return replace(job, parent_id=parent_id, parent_n=first.n, origin_channel_id=first.channel_id, origin_message_id=first.message_id)
+
+
+def _origin(order: Order, source: Source, restricted: Collection[str]) -> Origin:
+    """Where a reference image is from; `restricted`: the jobs whose images are from age-restricted channels."""
+    channel = order.channel_of(source.channel_id)
+    return Origin(channels=(channel,), owner_id=source.owner_id, age_restricted=source.job_id in restricted)
+
+
+def _bounded(job: Job, origins: Sequence[Origin], audience: Audience) -> Job:
+    """The job with the age restriction of what it is made from, and with a link to the first of these only for those who may see it."""
+    is_restricted = job.age_restricted or any(map(visibility.is_restricted, origins))
+    is_linked = bool(origins) and visibility.border(origins[0], replace(audience, shown_by=None)) is None
+    return replace(job, age_restricted=is_restricted, origin_message_id=job.origin_message_id if is_linked else None)
 
 
 def _expiry(url: str) -> int | None:

@@ -98,7 +98,7 @@ async def test_an_unchecked_image_is_posted_in_age_restricted_channels_only(app:
     await change_rules(app, age_restricted={"unchecked": True})
     await written_down(app, await asked("after-dark", model=DEV, more=UNSAFE))
     await post_here(ada)
-    await private_reply(ada, "only be turned off in age-restricted channels")
+    await private_reply(ada, "from an age-restricted channel")
     assert public_images(ada) == []
 
 

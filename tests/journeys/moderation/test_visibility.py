@@ -13,7 +13,8 @@ from sandbox.person import Message, Person
 from tests.env.app import has_image
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_details import details
-from tests.journeys.manager_steps import granted_left, guild_of
+from tests.journeys.images.test_reposts import post_here, public_images
+from tests.journeys.manager_steps import granted_left, guild_of, private_reply
 from tests.journeys.moderator_steps import GALLERY, change_rules
 from tests.journeys.reaction_steps import marked, seen
 from tests.services.conftest import eventually
@@ -86,6 +87,10 @@ async def edited_in(app: App, person: Person, channel: str, source: Message, wor
     """An edit of this image, made in another channel by way of the tray."""
     await put_by(app, person, source)
     await person.slash("edit", channel, prompt=words)
+    return await finished(person, words, channel)
+
+
+async def finished(person: Person, words: str, channel: str) -> Message:
     return await person.message(lambda m: has_image(m) and words in m.content, channel)
 
 
@@ -112,3 +117,54 @@ async def test_details_link_no_parent_that_the_member_may_not_see(app: App, ada:
     theirs, own = (await details(ben, child)).text, (await details(ada, child)).text
     assert ("a secret" in theirs, ada.channel(hidden) in theirs, "-# 1 more is private" in theirs) == (False, False, True)
     assert ("a secret" in own, ada.channel(hidden) in own) == (True, True)
+
+
+# --- other channels --------------------------------------------------------------------------------------------------
+
+
+ONLY_ADULT, ONLY_THERE = (
+    "only be shown or used in age-restricted channels",
+    "not everyone here can see. Use it there, or with a private answer",
+)
+REFERENCES = [
+    (ADULT, "studio", False, ONLY_ADULT),
+    (ADULT, "studio", True, ONLY_ADULT),
+    (ADULT, "dm", False, ONLY_ADULT),
+    (ADULT, ADULT, False, None),
+    (HIDDEN, "studio", False, ONLY_THERE),
+    (HIDDEN, "studio", True, None),
+    (HIDDEN, "dm", False, None),
+]
+
+
+async def test_a_reference_is_used_where_its_image_may_be_seen(app: App, ada: Person, mo: Person, hidden: str, asked: Ask) -> None:
+    """Mo reads both channels, and the images are Ada's. Ada may use her own where others read them, without a link to the channel."""
+    images = {where: await asked(where) for where in (ADULT, hidden)}
+    for number, (where, target, private, words) in enumerate(REFERENCES):
+        await put_by(app, mo, await seen(mo, images[where], where))
+        await mo.slash("edit", target, prompt=f"by day {number}", private=private)
+        if words is None:
+            made = await finished(mo, f"by day {number}", target)
+            assert (made.ephemeral, images[where].id in made.content) == (private, True)
+        else:
+            await private_reply(mo, words, target)
+            await mo.slash("tray clear", target)
+    own = await edited_in(app, ada, "studio", images[hidden], "my own")
+    assert images[hidden].id not in own.content
+
+
+async def test_what_comes_of_an_age_restricted_image_is_age_restricted(app: App, ada: Person, asked: Ask) -> None:
+    await put_by(app, ada, await asked(ADULT))
+    await ada.slash("edit", prompt="by day", private=True)
+    made = await ada.message(lambda m: has_image(m) and "by day" in m.content)
+    assert (await written_down(app, made)).age_restricted
+    await post_here(ada)
+    await private_reply(ada, "from an age-restricted channel")
+    assert public_images(ada) == []
+
+
+async def test_an_image_that_its_owner_posts_elsewhere_names_no_hidden_channel(app: App, ada: Person, hidden: str, asked: Ask) -> None:
+    await written_down(app, await edited_in(app, ada, hidden, await asked(hidden), "by day"))
+    await post_here(ada)
+    again = await ada.message(lambda m: has_image(m) and not m.ephemeral)
+    assert ("by day" in again.content, ada.channel(hidden) in again.content) == (True, False)

@@ -14,6 +14,7 @@ from bot.domain.job import Job, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, Decision, Report
 from bot.domain.outbox import ItemKind
 from bot.domain.request import Request
+from bot.domain.visibility import Origin
 from bot.services.guilds import Guilds
 from bot.services.moderation.cases import Cases, Decided
 from bot.store import delivery, history, outbox
@@ -24,6 +25,7 @@ from tests.env.jobs import SUCCEEDED, request
 from tests.services.conftest import Pipeline
 
 HERE, ELSEWHERE, CHANNEL, MESSAGE, ADA = 1, 2, 5, 123_456_789, 7
+NOWHERE = Origin(channels=(), owner_id=ADA)
 MO = Actor(user_id=9, may_manage_messages=True)
 BEN = Actor(user_id=8, joined_at=0)
 DAY_MS = 86_400_000
@@ -204,9 +206,9 @@ async def test_a_decision_holds_for_an_image_that_is_posted_again(
     await cases.judge(await request_of(cases, MO), job.id, decision)
     reposts, ada = pipeline.app.services.reposts, Actor(user_id=ADA)
     with pytest.raises(NotAllowed) if refused else nullcontext():
-        async with reposts.open(await request_of(cases, ada), await pipeline.orders.job(job.id)) as found:
+        async with reposts.open(await request_of(cases, ada), await pipeline.orders.job(job.id), NOWHERE) as found:
             assert found.job.spoiler
-    async with reposts.open(await request_of(cases, ada, guild_id=ELSEWHERE + 1), await pipeline.orders.job(job.id)) as found:
+    async with reposts.open(await request_of(cases, ada, guild_id=ELSEWHERE + 1), await pipeline.orders.job(job.id), NOWHERE) as found:
         assert not found.job.spoiler
 
 
