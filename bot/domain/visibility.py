@@ -15,6 +15,7 @@ from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
 from bot.domain.actor import Actor
 from bot.domain.job import Job
+from bot.domain.moderation.cases import CaseFile
 from bot.domain.request import Channel, Readers, Request
 
 
@@ -97,10 +98,26 @@ def audience_of(request: Request) -> Audience:
     return Audience(channel=channel, reader=actor) if alone else Audience(channel=channel, shown_by=actor.user_id)
 
 
+def reader_of(request: Request, *, moderates: bool = False) -> Audience:
+    """The actor alone, who asks in the request's channel; `moderates`: to decide about it."""
+    return Audience(channel=request.channel, reader=request.actor, moderates=moderates)
+
+
 def origin_here(request: Request, job: Job) -> Origin:
     """A job's image as it is shown in the request's channel."""
     place = job.place
     return Origin(channels=(request.channel,), owner_id=place.user_id, private=place.private, age_restricted=job.age_restricted)
+
+
+def origin_of_case(file: CaseFile, channel: Channel) -> Origin:
+    """The image of a case; `channel`: the case's."""
+    job = file.job
+    return Origin(
+        channels=(channel,),
+        owner_id=file.case.author_id,
+        private=file.direct or (job is not None and job.place.private),
+        age_restricted=job is not None and job.age_restricted,
+    )
 
 
 def _is_among_moderators(audience: Audience) -> bool:

@@ -16,7 +16,7 @@ from bot.domain.lineage import Lineage, visible
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.domain.visibility import Audience, Border, Origin, border
+from bot.domain.visibility import Border, Origin, border
 from bot.store import lineage, messages
 from cogs.images import detail_texts, thumbnails
 from cogs.kit import panels
@@ -64,7 +64,7 @@ async def _step(request: Request, interaction: Interaction, job_id: str, *, star
 
 
 async def _check_may_see(request: Request, interaction: Interaction, job: Job) -> None:
-    origin, reader = await origin_of(interaction, job), Audience(channel=request.channel, reader=request.actor)
+    origin, reader = await origin_of(interaction, job), visibility.reader_of(request)
     is_readable = border(origin, reader) is not Border.READERS
     permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=is_readable))
     visibility.check(origin, reader)
@@ -75,7 +75,7 @@ async def _panel(
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     services, title_of = services_of(interaction), services_of(interaction).orders.models.title
     job, relatives = await services.reader.read(lineage.around, job, request.guild_id)
-    known, reader = KnownChannels(client_of(interaction)), Audience(channel=request.channel, reader=request.actor)
+    known, reader = KnownChannels(client_of(interaction)), visibility.reader_of(request)
     found = visible(job, relatives, lambda other: border(known.origin_of(other), reader) is None)
     is_own = permissions.is_owner(request, permissions.image_of(job))
     style = _style_in(request.preferences, job.prompt) if is_own else None

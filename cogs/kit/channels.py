@@ -15,7 +15,7 @@ from bot.domain.guild.ids import NamedId
 from bot.domain.job import Job, JobMessage, Source
 from bot.domain.order import Order
 from bot.domain.request import Channel, Readers
-from bot.domain.visibility import Origin
+from bot.domain.visibility import Audience, Origin, border
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -123,6 +123,12 @@ class KnownChannels:
             cached = guild.get_channel_or_thread(channel_id) if guild else None
             self._found[place] = channel_from(cached, guild_id=guild_id, channel_id=channel_id, with_readers=True)
         return self._found[place]
+
+    def seen_by(self, audience: Audience, jobs: Iterable[Job]) -> tuple[tuple[Job, ...], int]:
+        """The jobs that the audience may see where they are, and how many others there are."""
+        listed = tuple(jobs)
+        shown = tuple(job for job in listed if border(self.origin_of(job), audience) is None)
+        return shown, len(listed) - len(shown)
 
     def with_sources(self, order: Order, sources: Iterable[Source | None]) -> Order:
         """The order with the channels of these sources; the readers of its own matter only if one is from another channel."""

@@ -20,16 +20,24 @@ TitleOf = Callable[[str], str]  # a model's title by its id
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-def case(file: CaseFile, title_of: TitleOf) -> str:
-    """The moderators' message about a case."""
-    return "\n".join(filter(None, _case(file.case, file.job, file.flags, title_of)))[:CONTENT_MAX]
+def case(file: CaseFile, title_of: TitleOf, *, left_out: str = "") -> str:
+    """The moderators' message about a case. `left_out`: why it shows neither the image nor the prompt."""
+    return "\n".join(filter(None, _case(file.case, file.job, file.flags, title_of, left_out)))[:CONTENT_MAX]
 
 
-def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: TitleOf) -> Iterator[str]:
+def not_for_all() -> str:
+    return _("-# Not everyone here can see the image and its prompt. Moderators can open the message, or use `/imagemod cases`.")
+
+
+def not_for_you() -> str:
+    return _("-# You can't see the image and its prompt, because you can't read its channel.")
+
+
+def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: TitleOf, left_out: str) -> Iterator[str]:
     member = f"<@{about.author_id}>"
     yield _("🚩 **Case {number}** about an image by {member}").format(number=about.id, member=member)
     if job is not None:
-        yield f"**||{quoted(job.prompt)}||**"
+        yield left_out or f"**||{quoted(job.prompt)}||**"
     yield _why(about, flags)
     yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in flags[:_FLAGS_SHOWN] if each.reason)
     facts = [quoted(title_of(job.model)), amount_of(job.spent)] if job is not None else []
@@ -88,19 +96,22 @@ def decided(decision: Decision | None) -> str:
 # --- the log channel -------------------------------------------------------------------------------------------------
 
 
-def log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> str:
-    """A job in the log channel; `latest` is the latest case about it."""
-    return "\n".join(filter(None, _log_entry(job, title_of, latest)))[:CONTENT_MAX]
+def log_entry(job: Job, title_of: TitleOf, latest: Case | None, *, is_shown: bool = True) -> str:
+    """A job in the log channel; `latest` is the latest case about it. `is_shown`: all who read the channel may see the prompt."""
+    return "\n".join(filter(None, _log_entry(job, title_of, latest, is_shown)))[:CONTENT_MAX]
 
 
-def _log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> Iterator[str]:
+def _log_entry(job: Job, title_of: TitleOf, latest: Case | None, is_shown: bool) -> Iterator[str]:
     place, prompt = job.place, quoted(job.prompt)
     where = _("private") if place.private else f"<#{place.channel_id}>"
     link = None
     if place.message_id is not None and not place.private and job.state is not JobState.DELETED:
         link = _("[message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))
     yield " · ".join(filter(None, (f"<@{place.user_id}>", where, link)))
-    yield f"**||{prompt}||**" if job.spoiler or job.flagged else f"**{prompt}**"
+    if is_shown:
+        yield f"**||{prompt}||**" if job.spoiler or job.flagged else f"**{prompt}**"
+    else:
+        yield _("-# Not everyone here can see this image and its prompt.")
     yield f"-# {' · '.join(filter(None, (quoted(title_of(job.model)), amount_of(job.spent), _outcome(job))))}"
     if job.flagged:
         yield _("-# The prompt was flagged: {reason}").format(reason=quoted(job.flagged, limit=_WORDS))

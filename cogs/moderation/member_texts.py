@@ -16,18 +16,21 @@ _PROMPT_SHOWN = 120  # characters
 _REASON_SHOWN = 200  # characters
 
 
-def usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> str:
-    """A member's usage, latest images and open reports."""
-    return "\n".join(_usage(user_id, record, title_of))
+def usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str], *, left_out: int = 0) -> str:
+    """A member's usage, latest images and open reports. `left_out`: latest images that the moderator may not see."""
+    return "\n".join(_usage(user_id, record, title_of, left_out))
 
 
-def _usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> Iterator[str]:
+def _usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str], left_out: int) -> Iterator[str]:
     yield _("## Image usage: {member}").format(member=f"<@{user_id}>")
     yield _("**Last {days} days** {sum}").format(days=LATELY_DAYS, sum=_sum(record.lately))
     yield _("**All time here** {sum}").format(sum=_sum(record.ever))
     yield _("### Latest images")
     yield from (_job(job, title_of) for job in record.latest)
-    if not record.latest:
+    if left_out:
+        sentence = ngettext("-# {count} more is in a channel you can't see.", "-# {count} more are in channels you can't see.", left_out)
+        yield sentence.format(count=left_out)
+    elif not record.latest:
         yield _("None that others can see.")
     yield _("### Open reports")
     yield from map(_report, record.reports[:_REPORTS_SHOWN])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import discord
 from discord.ui import Separator
 
@@ -10,13 +12,15 @@ from bot.domain import permissions
 from bot.domain.moderation.cases import Case, Decision
 from bot.domain.permissions import Action
 from bot.domain.request import Request
+from bot.domain.visibility import border, origin_of_case, reader_of
 from bot.services.moderation.cases import Decided
 from bot.store.moderation import audit_log, conduct, record
 from bot.store.moderation import cases as case_queries
 from cogs.admin import panel_texts
 from cogs.kit import answers, panels, texts
+from cogs.kit.channels import KnownChannels
 from cogs.kit.panels import Part, beside, button, panel, row, text
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.moderation import audit_texts, case_texts, member_texts
 from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, decisions_on
@@ -48,8 +52,11 @@ async def cases(request: Request, interaction: Interaction, page: int = 0, *, no
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
     shown = await services_of(interaction).reader.read(case_queries.page, guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
+    known, reader = KnownChannels(client_of(interaction)), reader_of(request, moderates=True)
     for file in shown.files:
-        content = case_texts.case(file, services_of(interaction).orders.models.title)
+        is_shown = border(origin_of_case(file, known.get(guild_id, file.case.channel_id)), reader) is None
+        left_out = "" if is_shown else case_texts.not_for_you()
+        content = case_texts.case(file, services_of(interaction).orders.models.title, left_out=left_out)
         parts += [Separator(), text(panel_texts.cut(content, _CASE_MAX)), _decisions(file.case, shown.number)]
     head = audit_texts.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
     return panel(text(head), *parts, _navigation(shown.number, shown.waiting))
@@ -160,7 +167,8 @@ async def member(request: Request, interaction: Interaction, user_id: int) -> di
     now = services.clock()
     found = await services.reader.read(record.conduct_of, user_id, guild_id, rules=strikes, now=now)
     used = await services.reader.read(record.of_member, user_id, guild_id, now=now)
-    usage = member_texts.usage(user_id, used, services.orders.models.title)
+    latest, left_out = KnownChannels(client_of(interaction)).seen_by(reader_of(request, moderates=True), used.latest)
+    usage = member_texts.usage(user_id, replace(used, latest=latest), services.orders.models.title, left_out=left_out)
     content = audit_texts.member(user_id, found, strikes, usage)
     history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
     return panel(text(panel_texts.cut(content, texts.PANEL_MAX)), row(history))

@@ -82,7 +82,8 @@ class CasePosts:
                 about = await self._services.reader.read(cases.get, case_id)
             if about is None or about.post_message_id is None or about.post_channel_id is None:
                 return  # it waits in /imagemod cases
-            draft = await views.case_draft(self._client, about)
+            readers = await views.moderators_in(self._client, about.guild_id, about.post_channel_id)
+            draft = await views.case_draft(self._client, about, readers)
             if draft != shown:
                 await self._edit(about.post_channel_id, about.post_message_id, draft)
 
@@ -91,8 +92,9 @@ class CasePosts:
         channel = await writable(self._client, about.guild_id, (await self._policy(about.guild_id)).cases_channel_id)
         if channel is None:
             return None
-        draft = await views.case_draft(self._client, about)
-        job = await self._job(about.job_id)
+        readers = await self._audience(about.guild_id, channel.id, moderates=True)
+        draft = await views.case_draft(self._client, about, readers)
+        job = await self._job(about.job_id) if await views.may_see_case(self._client, about, readers) else None
         async with self._images(job, about.guild_id) as images:
             with guild_language(self._client, about.guild_id):
                 message = await self._poster.once(
@@ -122,7 +124,8 @@ class CasePosts:
             job = await self._job(job_id)
             if post is None or job is None:
                 return
-            draft = await views.log_draft(self._client, job, guild_id)
+            readers = await views.moderators_in(self._client, guild_id, post.channel_id)
+            draft = await views.log_draft(self._client, job, guild_id, readers)
             if draft != shown:
                 await self._edit(post.channel_id, post.message_id, draft)
 
@@ -131,7 +134,8 @@ class CasePosts:
         job, channel = await self._job(job_id), await writable(self._client, guild_id, (await self._policy(guild_id)).log_channel_id)
         if job is None or channel is None:
             return None, None
-        draft = await views.log_draft(self._client, job, guild_id)
+        readers = await self._audience(guild_id, channel.id, moderates=True)
+        draft = await views.log_draft(self._client, job, guild_id, readers)
         message = await self._poster.once(
             channel,
             draft,

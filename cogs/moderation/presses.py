@@ -28,7 +28,9 @@ async def decide(request: Request, interaction: Interaction, *, decision: Decisi
     """Decide a case and update its message at once."""
     await answers.defer(interaction)
     client = client_of(interaction)
-    await _redraw(interaction, await views.case_draft(client, await services_of(client).cases.decide(request, case, decision)))
+    decided = await services_of(client).cases.decide(request, case, decision)
+    readers = await views.moderators_in(client, request.required_guild_id, request.channel.channel_id)
+    await _redraw(interaction, await views.case_draft(client, decided, readers))
 
 
 @router.press(JUDGE)
@@ -37,7 +39,8 @@ async def judge(request: Request, interaction: Interaction, *, decision: Decisio
     await answers.defer(interaction)
     client = client_of(interaction)
     await services_of(client).cases.judge(request, job, decision)
-    await _redraw(interaction, await views.log_draft(client, await services_of(client).orders.job(job), request.guild_id))
+    readers = await views.moderators_in(client, request.required_guild_id, request.channel.channel_id)
+    await _redraw(interaction, await views.log_draft(client, await services_of(client).orders.job(job), request.guild_id, readers))
 
 
 @router.press(APPEAL, defers=False)

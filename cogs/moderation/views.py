@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import discord
 
 from bot.core.i18n import pgettext
-from bot.domain.job import Job, JobState
+from bot.domain.job import Job, JobState, MessageRole
 from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.domain.visibility import Audience, border, origin_of_case
+from bot.store import messages
 from bot.store.moderation import cases
 from cogs.kit.audience import guild_language
+from cogs.kit.channels import KnownChannels, fetch_channel
 from cogs.kit.posting import Button, Draft
 from cogs.kit.request import services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
@@ -34,21 +38,38 @@ DECISION_BUTTONS: Final = {
 }
 
 
-async def case_draft(client: Easel, about: Case) -> Draft:
+async def moderators_in(client: Easel, guild_id: int, channel_id: int) -> Audience:
+    """The readers of a channel in which moderators decide."""
+    return Audience(channel=await fetch_channel(client, guild_id=guild_id, channel_id=channel_id), moderates=True)
+
+
+async def may_see_case(client: Easel, about: Case, audience: Audience) -> bool:
+    """Whether all of them may see the image and the prompt. If not, they decide with the link, behind which Discord asks the same."""
+    file = await services_of(client).reader.read(cases.file_of, about)
+    channel = await fetch_channel(client, guild_id=about.guild_id, channel_id=about.channel_id)
+    return border(origin_of_case(file, channel), audience) is None
+
+
+async def case_draft(client: Easel, about: Case, audience: Audience) -> Draft:
     """The message of a case in the guild's language, with buttons until it is decided."""
     file = await services_of(client).reader.read(cases.file_of, about)
+    is_shown = await may_see_case(client, about, audience)
     with guild_language(client, about.guild_id):
-        content = case_texts.case(file, services_of(client).orders.models.title)
+        content = case_texts.case(file, services_of(client).orders.models.title, left_out="" if is_shown else case_texts.not_for_all())
         possible = () if about.state is CaseState.DECIDED else decisions_on(about)
         buttons = _buttons(possible, lambda decision: CASE(decision=decision, case=about.id))
         return Draft(content=content, buttons=buttons)
 
 
-async def log_draft(client: Easel, job: Job, guild_id: int | None) -> Draft:
+async def log_draft(client: Easel, job: Job, guild_id: int | None, audience: Audience) -> Draft:
     """The message of a job in the log channel, with buttons until it was deleted by a decision."""
     latest = await services_of(client).reader.read(cases.latest_about, job.id, guild_id)
+    copies = await services_of(client).reader.read(messages.of_job, job.id)
+    origin = KnownChannels(client).origin_of(job, copies)
+    is_direct = bool(copies) and all(copy.role is MessageRole.DM for copy in copies)
+    is_shown = border(replace(origin, private=origin.private or is_direct), audience) is None
     with guild_language(client, guild_id):
-        content = case_texts.log_entry(job, services_of(client).orders.models.title, latest)
+        content = case_texts.log_entry(job, services_of(client).orders.models.title, latest, is_shown=is_shown)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
         possible = () if is_settled else tuple(Decision)
         return Draft(content=content, buttons=_buttons(possible, lambda decision: JUDGE(decision=decision, job=job.id)))

@@ -19,11 +19,13 @@ from bot.core.i18n import pgettext
 from bot.domain.money.usage import GroupBy, UsageRow, as_csv
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
+from bot.domain.visibility import reader_of
 from bot.media import chart
 from bot.store.moderation import record
 from cogs.kit import answers, panels
+from cogs.kit.channels import KnownChannels
 from cogs.kit.panels import Part, button, panel, row, text
-from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, one_of, optional
 from cogs.moderation import member_texts
 from cogs.money import usage_texts
@@ -178,7 +180,9 @@ async def image_usage(interaction: Interaction, user: discord.User | discord.Mem
     check(request, Action.MODERATE)
     services = services_of(interaction)
     used = await services.reader.read(record.of_member, user.id, request.required_guild_id, now=services.clock())
-    await panels.show(interaction, member_texts.usage(user.id, used, services.orders.models.title))
+    latest, left_out = KnownChannels(client_of(interaction)).seen_by(reader_of(request, moderates=True), used.latest)
+    shown = replace(used, latest=latest)
+    await panels.show(interaction, member_texts.usage(user.id, shown, services.orders.models.title, left_out=left_out))
 
 
 MENUS = (image_usage,)

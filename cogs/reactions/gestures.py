@@ -21,7 +21,7 @@ from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
-from bot.domain.visibility import Audience, Origin
+from bot.domain.visibility import Origin
 from bot.store import messages
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
@@ -115,7 +115,7 @@ async def _original(context: ReactionContext) -> str:
     """Send the original files with their prompt and model by direct message."""
     job, client = context.known_job(), context.client
     permissions.check(context.request, Action.ORIGINAL, permissions.image_of(job))
-    visibility.check(await context.origin(), Audience(channel=context.request.channel, reader=context.request.actor))
+    visibility.check(await context.origin(), visibility.reader_of(context.request))
     async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
         missing, title_of = len(message_images.of_job(job).images) - len(images), services_of(client).orders.models.title
         text = file_texts.original(job, title_of, context.message.jump_url, missing=missing)

@@ -99,6 +99,7 @@ class CaseFile:
     case: Case
     job: Job | None  # None: not made by Easel, or erased
     flags: tuple[FlagSummary, ...]
+    direct: bool = False  # the image is in direct messages
 
 
 @dataclass(frozen=True, kw_only=True)

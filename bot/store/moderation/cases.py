@@ -150,7 +150,12 @@ def file_of(conn: Connection, about: Case) -> CaseFile:
 def _files(conn: Connection, about: Sequence[Case], guild_id: int) -> tuple[CaseFile, ...]:
     known = {job.id: job for job in read_jobs(conn, jobs.c.id.in_({case.job_id for case in about if case.job_id is not None}))}
     flags = _summaries_by_case(conn, about, guild_id)
-    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), flags=tuple(flags[case.id])) for case in about)
+    sent = select(job_messages.c.message_id).where(job_messages.c.message_id.in_({case.message_id for case in about if case.message_id}))
+    direct = set(conn.scalars(sent.where(job_messages.c.role == MessageRole.DM)))
+    return tuple(
+        CaseFile(case=case, job=known.get(case.job_id or ""), flags=tuple(flags[case.id]), direct=case.message_id in direct)
+        for case in about
+    )
 
 
 def waiting_on(conn: Connection, message_id: int) -> Case | None:

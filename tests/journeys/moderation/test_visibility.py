@@ -10,7 +10,7 @@ import pytest
 from bot.app import App
 from bot.store import tray
 from sandbox.person import Message, Person
-from tests.env.app import has_image
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_details import details
 from tests.journeys.images.test_reposts import post_here, public_images
@@ -168,3 +168,54 @@ async def test_an_image_that_its_owner_posts_elsewhere_names_no_hidden_channel(a
     await post_here(ada)
     again = await ada.message(lambda m: has_image(m) and not m.ephemeral)
     assert ("by day" in again.content, ada.channel(hidden) in again.content) == (True, False)
+
+
+# --- moderators ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_log_and_the_cases_show_only_what_all_their_readers_may_see(
+    app: App, ada: Person, mo: Person, hidden: str, asked: Ask
+) -> None:
+    """Moderators decide nevertheless: with the link, which Discord opens for those who may, or with the list that only they see."""
+    await change_rules(
+        app, ada, log_channel_id=mo.channel(GALLERY), cases_channel_id=mo.channel(GALLERY), prompts={"flag": {"words": ["fox"]}}
+    )
+    wheres = {"studio": "fox number 1", ADULT: "fox number 2", hidden: "fox number 3"}
+    for where, prompt in wheres.items():
+        await asked(where, prompt=prompt)
+    await ada.slash("generate", prompt="fox number 4", private=True)
+
+    async def all_posts() -> list[Message]:
+        posts = [m for m in mo.messages(GALLERY) if "Keep" in m.buttons]
+        return posts if len(posts) == 8 else []
+
+    posts = await eventually(all_posts)
+    assert {words for words in (*wheres.values(), "fox number 4") for post in posts if words in post.content} == {"fox number 1"}
+    assert sum(has_image(post) for post in posts) == 1
+    assert sum("Not everyone here can see" in post.content for post in posts) == 6
+    assert sum(f"/{mo.channel(hidden)}/" in post.content for post in posts) == 2
+    await mo.slash("imagemod cases")
+    panel = await private_reply(mo, "Cases")
+    assert [words in panel.text for words in (*wheres.values(), "fox number 4")] == [True] * 4
+
+
+async def test_a_moderator_sees_nothing_of_a_channel_that_they_cannot_read(
+    env: Env, app: App, ada: Person, mo: Person, hidden: str, asked: Ask
+) -> None:
+    """Stewards moderate, and cannot read the hidden channel."""
+    await change_rules(app, ada, prompts={"flag": {"words": ["fox"]}})
+    for where, prompt in ((ADULT, "fox by day"), (hidden, "fox by night")):
+        await asked(where, prompt=prompt)
+    await ada.join("Max")
+    await mo.role("Max", "Stewards")
+    async with person_in(env, "Max") as steward:
+        await steward.slash("imagemod cases")
+        panel = await private_reply(steward, "Cases")
+        assert ("fox by day" in panel.text, "fox by night" in panel.text, "you can't read its channel" in panel.text) == (True, False, True)
+        await steward.slash("imagemod member", member=ada.id)
+        record = await private_reply(steward, "Latest images")
+        assert ("fox by day" in record.text, "fox by night" in record.text, "-# 1 more is in a channel" in record.text) == (
+            True,
+            False,
+            True,
+        )
