@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import combinations
+from itertools import product
 
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
@@ -149,9 +149,10 @@ def covers(wide: Readers, narrow: Readers) -> bool:
     named = wide.allowed | wide.denied | narrow.allowed | narrow.denied
     member_ids = wide.member_ids | narrow.member_ids
     skipped = wide.administrators | narrow.administrators
-    roles = _one_of_each_kind((named - member_ids | wide.base | narrow.base) - skipped, wide, narrow)
+    letting = _one_of_each_kind((narrow.allowed | narrow.base) - member_ids - skipped, wide, narrow)
+    keeping = _one_of_each_kind(wide.denied - member_ids - skipped, wide, narrow)
     members = [0, *_one_of_each_kind((named & member_ids) - skipped, wide, narrow)]
-    held = [frozenset(pair) for count in range(3) for pair in combinations(roles, count)]
+    held = {frozenset(filter(None, pair)) for pair in product([0, *letting], [0, *keeping])}
     return all(wide.include(member, roles) or not narrow.include(member, roles) for member in members for roles in held)
 
 

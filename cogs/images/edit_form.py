@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from bot.core import commands
 from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _, pgettext
-from bot.domain import permissions
+from bot.domain import permissions, visibility
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
@@ -95,6 +95,9 @@ async def _open(
         spoiler=found.spoiler or chosen.spoiler,
         reacted_to=reacted_to,
     )
+    if job_id is not None and found.job is not None:  # not from a message here
+        origin = KnownChannels(client_of(interaction)).origin_of(found.job)
+        visibility.check(origin, visibility.audience_of(request.answered(private=form.private)))
     await orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
     left = await pricing.left(request)
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), editing, preset, left=left))

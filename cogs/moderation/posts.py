@@ -162,7 +162,7 @@ class CasePosts:
         starred = await self._services.reader.read(messages.get, shown.message_id)
         if await self._services.reader.read(messages.is_hidden, job, shown.message_id):
             return
-        found = border(await self._origin(job, starred or job.place), await self._audience(shown.guild_id, channel.id))
+        found = border(self._origin(job, starred or job.place), await self._audience(shown.guild_id, channel.id))
         if found is not None:
             log.info("not in the gallery: its readers may not see the image", job=job.id, border=found)
             return
@@ -236,10 +236,10 @@ class CasePosts:
                     log.info("images not available for a post", job=job.id, reason=error.sentence)
             yield images
 
-    async def _origin(self, job: Job, shown: ReplyTarget | JobMessage) -> Origin:
+    def _origin(self, job: Job, shown: ReplyTarget | JobMessage) -> Origin:
         """The job's image as this message shows it."""
-        channel = await fetch_channel(self._client, guild_id=shown.guild_id, channel_id=shown.channel_id)
-        return replace(KnownChannels(self._client).origin_of(job), channels=(channel,))
+        known = KnownChannels(self._client)
+        return replace(known.origin_of(job), channels=(known.get(shown.guild_id, shown.channel_id),))
 
     async def _audience(self, guild_id: int, channel_id: int, *, moderates: bool = False) -> Audience:
         """The readers of a channel that the guild's settings name. Raises `TryLater` while the guild's state has not arrived."""

@@ -10,7 +10,7 @@ import discord
 
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState, MessageRole
-from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.domain.moderation.cases import Case, CaseFile, CaseState, Decision
 from bot.domain.visibility import Audience, border, origin_of_case
 from bot.store import messages
 from bot.store.moderation import cases
@@ -45,15 +45,18 @@ async def moderators_in(client: Easel, guild_id: int, channel_id: int) -> Audien
 
 async def may_see_case(client: Easel, about: Case, audience: Audience) -> bool:
     """Whether all of them may see the image and the prompt. If not, they decide with the link, behind which Discord asks the same."""
-    file = await services_of(client).reader.read(cases.file_of, about)
-    channel = await fetch_channel(client, guild_id=about.guild_id, channel_id=about.channel_id)
+    return _may_see(client, await services_of(client).reader.read(cases.file_of, about), audience)
+
+
+def _may_see(client: Easel, file: CaseFile, audience: Audience) -> bool:
+    channel = KnownChannels(client).get(file.case.guild_id, file.case.channel_id)
     return border(origin_of_case(file, channel), audience) is None
 
 
 async def case_draft(client: Easel, about: Case, audience: Audience) -> Draft:
     """The message of a case in the guild's language, with buttons until it is decided."""
     file = await services_of(client).reader.read(cases.file_of, about)
-    is_shown = await may_see_case(client, about, audience)
+    is_shown = _may_see(client, file, audience)
     with guild_language(client, about.guild_id):
         content = case_texts.case(file, services_of(client).orders.models.title, left_out="" if is_shown else case_texts.not_for_all())
         possible = () if about.state is CaseState.DECIDED else decisions_on(about)

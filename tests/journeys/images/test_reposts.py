@@ -122,25 +122,6 @@ async def test_an_image_from_elsewhere_is_logged(app: App, ada: Person, mo: Pers
     await mo.message(lambda m: "a red fox" in m.content and f"/{again.id}" in m.content, GALLERY)
 
 
-async def star(app: App, person: Person, message: Message, channel: str) -> None:
-    await written_down(app, message)
-    await person.react(await person.message(lambda m: m.id == message.id, channel), "⭐")
-    await person.message(lambda m: m.id == message.id and "✅" in m.reactions, channel)
-
-
-async def test_the_gallery_shows_no_image_of_an_age_restricted_channel(app: App, ada: Person, mo: Person, asked: Ask) -> None:
-    await change_rules(app, gallery={"channel_id": mo.channel(GALLERY), "stars": 1})
-    for channel in ("after-dark", "studio"):
-        await star(app, mo, await asked(channel), channel)
-    shown = await mo.message(has_image, GALLERY)
-
-    async def is_done() -> bool:
-        return not await app.store.read(lambda conn: conn.exec_driver_sql("SELECT id FROM outbox").all())
-
-    await eventually(is_done)
-    assert [m.id for m in mo.messages(GALLERY) if has_image(m)] == [shown.id]
-
-
 async def test_a_spoiler_of_a_server_holds_for_everything_that_comes_of_its_message(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     """The image is also shown in direct messages, where it stays as it is."""
     message = await asked()
