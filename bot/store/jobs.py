@@ -124,9 +124,10 @@ def get(conn: Connection, job_id: str) -> Job | None:
     return next(iter(jobs_by_id(conn, [job_id])), None)
 
 
-def age_restricted(conn: Connection, job_ids: Collection[str]) -> set[str]:
-    """Those of these jobs that are from an age-restricted channel."""
-    return set(conn.scalars(select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.age_restricted))) if job_ids else set()
+def borders_of(conn: Connection, job_ids: Collection[str]) -> dict[str, tuple[bool, bool]]:
+    """By job id: whether it is private, and whether it is from an age-restricted channel."""
+    rows = conn.execute(select(jobs.c.id, jobs.c.private, jobs.c.age_restricted).where(jobs.c.id.in_(job_ids))) if job_ids else ()
+    return {row.id: (row.private, row.age_restricted) for row in rows}
 
 
 def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 25) -> list[Job]:

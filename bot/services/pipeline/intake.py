@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -42,6 +42,7 @@ from bot.services.pipeline.classifier import Classifier
 from bot.store import jobs, messages, tray
 from bot.store.engine.base import Store
 
+Borders = Mapping[str, tuple[bool, bool]]  # by job id: whether it is private, and whether it is from an age-restricted channel
 Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that is ready to be written
 
 
@@ -75,10 +76,10 @@ class Intake:
         seed = _seed(model, None if given is None else int(given), order.count)
         model = await self.estimates.complete(model, prompt, params)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
-        facts, tray_items, restricted = await self.store.read(_facts_of_order, facts, order)
+        facts, tray_items, borders = await self.store.read(_facts_of_order, facts, order)
         admission = await self.admissions.admit(facts)
         sources = [a.source for a in order.attachments] + [item.source for item in tray_items]
-        origins = [None if source is None else _origin(order, source, restricted) for source in sources]
+        origins = [None if source is None else _origin(order, source, borders) for source in sources]
         audience = replace(visibility.audience_of(order.request), has_seen=True)
         for origin in filter(None, origins):
             visibility.check(origin, audience)
@@ -247,13 +248,13 @@ class Intake:
 # --- reads -----------------------------------------------------------------------------------------------------------
 
 
-def _facts_of_order(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem], set[str]]:
-    """The complete facts of an order, the tray that it uses, and the jobs among its sources from age-restricted channels."""
+def _facts_of_order(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem], Borders]:
+    """The complete facts of an order, the tray that it uses, and the borders of the jobs among its sources."""
     tray_items = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
     sources = [*(attachment.source for attachment in order.attachments), *(item.source for item in tray_items)]
-    restricted = jobs.age_restricted(conn, {source.job_id for source in sources if source is not None and source.job_id is not None})
+    borders = jobs.borders_of(conn, {source.job_id for source in sources if source is not None and source.job_id is not None})
     owner_ids = [source.owner_id for source in sources if source is not None]
-    return with_stored_facts(conn, facts, owner_ids=owner_ids), tray_items, restricted
+    return with_stored_facts(conn, facts, owner_ids=owner_ids), tray_items, borders
 
 
 def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...], bool]:
@@ -290,10 +291,11 @@ def _with_origin(sources: Sequence[Source | None], job: Job) -> Job:
     return replace(job, parent_id=parent_id, parent_n=first.n, origin_channel_id=first.channel_id, origin_message_id=first.message_id)
 
 
-def _origin(order: Order, source: Source, restricted: Collection[str]) -> Origin:
-    """Where a reference image is from; `restricted`: the jobs whose images are from age-restricted channels."""
-    channel = order.channel_of(source.channel_id)
-    return Origin(channels=(channel,), owner_id=source.owner_id, age_restricted=source.job_id in restricted)
+def _origin(order: Order, source: Source, borders: Borders) -> Origin:
+    """Where a reference image is from."""
+    private, restricted = borders.get(source.job_id or "", (False, False))
+    channels = (order.channel_of(source.channel_id),)
+    return Origin(channels=channels, owner_id=source.owner_id, private=private, age_restricted=restricted)
 
 
 def _bounded(job: Job, origins: Sequence[Origin], audience: Audience) -> Job:

@@ -99,6 +99,19 @@ async def _corrected(pipeline: Pipeline, order: Order, sentence: str) -> Order:
     return order
 
 
+@pytest.mark.parametrize(
+    ("made", "words"), [({"private": True}, "That image is private"), ({"channel_id": 6}, "from an age-restricted channel")]
+)
+async def test_an_image_of_someone_else_is_used_within_its_borders(pipeline: Pipeline, made: dict[str, Any], words: str) -> None:
+    """Moderators see private images of others in cases, and could edit them there."""
+    place = ReplyTarget(**{"user_id": 8, "channel_id": 5, "guild_id": 1, **made})
+    job = new_job(member=8, place=place, age_restricted=place.channel_id == 6)
+    await pipeline.store.write(jobs.add, job, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
+    source = Source(owner_id=8, channel_id=place.channel_id, message_id=3, job_id=job.id, n=0)
+    more: dict[str, Any] = {"kind": JobKind.EDIT, "model": DEV, "attachments": [replace(BENS, source=source)]}
+    assert words in await refusal(pipeline, await order_of(pipeline, "by day", PLACE, **more))
+
+
 @pytest.mark.parametrize("more", ["disable_safety_checker=true", "disable_safety_checker=yes"])
 @pytest.mark.parametrize("guild_id", [1, None])
 async def test_the_safety_checker_stays_on_by_default(pipeline: Pipeline, more: str, guild_id: int | None) -> None:
