@@ -62,16 +62,17 @@ _DUE_CHECKS = (
     .order_by(jobs.c.created_at)
     .limit(bindparam("most"))
 )
-_DUE_READS = Prepared(
+_DUE_READS = (
     select(generations.c.job_id, generations.c.n)
     .where(text(RUNNING), generations.c.provider == bindparam("at"), generations.c.not_before <= _NOW)
     .order_by(generations.c.not_before)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
+    .cte("due")
 )
-_AGAIN = Prepared(
+_READ = Prepared(
     update(generations)
-    .where(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"), text(RUNNING))
+    .where(generations.c.job_id == _DUE_READS.c.job_id, generations.c.n == _DUE_READS.c.n)
     .values(
         not_before=case(
             (
@@ -157,9 +158,8 @@ def to_read(conn: Connection, provider: str, now: int, *, free: int, new_since: 
 
     Each is due again at `soon`, or at `later` if it was submitted before `new_since` (all Unix ms).
     """
-    keys = _DUE_READS.rows(conn, {"at": provider, "now": now, "most": free})
-    times = {"new_since": new_since, "soon": soon, "later": later}
-    return [generation_of(row) for job_id, n in keys for row in _AGAIN.mappings(conn, {"of_job": job_id, "of_n": n, **times})]
+    due = {"at": provider, "now": now, "most": free}
+    return [generation_of(row) for row in _READ.mappings(conn, {**due, "new_since": new_since, "soon": soon, "later": later})]
 
 
 def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[tuple[Generation, int]]:

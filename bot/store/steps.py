@@ -84,7 +84,7 @@ _CLOSE = Prepared(
     .values(state=JobState.DELIVERABLE)
     .returning(jobs.c.answer_until)
 )
-_LOCK = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update()
+_LOCK = Prepared(select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update())
 _READ_NOW = Prepared(update(generations).where(_IS, text(RUNNING)).values(not_before=bindparam("now")))
 _BY_PROVIDER_ID = Prepared(
     select(generations.c.job_id, generations.c.n, generations.c.state).where(
@@ -235,12 +235,11 @@ def read_now(conn: Connection, keys: Iterable[tuple[str, int]], now: int) -> Non
 def read_ended(conn: Connection, provider: str, active: Collection[str] | None, now: int, *, later: int) -> None:
     """Read the running generations of this image API now, and those that are `active` there (None: not known) not before `later`."""
     here = and_(generations.c.provider == provider, text(RUNNING))
-    rows = conn.execute(select(generations.c.job_id, generations.c.n, generations.c.provider_id).where(here)).all()
-    goes_on = {row.provider_id for row in rows if active is not None and row.provider_id in active}
-    read_now(conn, [(row.job_id, row.n) for row in rows if row.provider_id not in goes_on], now)
-    if goes_on:
-        sooner = and_(here, generations.c.not_before < later, generations.c.provider_id.in_(goes_on))
-        conn.execute(update(generations).where(sooner).values(not_before=later))
+    ids = conn.scalars(select(generations.c.provider_id).where(here))
+    goes_on = generations.c.provider_id.in_([each for each in ids if active is not None and each in active])
+    conn.execute(update(generations).where(here, ~goes_on).values(not_before=now))
+    conn.execute(update(generations).where(here, goes_on, generations.c.not_before < later).values(not_before=later))
+    announce(conn, Topic.RUNNING)
 
 
 def read_running_at(conn: Connection, provider: str, at: int) -> None:
@@ -309,4 +308,4 @@ def _is(job_id: str, n: int) -> ColumnElement[bool]:
 def _lock(conn: Connection, job_id: str) -> None:
     """Lock a job until the transaction ends. SQLite has only one writer."""
     if conn.dialect.name == "postgresql":
-        conn.execute(_LOCK, {"of_job": job_id})
+        _LOCK.rows(conn, {"of_job": job_id})

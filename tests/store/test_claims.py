@@ -86,6 +86,17 @@ async def test_a_running_generation_is_read_when_it_is_due_and_then_later(store:
     assert [await due(now) for now in (NOW, NOW + 49, NOW + 50)] == [[job.id], [], [job.id]]
 
 
+async def test_of_what_must_be_read_the_longest_due_is_claimed_first(store: Store) -> None:
+    running = [await run(store, job) for job in await waiting_jobs(store, 4)]
+    for due_at, job in zip((30, 10, 40, 20), running, strict=True):
+        await store.write(steps.read_now, [(job.id, 0)], due_at)
+
+    async def claim() -> set[str]:
+        return {each.job_id for each in await store.write(claims.to_read, "oxen", NOW, free=2, new_since=0, soon=NOW + 1, later=NOW + 1)}
+
+    assert [await claim() for _ in range(3)] == [{running[1].id, running[3].id}, {running[0].id, running[2].id}, set()]
+
+
 async def test_a_claim_reads_a_bounded_part_of_a_long_queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     job = await order(store, new_job())
     row = await store.read(lambda conn: dict(conn.execute(select(generations).where(generations.c.job_id == job.id)).mappings().one()))
