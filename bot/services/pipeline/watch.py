@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 Key = tuple[str, int]  # a job's id, and which of its generations
 
 _NEVER = 2**62  # Unix ms
-_READS_AT_A_TIME = 8
+_READS_AT_A_TIME = 32  # each waits for two transactions, so few of them take long to read what ended in a gap of the stream
 _EARLY_MAX = 1000  # events kept until the response to their enqueue arrives
 _HEALTHY_MS = 30_000  # a stream that lasted this long resets the count of failures
 _FORGOTTEN_MS = 120_000  # a generation that the image API does not know for this long has failed
