@@ -122,6 +122,7 @@ FAULTS: tuple[Fault, ...] = (
             "upload-refused": "Uploads are refused as too large.",
             "words-refused": f"Messages that show {' or '.join(REFUSED_WORDS)} are refused as harmful.",
             "words-refused-automod": f"Messages that show {' or '.join(REFUSED_WORDS)} are refused by AutoMod.",
+            "texts-refused": "Messages with a text are refused by AutoMod, whatever they say.",
             "images-refused": "Messages with an image are refused as explicit.",
             "gallery-edits-refused": "Messages are not changed to show a gallery of images: the form is refused as invalid.",
             "cdn-gone": "Attachments cannot be fetched from the CDN.",

@@ -33,7 +33,7 @@ _OPTIONAL: Final = ("emoji", "description", "placeholder", "accent_color", "mess
 _MEDIA, _GALLERY, _SECTION, _CONTAINER, _TEXT = (11, 12, 13), 12, 9, 17, 10  # types of components; media: thumbnail, gallery, file
 
 log = structlog.get_logger(__name__)
-_refused_before: OrderedDict[str, None] = OrderedDict()  # the latest texts of others that Discord refused
+_refused_before: OrderedDict[int, None] = OrderedDict()  # hashes of the latest texts of others that Discord refused
 
 
 def install() -> None:
@@ -138,7 +138,7 @@ class Fallbacks:
     def accepted(self) -> None:
         """Remember the words without which the message was accepted, so that they are tried first the next time."""
         if len(self._left_out) < max(2, len(self._quoted)):  # if all were left out, it is not known which was refused
-            _refused_before.update(dict.fromkeys(self._left_out))
+            _refused_before.update(dict.fromkeys(map(hash, self._left_out)))
         while len(_refused_before) > _REMEMBERED:
             _refused_before.popitem(last=False)
 
@@ -158,7 +158,7 @@ class Fallbacks:
 
 def _choices(texts: Sequence[str]) -> Iterator[Collection[str]]:
     """Which of the texts to leave out: those that were refused before, with each of the others, and at last all."""
-    known = [text for text in texts if text in _refused_before]
+    known = [text for text in texts if hash(text) in _refused_before]
     others = sorted((text for text in texts if text not in known), key=len, reverse=True)
     if known:
         yield known

@@ -66,7 +66,7 @@ class DiscordPost:
             return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
 
     async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
-        async with delivery_errors():
+        async with delivery_errors(sends=False):
             channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
         with await audience.direct_language(self._client, answer.job):
             return await self._send(channel, answer)
@@ -76,7 +76,7 @@ class DiscordPost:
         waiting message.
         """
         after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
-        async with delivery_errors():
+        async with delivery_errors(sends=False):
             channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
             # A waiting message is the first that the job had, a finished one is among the latest.
             async for message in channel.history(limit=_SEARCHED_MAX, after=after, oldest_first=waiting):
@@ -97,7 +97,7 @@ class DiscordPost:
         """The images in the job's message, with links fresh from Discord. A private message cannot be fetched."""
         if job.place.message_id is None:
             return {}
-        async with delivery_errors():
+        async with delivery_errors(sends=False):
             message = await self._partial_message(job).fetch()
         name = re.compile(rf"(?:SPOILER_)?easel-{re.escape(job.id)}-(\d+)\.")
         named = ((name.match(each.filename), each) for each in message.attachments)
@@ -144,7 +144,7 @@ class DiscordPost:
     @contextmanager
     def _content(self, answer: ResultMessage, *, files: str) -> Iterator[dict[str, Any]]:
         """The arguments of a finished message; `files` names the uploads: "files" in a new message, "attachments" in an edit."""
-        uploads = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in answer.images]
+        uploads = [discord.File(p.path, filename=p.filename, description=None if answer.bare else texts.alt(p.alt)) for p in answer.images]
         try:
             yield {
                 "content": job_texts.finished(answer, services_of(self._client).orders.models.title),

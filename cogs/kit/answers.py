@@ -98,13 +98,16 @@ async def send(interaction: Interaction, *, private: bool = True, files: Sequenc
             else:
                 answers.deferral = None  # it did not arrive
                 return answer.message_id
-        deferral, answers.deferral = answers.deferral, None
+        deferral = answers.deferral  # until a message is accepted
         if deferral is not None and deferral.thinking:
             if deferral.private == private:
-                return (await interaction.edit_original_response(attachments=list(files), **message)).id
+                original = await interaction.edit_original_response(attachments=list(files), **message)
+                answers.deferral = None
+                return original.id
             # The next message would become as private as "is thinking" is. If that were deleted first, the message might be lost (10008).
             await interaction.edit_original_response(content="…")
         sent = await interaction.followup.send(ephemeral=private, files=list(files), wait=True, **message)
+        answers.deferral = None
         if deferral is not None and deferral.thinking:
             await interaction.delete_original_response()
         return sent.id

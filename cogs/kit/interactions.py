@@ -48,14 +48,17 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
 
 async def _show_waiting(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
     """Its message id, or None if sending failed. The job is stored already, so delivery can still post the result another way."""
-    try:
-        with i18n.speaking(receipt.job.place.locale):
-            content, view = job_texts.waiting(receipt), waiting_view(receipt.job.id)
-        return await answers.send(interaction, private=private, content=content, view=view)
-    except answers.SEND_ERRORS as error:
-        note_refusal(client_of(interaction), error, token=interaction.token)  # delivery would ask it again
-        log.warning("waiting message failed", job=receipt.job.id, error=type(error).__name__)
-        return None
+    with i18n.speaking(receipt.job.place.locale):
+        contents, view = (job_texts.waiting(receipt), _("⏳ Queued.")), waiting_view(receipt.job.id)
+    for content in contents:
+        try:
+            return await answers.send(interaction, private=private, content=content, view=view)
+        except answers.SEND_ERRORS as error:
+            note_refusal(client_of(interaction), error, token=interaction.token)  # delivery would ask it again
+            log.warning("waiting message failed", job=receipt.job.id, error=type(error).__name__)
+            if not isinstance(error, discord.HTTPException) or reason_of(error) is None:
+                break  # less of it would fail too
+    return None
 
 
 async def say(interaction: Interaction, content: str) -> None:

@@ -93,6 +93,8 @@ def _progress(job: Job, steps: int | None) -> Iterable[str]:
 def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     """The message of a finished job. `title_of` returns a model's title by its id."""
     job = answer.job
+    if answer.bare:
+        return "\n".join([f"<@{job.place.user_id}>", *(f"-# {note}" for note in answer.notes)])
     head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
     lines = [head]
     if answer.images:

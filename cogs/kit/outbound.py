@@ -41,14 +41,18 @@ _REFUSED: Mapping[int, tuple[str, float]] = {
 
 
 @asynccontextmanager
-async def delivery_errors() -> AsyncIterator[None]:
-    """Raise Discord's errors as `DeliveryError`, and a shortage of this machine as `MachineTrouble`."""
+async def delivery_errors(*, sends: bool = True) -> AsyncIterator[None]:
+    """Raise Discord's errors as `DeliveryError`, and a shortage of this machine as `MachineTrouble`.
+
+    Only a request that `sends` a message is refused for what it holds.
+    """
     try:
         yield
     except discord.RateLimited as error:
         raise TryLater("Discord's rate limit was reached.", retry_after_s=error.retry_after) from error
     except discord.HTTPException as error:
-        raise delivery_error(error) from error
+        found = delivery_error(error)
+        raise RouteClosed(found.sentence) if isinstance(found, MessageRefused) and not sends else found from error
     except (*NO_ANSWER, MemoryError) as error:
         raise machine.trouble_of(error) or TryLater(f"Discord did not answer ({type(error).__name__}).") from error
 

@@ -102,7 +102,9 @@ class HttpFaults:
             if fires("words-refused"):
                 raise DiscordApiError(400, 240000, "Message blocked by harmful links filter")
             if fires("words-refused-automod"):
-                raise DiscordApiError(400, 200000, "Message was blocked by automatic moderation")
+                raise _blocked()
+        if any(shown) and fires("texts-refused"):
+            raise _blocked()
         if call.files and fires("images-refused"):
             raise DiscordApiError(400, 20009, "Explicit content cannot be sent to the desired recipient(s)")
         if call.is_edit and _has_gallery(message) and fires("gallery-edits-refused"):
@@ -118,6 +120,10 @@ class HttpFaults:
         message = message_id and self._world.find_message(channel_id, message_id)
         if message and self._switchboard.fires("message-gone"):
             self._world.delete(message)
+
+
+def _blocked() -> DiscordApiError:
+    return DiscordApiError(400, 200000, "Message was blocked by automatic moderation")
 
 
 def _shown(message: JSON) -> Iterator[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 
-from bot.core.errors import RouteClosed, TooLarge, TryLater
+from bot.core.errors import MessageRefused, Refused, RouteClosed, TooLarge, TryLater
 from bot.domain.job import Job
 from bot.domain.order import Receipt
 from bot.services.pipeline.results import PostedImage
@@ -54,6 +54,7 @@ class FakeDiscord:
         self.closed: set[DiscordRoute] = set()
         self.faults: defaultdict[DiscordRoute, deque[DiscordFault]] = defaultdict(deque)
         self.upload_limit_bytes = 10**9
+        self.refuses: Callable[[ResultMessage], Refused | None] = lambda _message: None
         self.remembers_nonces = True  # Discord forgets them after a few minutes
         self.attachments: dict[tuple[str, int], str] = {}  # links to delivered images, by job id and number
         self.gone: set[int] = set()  # channels that were deleted
@@ -124,6 +125,8 @@ class FakeDiscord:
         self, route: DiscordRoute, result: ResultMessage, message_id: int | None, *, channel_id: int | None = None
     ) -> PostedMessage:
         fault = await self._call(route, result.job.id)
+        if (reason := self.refuses(result)) is not None:
+            raise MessageRefused("Refused.", reason=reason)
         files = [(image.filename, len(await asyncio.to_thread(image.path.read_bytes))) for image in result.images]
         if any(size > self.upload_limit_bytes for _, size in files):
             raise TooLarge("Request entity too large.")

@@ -22,13 +22,16 @@ REASONS: Mapping[Refused, str] = {
 def versions(message: ResultMessage, reason: Refused) -> Iterator[tuple[ResultMessage, Collection[int]]]:
     """The message with less in it each time, and the numbers of the images that are left out.
 
-    Behind a spoiler, if images are refused for what they show, then without one of several, then without all.
+    Behind a spoiler, if images are refused for what they show; without a text, if its words are; then without one image of several; then
+    without all.
     """
     shown = [image.n for image in message.images]
-    if reason is Refused.EXPLICIT:
-        note = _("Discord accepts this only behind a spoiler.")
-        yield replace(message, images=tuple(map(behind_spoiler, message.images)), notes=(*message.notes, note)), ()
-    left_out = [[n] for n in shown] if len(shown) > 1 else []
+    hidden = tuple(map(behind_spoiler, message.images))
+    if reason is Refused.EXPLICIT and hidden != message.images:
+        yield replace(message, images=hidden, notes=(*message.notes, _("Discord accepts this only behind a spoiler."))), ()
+    if reason is Refused.WORDS and message.images:
+        yield replace(message, bare=True, notes=(_("Discord's filter refused the text of this message."),)), ()
+    left_out = [[n] for n in shown] if len(shown) > 1 and reason in (Refused.EXPLICIT, Refused.OTHER) else []
     for numbers in (*left_out, shown):
         kept = tuple(image for image in message.images if image.n not in numbers)
         yield (

@@ -31,6 +31,7 @@ class ResultMessage:
     job: Job
     images: tuple[ResultImage, ...]
     notes: tuple[str, ...]  # for the member: which images were re-encoded or unusable
+    bare: bool = False  # without the prompt and the facts
 
 
 @dataclass(frozen=True, kw_only=True)

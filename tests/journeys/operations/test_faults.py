@@ -121,7 +121,8 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "dms-closed",
     "cdn-gone",
     "dms-too-fast",
-    "words-refused",  # in test_refused.py, as the next three
+    "words-refused",  # in test_refused.py, as the next four
+    "texts-refused",
     "words-refused-automod",
     "images-refused",
     "gallery-edits-refused",

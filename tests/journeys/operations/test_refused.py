@@ -129,3 +129,13 @@ async def test_dms_that_are_opened_too_fast_are_not_closed(app: App, ada: Person
     await marked(ben, first, "🚫")
     await ada.slash("mydata export")
     assert "right now, so here it is" in (await ada.message(lambda m: m.ephemeral and bool(m.attachments))).content
+
+
+async def test_a_job_ends_although_every_text_about_it_is_refused(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    await ada.message(lambda m: "Cancel" in m.buttons)
+    env.switchboard.turn_on("texts-refused")
+    env.switchboard.turn_off("generation-stuck")
+    await ada.until(lambda: not ada.messages() or None)  # nothing says that it waits
+    assert (await statement_of(app, int(ada.id))).spent == 0
