@@ -6,6 +6,7 @@ All messages and answers go through two methods of discord.py. `install` wraps b
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -31,6 +32,8 @@ _REMEMBERED: Final = 500  # refused texts
 _READ: Final = ("content", "label", "description", "placeholder", "title")  # what people read
 _OPTIONAL: Final = ("emoji", "description", "placeholder", "accent_color", "message_reference")
 _MEDIA, _GALLERY, _SECTION, _CONTAINER, _TEXT = (11, 12, 13), 12, 9, 17, 10  # types of components; media: thumbnail, gallery, file
+
+_LINK: Final = re.compile(r"[A-Za-z0-9-]\.[A-Za-z]{2,}")
 
 log = structlog.get_logger(__name__)
 _refused_before: OrderedDict[int, None] = OrderedDict()  # hashes of the latest texts of others that Discord refused
@@ -157,15 +160,12 @@ class Fallbacks:
 
 
 def _choices(texts: Sequence[str]) -> Iterator[Collection[str]]:
-    """Which of the texts to leave out: those that were refused before, with each of the others, and at last all."""
-    known = [text for text in texts if hash(text) in _refused_before]
+    """Which of the texts to leave out: those that were refused before, with all links, with each of the others, and at last all."""
+    known = {text for text in texts if hash(text) in _refused_before}
+    links = {text for text in texts if _LINK.search(text)}
     others = sorted((text for text in texts if text not in known), key=len, reverse=True)
-    if known:
-        yield known
-    if len(texts) > 1:
-        yield from ([*known, text] for text in others[:_ONE_BY_ONE])
-    if others:
-        yield texts
+    choices = [known, known | links, *(known | {text} for text in others[:_ONE_BY_ONE]), set(texts)]
+    return filter(None, dict.fromkeys(map(frozenset, choices)))
 
 
 def _quoted_in(message: MessageBody) -> dict[str, list[str]]:

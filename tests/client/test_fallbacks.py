@@ -47,6 +47,12 @@ def test_words_that_were_refused_are_left_out_first_the_next_time() -> None:
         assert contents(Fallbacks(body(content=text)), 240000)[0] == "[not allowed by Discord] · a much longer text of another"
 
 
+def test_all_links_are_left_out_before_other_texts() -> None:
+    with markdown.quoting():
+        text = " · ".join(map(markdown.escaped, ("a long description of a fox", "see one.example", "see two.example")))
+        assert contents(Fallbacks(body(content=text)), 240000)[0] == "a long description of a fox" + 2 * " · [not allowed by Discord]"
+
+
 def test_a_quote_is_left_out_although_its_end_was_cut_off() -> None:
     with markdown.quoting():
         label = f"1. {markdown.plain('a fox ' * 40)}"[:100]

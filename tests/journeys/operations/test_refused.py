@@ -67,13 +67,12 @@ async def test_an_image_that_is_too_large_at_any_size_is_refunded(app: App, ada:
 
 
 async def test_history_shows_a_row_without_its_words(env: Env, ada: Person, asked: Ask, app: App) -> None:
-    for prompt in ("a red fox", SCAM, "a blue bird"):
+    for prompt in ("a red fox", SCAM, "a blue bird", "scam.example in winter"):
         await written_down(app, await asked(prompt=prompt))
     env.switchboard.turn_on("words-refused")
     panel = await opened(ada)
-    assert LEFT_OUT in panel.text
-    assert [words in panel.text for words in ("a red fox", "scam", "a blue bird")] == [True, False, True]
-    one = await picked(ada, panel, 1)
+    assert [panel.text.count(words) for words in ("a red fox", "scam", "a blue bird", LEFT_OUT)] == [1, 0, 1, 2]
+    one = await picked(ada, panel, 2)
     assert LEFT_OUT in one.text
 
 
