@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.client.refusals import is_dm_closed
+from bot.client.refusals import is_dm_closed, reason_of
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
 from bot.core.running import machine
@@ -70,8 +70,9 @@ class Messenger:
         if not job.place.private:
             try:
                 await self._post_once(item, self._channel(job.place.channel_id), job_texts.ping(job), reply_to=job.place.message_id)
-            except (discord.Forbidden, discord.NotFound):
-                pass
+            except discord.HTTPException as error:
+                if not isinstance(error, discord.Forbidden | discord.NotFound) and reason_of(error) is None:
+                    raise
             else:
                 return
         try:

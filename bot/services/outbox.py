@@ -11,7 +11,7 @@ import structlog
 
 from bot.core import i18n, markdown
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, MachineTrouble, MessageRefused, ProviderError, RouteClosed
+from bot.core.errors import DeliveryError, MachineTrouble, MessageRefused, ProviderError, RouteClosed, TooLarge
 from bot.core.metrics import OUTBOX
 from bot.core.running import machine
 from bot.core.running.loops import Batch, Timing, Worker
@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[OutboxItem, Job | None], Awaitable[bool | None]]
 """Handles one item; the job is None if the item has none or it is unknown by now. Returns True if the handler removed the item itself.
 
-It may be repeated: if `attempts` is not 0, check first what an earlier attempt did. Raises `RouteClosed` or `MessageRefused` if the
-item can never be done, another `DeliveryError` or a `ProviderError` to be retried, and a shortage of this machine to be retried without
-counting.
+It may be repeated: if `attempts` is not 0, check first what an earlier attempt did. Raises `RouteClosed`, `MessageRefused` or
+`TooLarge` if the item can never be done, another `DeliveryError` or a `ProviderError` to be retried, and a shortage of this machine to be
+retried without counting.
 """
 
 
@@ -112,7 +112,7 @@ class Outbox:
         try:
             with machine.trouble_raised(), i18n.speaking(job.place.locale if job else None), markdown.quoting():
                 is_removed = await self._handlers[item.kind](item, job)
-        except (RouteClosed, MessageRefused) as error:
+        except (RouteClosed, MessageRefused, TooLarge) as error:
             log.info("outbox item failed permanently", item=item.id, kind=item.kind, reason=error.sentence)
             await self._end(item, "closed")
         except MachineTrouble:

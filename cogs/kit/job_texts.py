@@ -159,15 +159,19 @@ def price_of(job: Job, micro: int | None = None) -> str:
 def ping(job: Job) -> str:
     """Mentions the member in the channel of a finished job."""
     member, link = f"<@{job.place.user_id}>", _link(job)
-    if job.succeeded:
+    if _has_image(job):
         return _("{member}, your image is ready: {link}").format(member=member, link=link)
     return _("{member}, your request ended without an image: {link}").format(member=member, link=link)
 
 
 def direct_message(job: Job) -> str:
     """Direct message about a finished job."""
-    sentence = _("✅ Your image is ready: {link}") if job.succeeded else _("🚫 Your request ended without an image: {link}")
+    sentence = _("✅ Your image is ready: {link}") if _has_image(job) else _("🚫 Your request ended without an image: {link}")
     return f"{sentence.format(link=_link(job))}\n-# {quoted(job.prompt)}"
+
+
+def _has_image(job: Job) -> bool:
+    return any(generation.error is None for generation in job.succeeded)
 
 
 def _link(job: Job) -> str:

@@ -6,6 +6,7 @@ import asyncio
 
 import discord
 
+from bot.client.refusals import reason_of, refused
 from bot.core.errors import TryLater
 from bot.core.i18n import _
 from cogs.kit.texts import CONTENT_MAX
@@ -18,14 +19,19 @@ _CONCURRENCY = asyncio.Semaphore(2)  # messages whose files are in memory, tens 
 async def set_hidden(message: discord.Message, hides: bool) -> None:
     """Set or remove the spoilers of a message of ours. Attachments cannot be renamed, so they are uploaded again.
 
-    Raises `TryLater` if an image cannot be fetched: its message exists, so the image should too.
+    Raises `MessageRefused` if Discord refuses the images, and `TryLater` if one cannot be fetched: its message exists, so it should too.
     """
     if all(attachment.is_spoiler() is hides for attachment in message.attachments):
         return
     async with _CONCURRENCY:
         files = [await _fetched(attachment, spoiler=hides) for attachment in message.attachments]
         content = hidden(message.content) if hides else unhidden(message.content)
-        await message.edit(content=content, attachments=files, allowed_mentions=_NO_MENTIONS)
+        try:
+            await message.edit(content=content, attachments=files, allowed_mentions=_NO_MENTIONS)
+        except discord.HTTPException as error:
+            if (reason := reason_of(error)) is None:
+                raise
+            raise refused(reason) from error
 
 
 async def _fetched(attachment: discord.Attachment, *, spoiler: bool) -> discord.File:

@@ -32,6 +32,7 @@ async def test_an_image_is_shown_without_the_words_that_discord_refuses(env: Env
 
 @pytest.mark.faults("images-refused")
 async def test_an_image_that_discord_refuses_is_refunded_with_a_sentence(app: App, ada: Person) -> None:
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox", count=2)
     message = await ada.message(finished)
     assert not has_image(message)
@@ -39,6 +40,7 @@ async def test_an_image_that_discord_refuses_is_refunded_with_a_sentence(app: Ap
     statement = await statement_of(app, int(ada.id))
     assert (statement.held, statement.spent) == (0, 0)
     assert await app.store.read(ledger.audit) == []
+    await ada.message(lambda m: "ended without an image" in m.content, "dm")
 
 
 @pytest.mark.faults("images-refused", times=1)
@@ -115,6 +117,9 @@ async def test_a_case_is_posted_without_the_image_that_discord_refuses(env: Env,
     env.switchboard.turn_on("images-refused")
     await mo.react(await seen(mo, first), "🚩")
     assert not has_image(await case_post(mo))
+    for gesture in ("✉️", "🙈"):
+        await ada.react(first, gesture)
+    await ada.until(lambda: sum("refused this image as explicit" in m.content for m in ada.messages("dm")) == 2 or None)
     await ada.slash("history")
     await picked(ada, await ada.message(lambda m: "Your history" in m.text))
     await ada.click(await ada.message(lambda m: "Post here" in m.buttons), "Post here")
