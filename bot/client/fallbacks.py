@@ -31,8 +31,7 @@ _REPAIRS: Final = 4  # of one message with an invalid form
 _REMEMBERED: Final = 500  # refused texts
 _READ: Final = ("content", "label", "description", "placeholder", "title")  # what people read
 _OPTIONAL: Final = ("emoji", "description", "placeholder", "value", "default_values", "accent_color", "message_reference")
-_MEDIA, _GALLERY, _SECTION, _CONTAINER, _TEXT = (11, 12, 13), 12, 9, 17, 10  # types of components; media: thumbnail, gallery, file
-
+_MEDIA, _SECTION, _CONTAINER, _TEXT = (11, 12, 13), 9, 17, 10  # types of components; media: thumbnail, gallery, file
 _LINK: Final = re.compile(r"[A-Za-z0-9-]\.[A-Za-z]{2,}")
 
 log = structlog.get_logger(__name__)

@@ -94,7 +94,8 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     """The message of a finished job. `title_of` returns a model's title by its id."""
     job = answer.job
     if answer.bare:
-        return "\n".join([f"<@{job.place.user_id}>", *(f"-# {note}" for note in answer.notes)])
+        none = "" if answer.images else _("🚫 No image was created.")
+        return "\n".join([f"<@{job.place.user_id}> {none}".rstrip(), *(f"-# {note}" for note in answer.notes)])
     head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
     lines = [head]
     if answer.images:

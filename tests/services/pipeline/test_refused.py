@@ -6,6 +6,7 @@ from bot.core.errors import Refused
 from bot.domain.job import Job, JobState
 from tests.env.fake_discord import DiscordRoute, FakeMessage
 from tests.env.images import MADE
+from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline
 
 
@@ -40,6 +41,14 @@ async def test_a_refused_sentence_goes_another_way(pipeline: Pipeline) -> None:
     pipeline.discord.refuses = lambda message: Refused.OTHER if message.images or not calls[DiscordRoute.MEMBER] else None
     job, (message,) = await delivered(pipeline, images=1)
     assert (message.channel_id, refunded(job)) == (-job.place.user_id, [0])
+
+
+async def test_a_failure_is_told_without_the_text_that_is_refused(pipeline: Pipeline) -> None:
+    pipeline.discord.refuses = lambda message: None if message.bare else Refused.WORDS
+    job = await pipeline.ended_job(FAILED)
+    async with pipeline.running("outbox"):
+        await pipeline.until(job, JobState.DELIVERED)
+    assert len(pipeline.discord.results_of(job.id)) == 1
 
 
 async def test_a_job_ends_although_every_message_about_it_is_refused(pipeline: Pipeline) -> None:
