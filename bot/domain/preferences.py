@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.domain.catalog.options import folded
+
 STYLES_MAX = 25  # the most choices that Discord shows
 STYLE_NAME_MAX = 32  # characters
 STYLE_TEXT_MAX = 500  # characters of a prefix or a suffix
@@ -53,4 +55,4 @@ class Preferences(_MemberDocument):
     styles: tuple[Style, ...] = ()
 
     def style(self, name: str) -> Style | None:
-        return next((style for style in self.styles if style.name.casefold() == name.strip().casefold()), None)
+        return next((style for style in self.styles if folded(style.name) == folded(name)), None)

@@ -13,6 +13,7 @@ from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.settings.field_types import ManagersMay
+from bot.domain.catalog.options import folded
 from bot.domain.gestures import check_meanings, is_reserved, taken
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file
@@ -158,4 +159,6 @@ def _with(settings: GuildSettings, preset: Preset) -> GuildSettings:
 
 
 def _is_meant(preset: Preset, wanted: str) -> bool:
-    return normalized_emoji(preset.emoji) == normalized_emoji(wanted) or preset.name.casefold() == wanted.strip().casefold()
+    """By its emoji, its name, or both, as Discord writes them when a member types what autocomplete showed."""
+    is_emoji = normalized_emoji(preset.emoji) == normalized_emoji(wanted)
+    return is_emoji or folded(wanted) in (folded(preset.name), folded(f"{preset.emoji} {preset.name}"))

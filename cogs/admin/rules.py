@@ -13,7 +13,7 @@ from bot.domain.prompts.automod import from_automod
 from bot.domain.prompts.rules import ListName
 from cogs.admin import panel_texts, settings_texts, suggestions
 from cogs.admin.changing import Patch, change
-from cogs.kit import answers, interactions, panels, texts
+from cogs.kit import answers, autocomplete, interactions, panels, texts
 from cogs.kit.request import Interaction, request_of, services_of
 
 _ENTRY_MAX = 260  # characters
@@ -62,8 +62,10 @@ class RuleCommands(commands.Cog):
     @app_commands.describe(entry="Choose from the list")
     @app_commands.autocomplete(entry=suggestions.entry)
     async def remove_rule(self, interaction: Interaction, entry: app_commands.Range[str, 1, _ENTRY_MAX]) -> None:
-        await change(await request_of(interaction), interaction, lambda policy: _without(policy, entry))
-        await interactions.say(interaction, panel_texts.unlisted(entry))
+        request = await request_of(interaction)
+        wanted = autocomplete.chosen(suggestions.named_entries(request.policy), entry)
+        await change(request, interaction, lambda policy: _without(policy, wanted))
+        await interactions.say(interaction, panel_texts.unlisted(wanted))
 
     @rules.command(name="test", description="Test a prompt against the rules (no image is created)")
     @app_commands.describe(prompt="Prompt to test")

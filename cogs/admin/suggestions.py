@@ -8,6 +8,7 @@ from typing import Any
 from discord import app_commands
 
 from bot.core.i18n import _, pgettext
+from bot.domain.guild.document import Policy
 from bot.domain.permissions import Action, may
 from bot.domain.prompts.rules import ListName
 from cogs.admin import panel_texts
@@ -64,10 +65,13 @@ async def entry(interaction: Interaction, typed: str) -> Suggestions:
     request = await request_of(interaction)
     if not may(request, Action.MANAGE):
         return []
-    policy = request.policy
+    wanted = typed.strip().casefold()
+    fitting = (each for each in named_entries(request.policy) if wanted in each[0].casefold() and len(each[1]) <= _CHOICE_MAX)
+    return [app_commands.Choice(name=name[:_CHOICE_MAX], value=text) for name, text in fitting][:_MAX]
+
+
+def named_entries(policy: Policy) -> list[tuple[str, str]]:
+    """The words, patterns and fingerprints in the rules, by the names that the list shows."""
     names = {name: pgettext("choice", shown) for name, shown in LIST_CHOICES.items()}
     entries = [(f"{names[name]}: {text}", text) for name in ListName for text in policy.prompts.list(name).entries]
-    entries += [(_("Image: {fingerprint}").format(fingerprint=each), each) for each in policy.known_bad.hashes]
-    wanted = typed.strip().casefold()
-    fitting = (each for each in entries if wanted in each[0].casefold() and len(each[1]) <= _CHOICE_MAX)
-    return [app_commands.Choice(name=name[:_CHOICE_MAX], value=text) for name, text in fitting][:_MAX]
+    return entries + [(_("Image: {fingerprint}").format(fingerprint=each), each) for each in policy.known_bad.hashes]

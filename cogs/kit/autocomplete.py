@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -13,8 +13,9 @@ from bot.core.markdown import plain
 from bot.core.running import patience
 from bot.domain.catalog.ideas import Choice, Idea
 from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.options import folded
 from bot.domain.catalog.params import preview_params
-from bot.domain.job import JobState
+from bot.domain.job import Job, JobState
 from bot.domain.request import Request
 from bot.store import jobs
 from cogs.kit import texts
@@ -41,6 +42,14 @@ def brief(suggest: Suggest) -> Suggest:
     return suggestions
 
 
+def chosen(named: Iterable[tuple[str, str]], typed: str) -> str:
+    """The value that a member typed, by itself or by the name that autocomplete shows; what was typed if there is no such value."""
+    offers = [(name[:_NAME_MAX], value) for name, value in named]
+    same = [value for name, value in offers if typed in (value, name)]
+    alike = [value for name, value in offers if folded(typed) in (folded(value), folded(name))]
+    return next(iter((*same, *alike)), typed)
+
+
 @brief
 async def model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that match `typed` and that this member may use here, with their prices here."""
@@ -65,8 +74,13 @@ async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished images."""
     request = await request_of(interaction)
     found = await services_of(interaction).reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN)
-    named = [(plain(job.prompt)[:_NAME_MAX], job.id) for job in found]
-    return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
+    wanted = typed.strip().casefold()
+    return [app_commands.Choice(name=name, value=job_id) for name, job_id in named_jobs(found) if wanted in name.casefold()][:_MAX]
+
+
+def named_jobs(found: Iterable[Job]) -> list[tuple[str, str]]:
+    """Images by the name that the list shows, with their ids."""
+    return [(plain(job.prompt)[:_NAME_MAX], job.id) for job in found]
 
 
 def idea(wanted: Idea) -> Suggest:

@@ -10,7 +10,7 @@ from discord.ext import commands
 from bot.core.clock import system
 from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _
-from bot.domain.job import Job, JobState
+from bot.domain.job import Job, JobState, message_id_in
 from bot.store import jobs
 from cogs.kit import autocomplete, interactions, job_texts, panels
 from cogs.kit.panels import everywhere
@@ -45,7 +45,9 @@ def _picked(jobs: Sequence[Job], image: str | None) -> Job:
     if image is None and len(jobs) > 1:
         sentence = _("You have {count} unfinished requests; choose one from the list that `/cancel image:` offers.")
         raise InvalidRequest(sentence.format(count=len(jobs)))
-    found = [job for job in jobs if image in (None, job.id)]
+    wanted = None if image is None else autocomplete.chosen(autocomplete.named_jobs(jobs), image)
+    message_id = None if image is None else message_id_in(image)
+    found = [job for job in jobs if wanted in (None, job.id) or (message_id is not None and job.place.message_id == message_id)]
     if not found:
         raise NotFound(_("That one is finished or isn't yours. Choose one from the list."))
     return found[0]

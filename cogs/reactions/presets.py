@@ -38,9 +38,12 @@ async def suggest_model(interaction: Interaction, typed: str) -> list[app_comman
 @autocomplete.brief
 async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The guild's presets."""
-    presets_here = (await request_of(interaction)).settings.presets
-    named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in presets_here]
-    return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if typed.casefold() in name.casefold()][:_MAX_CHOICES]
+    named, wanted = _named_presets(await request_of(interaction)), typed.strip().casefold()
+    return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if wanted in name.casefold()][:_MAX_CHOICES]
+
+
+def _named_presets(request: Request) -> list[tuple[str, str]]:
+    return [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in request.settings.presets]
 
 
 @app_commands.guild_only()
@@ -94,7 +97,8 @@ class Presets(commands.GroupCog, group_name="presets", group_description="Manage
     @app_commands.describe(preset="Choose from the list")
     @app_commands.autocomplete(preset=suggest_preset)
     async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
-        removed = await services_of(interaction).guilds.remove_preset(await request_of(interaction), preset)
+        request = await request_of(interaction)
+        removed = await services_of(interaction).guilds.remove_preset(request, autocomplete.chosen(_named_presets(request), preset))
         sentence = _("Removed {name} from {emoji}.")
         await interactions.say(interaction, sentence.format(emoji=removed.emoji, name=texts.quoted(removed.name)))
 

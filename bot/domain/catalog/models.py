@@ -22,7 +22,7 @@ from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.counts import hidden_images, is_count
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
-from bot.domain.catalog.options import or_list, quoted
+from bot.domain.catalog.options import folded, or_list, quoted, without_price
 from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
 
@@ -157,8 +157,8 @@ class Catalog:
         self.models = tuple(sorted(models, key=lambda model: (model.title.casefold(), model.id)))
         self._by_id = {model.id: model for model in self.models}
         self._by_origin = {(model.provider, model.api_id): model for model in self.models}
-        self._by_name = {name.casefold(): model for model in self.models for name in (model.title, model.id)}
-        self._by_full_name = {f"{name}@{model.provider}".casefold(): model for model in self.models for name in (model.title, model.api_id)}
+        self._by_name = {folded(name): model for model in self.models for name in (model.title, model.id)}
+        self._by_full_name = {folded(f"{name}@{model.provider}"): model for model in self.models for name in (model.title, model.api_id)}
 
     @classmethod
     def read(cls, raw: Iterable[object], *, credit_usd: float, model_prices: Mapping[str, float], provider: str = "oxen") -> Catalog:
@@ -194,13 +194,16 @@ class Catalog:
         return len(self.models)
 
     def get(self, id_or_title: str) -> ModelInfo:
-        """A model by id or title, optionally followed by @provider. Raises `InvalidRequest`, which suggests similar names."""
+        """A model by id or title, optionally followed by @provider or, as autocomplete shows it, by its price.
+
+        Raises `InvalidRequest`, which suggests similar names.
+        """
         wanted = id_or_title.strip()
-        name = wanted.casefold()
-        model = self._by_id.get(wanted) or self._by_name.get(name) or self._by_full_name.get(name)
-        if model is None:
-            raise InvalidRequest(self._unknown(wanted))
-        return model
+        for form in (wanted, without_price(wanted)):
+            name = folded(form)
+            if model := self._by_id.get(form) or self._by_name.get(name) or self._by_full_name.get(name):
+                return model
+        raise InvalidRequest(self._unknown(wanted))
 
     def search(self, text: str, *, most: int | None = _MAX_SUGGESTIONS) -> list[ModelInfo]:
         """At most `most` models (None: all) whose title, id, developer or provider contain every word.

@@ -27,8 +27,20 @@ _RANGES: Final[Mapping[tuple[str | None, str | None], str]] = {
     (None, "below"): N_("{number} below {most}"),
 }
 _INSIDE_A_NAME: Final = re.compile(r"(?<=[A-Za-z0-9])\\_(?=[A-Za-z0-9])")
+_PRICE: Final = re.compile(r"\s+·\s[^·]*$")  # after a choice's name
+_MARKS: Final = re.compile(r"\s+\([^()]*\)$")  # before the price: what is the default, the range
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}(\.0{1,6})?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
+
+
+def folded(text: str) -> str:
+    """A text as names are compared: case, and how many spaces, do not matter."""
+    return " ".join(text.casefold().split())
+
+
+def without_price(name: str) -> str:
+    """The name of a choice, which is shown with its price."""
+    return _PRICE.sub("", name)
 
 
 def show(value: object) -> str:
@@ -83,24 +95,34 @@ def fits(option: Option, number: float) -> bool:
 
 
 def coerce(option: Option, given: object) -> Scalar | list[Scalar]:
-    """The typed value converted to the option's type. Raises ValueError if it cannot be converted."""
+    """The typed value, or the shown name of one, converted to the option's type. Raises ValueError if it cannot be converted."""
     text = given.strip() if isinstance(given, str) else show(given) if isinstance(given, bool) else str(given)
-    for value in option.values:
-        if _names(text, value):
-            return value
+    for form in _forms(text):
+        for value in option.values:
+            if _names(form, value):
+                return value
     if option.closed:
         raise ValueError("not one of the values")
-    for kind, read in _READERS.items():
-        if kind in option.kinds and (found := read(text)) is not None:
-            return found
+    for form in _forms(text):
+        for kind, read in _READERS.items():
+            if kind in option.kinds and (found := read(form)) is not None:
+                return found
+    if "string" in option.kinds:
+        default = option.default
+        return text if default is None or not any(_names(form, default) for form in _forms(text)) else default
     if "array" in option.kinds:
         return [part.strip() for part in text.split(",") if part.strip()]
     raise ValueError("of another type")
 
 
+def _forms(text: str) -> tuple[str, ...]:
+    """A text, and what it names if it is the name of a choice, such as "16:9 (default) · 3 credits"."""
+    unpriced = without_price(text)
+    return tuple(dict.fromkeys((text, unpriced, _MARKS.sub("", text), _MARKS.sub("", unpriced))))
+
+
 def _names(text: str, value: Scalar) -> bool:
-    shown = show(value).casefold()
-    typed = text.casefold()
+    shown, typed = folded(show(value)), folded(text)
     return typed == shown or text == str(value) or _SAME.get(typed) == shown
 
 
@@ -138,5 +160,4 @@ _READERS: Final[Mapping[str, Callable[[str], Scalar | None]]] = {
     "boolean": _switch,
     "integer": _whole,
     "number": _decimal,
-    "string": lambda text: text,
 }

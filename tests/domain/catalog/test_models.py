@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Choice, Idea
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots
+from bot.domain.catalog.options import coerce
 from tests.env.models import catalog_of, model_of
 from tests.env.providers import DEV, KLEIN_4B
 
@@ -38,7 +39,7 @@ def test_only_models_that_make_images_are_listed(catalog: Catalog) -> None:
     assert not [model for model in catalog.models if "text" in model.id or "video" in model.id]
 
 
-@pytest.mark.parametrize("name", ["flux-2-dev", "FLUX.2 [dev]", "flux.2 [DEV] ", "FLUX-2-DEV"])
+@pytest.mark.parametrize("name", ["flux-2-dev", "FLUX.2 [dev]", "flux.2  [DEV] ", "FLUX-2-DEV", "FLUX.2 [dev] · 8 credits per image"])
 def test_a_model_is_found_by_id_or_title(catalog: Catalog, name: str) -> None:
     assert catalog.get(name).id == DEV
 
@@ -134,6 +135,16 @@ def test_autocomplete_shows_what_a_model_allows(catalog: Catalog, name: str, ide
 
 def test_a_refused_value_is_answered_with_the_allowed_ones(catalog: Catalog) -> None:
     assert Choice(name="28 (default, 1 to 50)", value="28") in catalog.get(KLEIN_4B).choices(Idea.STEPS, "99")
+
+
+def test_a_choice_may_be_typed_by_its_name(catalog: Catalog) -> None:
+    for model in (*catalog.models, model_of(guidance={"type": "number", "minimum": 0, "maximum": 1, "default": 0.5})):
+        for idea in Idea:
+            option = model.option(idea)
+            for choice in model.choices(idea) if option else ():
+                assert option is not None
+                names = (choice.name, f"{choice.name} · 1,5 Credits", f"  {choice.name} ".upper().replace(" ", "  "))
+                assert {str(coerce(option, name)) for name in names} == {str(coerce(option, choice.value))}
 
 
 def test_choices_respect_discord_s_limits() -> None:
