@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.guild.document import Policy, changed
+from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId, named_ids
 from bot.domain.request import Request
 from cogs.admin import panel_texts
@@ -42,9 +43,13 @@ async def change(request: Request, interaction: Interaction, patch: Patch | Call
 async def new_foreign_ids(request: Request, interaction: Interaction, wanted: Policy) -> list[NamedId]:
     """The channels and roles that these settings would add and that are not of this guild.
 
-    Those that are in the settings already may be deleted by now. They are checked again when they are used.
+    Those that are in the settings already may be deleted by now. They are checked again when they are used. Raises `InvalidRequest` for
+    a role that everyone or only a bot has.
     """
     added = named_ids(wanted) - named_ids(request.policy)
+    for each in added:
+        if each.kind is IdKind.ROLE:
+            channels.check_role(client_of(interaction), request.required_guild_id, each.id)
     return await channels.foreign(client_of(interaction), request.required_guild_id, added)
 
 

@@ -21,6 +21,18 @@ from cogs.kit.request import Interaction
 _STEP = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
 _POSTABLE_TYPES = (discord.ChannelType.text, discord.ChannelType.news)
 
+
+class _PostableChannel(app_commands.Transformer):
+    """A channel that can be posted in: Discord offers no other kinds for the option."""
+
+    type = discord.AppCommandOptionType.channel
+    channel_types = list(_POSTABLE_TYPES)  # noqa: RUF012  as discord.py declares it
+
+    async def transform(self, _interaction: Interaction, value: app_commands.AppCommandChannel, /) -> app_commands.AppCommandChannel:
+        return value
+
+
+PostableChannel = app_commands.Transform[app_commands.AppCommandChannel, _PostableChannel]
 Score = app_commands.Range[float, 0, 1]
 
 
@@ -112,7 +124,7 @@ class ConductCommands(commands.Cog):
     async def gallery(
         self,
         interaction: Interaction,
-        channel: app_commands.AppCommandChannel | None = None,
+        channel: PostableChannel | None = None,
         stars: app_commands.Range[int, 1, 1000] | None = None,
         reward: app_commands.Range[float, 0, 1_000_000] | None = None,
         off: bool = False,
@@ -122,12 +134,12 @@ class ConductCommands(commands.Cog):
 
     @app_commands.command(description="Log every image in a channel")
     @app_commands.describe(channel="Channel for the log", off="Turn the log off")
-    async def log(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
+    async def log(self, interaction: Interaction, channel: PostableChannel | None = None, off: bool = False) -> None:
         await change_and_answer(interaction, _channel(interaction, "log_channel_id", channel, off=off), settings_texts.log)
 
     @app_commands.command(description="Choose the channel where cases are posted")
     @app_commands.describe(channel="Channel for cases", off="Stop posting cases (they stay in /imagemod cases)")
-    async def cases(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
+    async def cases(self, interaction: Interaction, channel: PostableChannel | None = None, off: bool = False) -> None:
         await change_and_answer(interaction, _channel(interaction, "cases_channel_id", channel, off=off), settings_texts.cases)
 
     @app_commands.command(description="Choose roles that can moderate images")

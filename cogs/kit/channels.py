@@ -10,6 +10,8 @@ import aiohttp
 import discord
 import structlog
 
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
 from bot.domain.job import Job, JobMessage, Source
@@ -229,3 +231,13 @@ async def foreign(client: Easel, guild_id: int, named: Iterable[NamedId]) -> lis
             is_theirs = is_cached or (fetched <= _FETCHED_MAX and await find_channel(client, guild_id, each.id) is not None)
         found += [] if is_theirs else [each]
     return found
+
+
+def check_role(client: Easel, guild_id: int, role_id: int) -> None:
+    """Raises `InvalidRequest` for a role that everyone has, and for one that no member can have."""
+    if role_id == guild_id:
+        raise InvalidRequest(_("Everyone has the role @everyone. Choose one that only some members have."))
+    guild = client.get_guild(guild_id)
+    role = guild.get_role(role_id) if guild else None
+    if role is not None and (role.is_bot_managed() or (role.managed and role.tags is None)):
+        raise InvalidRequest(_("{role} is a bot's own role, which no member can have. Choose another role.").format(role=role.mention))

@@ -17,7 +17,7 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.preferences import Consent, Preferences
 from bot.domain.request import Request
-from cogs.kit import panels, texts
+from cogs.kit import channels, panels, texts
 from cogs.kit.panels import MORE, Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import ON_OFF, CustomId, Router, one_of
@@ -50,6 +50,8 @@ async def choose(request: Request, interaction: Interaction, values: Sequence[st
         return
     if what == "role" and request.guild_id is None:
         raise InvalidRequest(_("You can only choose a role on a server."))
+    if what == "role" and value.isdecimal():
+        channels.check_role(client_of(interaction), request.required_guild_id, int(value))
     own = None if value == _NONE else value
     changes: dict[str, dict[str, Any]] = {
         "model": {"default_model": own},

@@ -68,6 +68,8 @@ def _wire_option(option: JSON, value: Any, resolver: Resolver) -> JSON:
 
 def _wire_value(option: JSON, value: Any, resolver: Resolver) -> Any:
     kind = OptionType(option["type"])
+    if kind is OptionType.CHANNEL and option.get("channel_types"):
+        resolver.check_kind(value, option["channel_types"])
     if kind in _RESOLVED:
         return _RESOLVED[kind](resolver, value)
     checked = _CHECKED[kind](option, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, parse_id
@@ -47,6 +47,12 @@ class Resolver:
     def channel(self, value: Any) -> str:
         channel = self._world.channels.for_person(self._viewer_id, parse_id(value))
         return self._note("channels", channel.id, self._world.channels.json(channel, viewer_id=self._viewer_id))
+
+    def check_kind(self, value: Any, kinds: Sequence[int]) -> None:
+        """Raises `RefusedError` for a channel that Discord's client does not offer."""
+        channel = self._world.channels.for_person(self._viewer_id, parse_id(value))
+        if self._world.channels.json(channel, viewer_id=self._viewer_id)["type"] not in kinds:
+            raise RefusedError("A channel of this kind cannot be chosen here.")
 
     def attachment(self, value: Any) -> str:
         if not isinstance(value, dict) or not isinstance(value.get("upload"), str):

@@ -16,7 +16,7 @@ from bot.domain.job import ReplyTarget
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.money.quota import MICRO
 from bot.media import likeness
-from sandbox.person import Person
+from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, person_in, statement_of
 from tests.env.images import png
 from tests.env.jobs import request
@@ -135,6 +135,22 @@ async def test_an_invalid_value_is_explained_and_changes_nothing(
     await admin(mo, command, sentence, **values)
     assert await rules_of(app, mo) == Policy()
     assert await audit_lines(app, mo) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("moderators", "add"), ("flags", "add_role"), ("role", "role")], ids=lambda value: str(value)
+)
+async def test_a_role_of_everyone_or_of_a_bot_is_refused(app: App, mo: Person, command: str, option: str) -> None:
+    more = {"private": False} if command == "role" else {}
+    bots_own = next(role.id for role in app.client.guilds[0].roles if role.managed)
+    await admin(mo, command, "🚫 Everyone has the role @everyone. Choose one that", **{option: str(guild_of(mo)), **more})
+    await admin(mo, command, f"🚫 <@&{bots_own}> is a bot's own role", **{option: str(bots_own), **more})
+    assert await rules_of(app, mo) == Policy()
+
+
+async def test_a_thread_is_no_channel_for_cases(mo: Person) -> None:
+    with pytest.raises(NotDoneError, match="kind"):
+        await mo.slash("imageadmin cases", channel=await mo.thread("Talk"))
 
 
 async def test_the_log_channel_must_be_writable(app: App, mo: Person) -> None:

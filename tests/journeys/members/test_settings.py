@@ -13,6 +13,7 @@ from cogs.members.settings import _changed
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
+from tests.journeys.manager_steps import private_reply
 
 DEV, NINE = "flux-2-dev", "black-forest-labs-flux-2-klein-9b"
 
@@ -104,6 +105,8 @@ async def test_members_of_the_chosen_role_may_edit(app: App, ada: Person, ben: P
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:consent", "role")
     panel = await after(ada, panel, "Choose a role. Until then")
+    await ada.select(panel, "v1:settings:role", ada.hello["guild"]["id"])
+    await private_reply(ada, "Everyone has the role @everyone.")
     await ada.select(panel, "v1:settings:role", ada.roles["Artists"])
     await after(ada, panel, f"<@&{ada.roles['Artists']}>")
     seen = await ben.message(lambda m: m.id == made.id)

@@ -40,8 +40,16 @@ async def test_no_id_of_another_server_enters_by_a_settings_file(app: App, ada: 
     assert named_ids(await rules_of(app, mo)) == frozenset()
 
 
+async def test_a_file_makes_nobody_a_moderator_by_a_role_that_everyone_has(app: App, mo: Person) -> None:
+    await imported(mo, {"moderator_role_ids": [str(guild_of(mo))]}, "🚫 Everyone has the role @everyone.")
+    assert named_ids(await rules_of(app, mo)) == frozenset()
+
+
 async def test_ids_of_this_server_are_imported(app: App, mo: Person) -> None:
-    own = {IdKind.CHANNEL: cycle(map(mo.channel, ("studio", "gallery", "quiet"))), IdKind.ROLE: cycle(mo.roles.values())}
+    own = {
+        IdKind.CHANNEL: cycle(map(mo.channel, ("studio", "gallery", "quiet"))),
+        IdKind.ROLE: cycle(mo.roles[each] for each in ("Artists", "Helpers", "Stewards")),
+    }
     wanted, ids = every_id(lambda kind: int(next(own[kind])))
     preview = await imported(mo, wanted, "This file would change")
     await mo.click(preview, "Apply")
