@@ -169,12 +169,14 @@ async def test_a_wrong_token_is_one_line(env: Env, folder: Path) -> None:
     assert (ran.code, ran.err) == (2, "Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.faults("intents-unknown")
 async def test_a_session_that_discord_closes_for_good_is_one_line(env: Env, folder: Path) -> None:
     ran = await run("run", folder=folder, environ=env.environment(LOG_LEVEL="ERROR"))
     assert (ran.code, ran.err) == (2, "Discord does not know the events that Easel asks for (code 4013); update Easel.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.faults("commands-refused")
 async def test_sync_says_why_discord_refuses_the_commands(env: Env, folder: Path) -> None:
     ran = await run("sync", folder=folder, environ=env.environment())

@@ -73,6 +73,11 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
         ({"MODERATIONS_MODEL": "none"}, "moderations", "bad   moderations:"),
         ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or down."),
+        (
+            {"MESSAGE_CONTENT_INTENT": "true"},
+            "intents",
+            "bad   intents: MESSAGE_CONTENT_INTENT needs the message content intent; turn it on",
+        ),
         ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
     ],
 )
