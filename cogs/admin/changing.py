@@ -44,13 +44,20 @@ async def new_foreign_ids(request: Request, interaction: Interaction, wanted: Po
     """The channels and roles that these settings would add and that are not of this guild.
 
     Those that are in the settings already may be deleted by now. They are checked again when they are used. Raises `InvalidRequest` for
-    a role that everyone or only a bot has.
+    a role that everyone or only a bot has, and for a channel to post in that is of another kind.
     """
     added = named_ids(wanted) - named_ids(request.policy)
     for each in added:
         if each.kind is IdKind.ROLE:
             channels.check_role(client_of(interaction), request.required_guild_id, each.id)
+    for channel_id in _posted_in(wanted) - _posted_in(request.policy):
+        channels.check_kind(client_of(interaction), request.required_guild_id, channel_id)
     return await channels.foreign(client_of(interaction), request.required_guild_id, added)
+
+
+def _posted_in(policy: Policy) -> set[int]:
+    named = (policy.log_channel_id, policy.cases_channel_id, policy.gallery.channel_id)
+    return {each for each in named if each is not None}
 
 
 async def after_change(now: Request, interaction: Interaction, *, before: Policy) -> None:

@@ -15,18 +15,17 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
 from cogs.admin import settings_texts, suggestions
 from cogs.admin.changing import Patch, change_and_answer, given, listed, within
-from cogs.kit import texts
+from cogs.kit import channels, texts
 from cogs.kit.request import Interaction
 
 _STEP = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
-_POSTABLE_TYPES = (discord.ChannelType.text, discord.ChannelType.news)
 
 
 class _PostableChannel(app_commands.Transformer):
     """A channel that can be posted in: Discord offers no other kinds for the option."""
 
     type = discord.AppCommandOptionType.channel
-    channel_types = list(_POSTABLE_TYPES)  # noqa: RUF012  as discord.py declares it
+    channel_types = list(channels.POSTABLE_TYPES)  # noqa: RUF012  as discord.py declares it
 
     async def transform(self, _interaction: Interaction, value: app_commands.AppCommandChannel, /) -> app_commands.AppCommandChannel:
         return value
@@ -168,8 +167,8 @@ def _channel(interaction: Interaction, name: str, channel: app_commands.AppComma
 def _postable_id(interaction: Interaction, channel: app_commands.AppCommandChannel) -> str:
     """The id of a channel that Easel can post in. Raises `InvalidRequest` otherwise: a failed post would go unnoticed."""
     found = interaction.guild.get_channel(channel.id) if interaction.guild else None
-    if channel.type not in _POSTABLE_TYPES or found is None or interaction.guild is None:
-        raise InvalidRequest(_("Choose a text channel that Easel can see. {channel} isn't one.").format(channel=f"<#{channel.id}>"))
+    if channel.type not in channels.POSTABLE_TYPES or found is None or interaction.guild is None:
+        raise channels.not_postable(channel.id)
     permissions = found.permissions_for(interaction.guild.me)
     if not (permissions.view_channel and permissions.send_messages and permissions.attach_files):
         raise InvalidRequest(

@@ -13,7 +13,7 @@ from bot.core.markdown import plain
 from bot.core.running import patience
 from bot.domain.catalog.ideas import Choice, Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import folded
+from bot.domain.catalog.options import folded, without_price
 from bot.domain.catalog.params import preview_params
 from bot.domain.job import Job, JobState
 from bot.domain.request import Request
@@ -54,7 +54,7 @@ def chosen(named: Iterable[tuple[str, str]], typed: str) -> str:
 async def model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that match `typed` and that this member may use here, with their prices here."""
     try:
-        found = services_of(interaction).orders.models.catalog.search(typed, most=None)
+        found = services_of(interaction).orders.models.catalog.search(without_price(typed), most=None)
     except EaselError:
         return []
     models = services_of(interaction).pricing.offers(found, await request_of(interaction))

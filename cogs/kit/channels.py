@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _NOT_FETCHED: Final = (discord.HTTPException, aiohttp.ClientError, OSError)
+POSTABLE_TYPES: Final = (discord.ChannelType.text, discord.ChannelType.news)
 _FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
@@ -231,6 +232,18 @@ async def foreign(client: Easel, guild_id: int, named: Iterable[NamedId]) -> lis
             is_theirs = is_cached or (fetched <= _FETCHED_MAX and await find_channel(client, guild_id, each.id) is not None)
         found += [] if is_theirs else [each]
     return found
+
+
+def check_kind(client: Easel, guild_id: int, channel_id: int) -> None:
+    """Raises `InvalidRequest` if this is a channel of the guild that cannot be posted in, such as a category or a thread."""
+    guild = client.get_guild(guild_id)
+    channel = guild.get_channel_or_thread(channel_id) if guild else None
+    if channel is not None and channel.type not in POSTABLE_TYPES:
+        raise not_postable(channel_id)
+
+
+def not_postable(channel_id: int) -> InvalidRequest:
+    return InvalidRequest(_("Choose a text channel that Easel can see. {channel} isn't one.").format(channel=f"<#{channel_id}>"))
 
 
 def check_role(client: Easel, guild_id: int, role_id: int) -> None:

@@ -10,6 +10,7 @@ from bot.core.errors import EaselError, InvalidRequest
 from bot.core.i18n import _
 from bot.domain import presets
 from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.options import without_price
 from bot.domain.gestures import is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from bot.domain.permissions import Action, may
@@ -26,7 +27,7 @@ _ID_MAX = 2**63 - 1
 async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The models that can edit images, with their prices."""
     try:
-        found = services_of(interaction).orders.models.catalog.search(typed)
+        found = services_of(interaction).orders.models.catalog.search(without_price(typed))
     except EaselError:
         return []
     request, pricing = await request_of(interaction), services_of(interaction).pricing

@@ -71,7 +71,7 @@ def _listed(option: Option, typed: str) -> list[Choice]:
     shown = {value: show(value).casefold() for value in option.values if len(str(value)) <= _MAX_NAME}
     values = sorted((value for value in shown if wanted in shown[value]), key=lambda value: not shown[value].startswith(wanted))
     found = [_choice(option, value) for value in values[:MAX_CHOICES]]
-    return found if option.closed or found else _typed(option, typed)
+    return found or _typed(option, typed)
 
 
 def _numbers(option: Option, typed: str) -> list[Choice]:

@@ -144,6 +144,7 @@ def test_a_choice_may_be_typed_by_its_name(catalog: Catalog) -> None:
             for choice in model.choices(idea) if option else ():
                 assert option is not None
                 names = (choice.name, f"{choice.name} · 1,5 Credits", f"  {choice.name} ".upper().replace(" ", "  "))
+                assert choice.value in [each.value for each in model.choices(idea, choice.name)]
                 assert {str(coerce(option, name)) for name in names} == {str(coerce(option, choice.value))}
 
 

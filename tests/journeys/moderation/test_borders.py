@@ -45,6 +45,12 @@ async def test_a_file_makes_nobody_a_moderator_by_a_role_that_everyone_has(app: 
     assert named_ids(await rules_of(app, mo)) == frozenset()
 
 
+async def test_a_file_names_no_thread_as_a_channel_to_post_in(mo: Person) -> None:
+    thread_id = await mo.thread("Talk")
+    for section in ({"log_channel_id": thread_id}, {"gallery": {"channel_id": thread_id}}):
+        await imported(mo, section, f"🚫 Choose a text channel that Easel can see. <#{thread_id}> isn't one.")
+
+
 async def test_ids_of_this_server_are_imported(app: App, mo: Person) -> None:
     own = {
         IdKind.CHANNEL: cycle(map(mo.channel, ("studio", "gallery", "quiet"))),
