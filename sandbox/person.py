@@ -135,9 +135,10 @@ class Person(Viewer):
         """Set the language of the server. Needs Manage Server."""
         await self.ask("guild_locale", locale=locale)
 
-    async def thread(self, name: str, channel: str = "studio") -> str:
-        """Start a public thread in a channel. Returns its id, which is a channel id."""
-        return str((await self.ask("thread", channel_id=self.channel(channel), name=name))["channel_id"])
+    async def thread(self, name: str, channel: str = "studio", *, message: Message | None = None) -> str:
+        """Start a public thread in a channel, on one of its messages if that is given. Returns its id, which is a channel id."""
+        on = {} if message is None else {"message_id": message.id}
+        return str((await self.ask("thread", channel_id=self.channel(channel), name=name, **on))["channel_id"])
 
     async def archive(self, thread: str, *, on: bool = True, locked: bool = False) -> None:
         """Archive a thread, or reopen it. A locked one can be reopened only by members with Manage Threads."""

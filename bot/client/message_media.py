@@ -53,6 +53,13 @@ def media_of(message: discord.Message) -> list[Medium]:
     return list(media.values())
 
 
+def starter_of(message: discord.Message) -> discord.Message:
+    """The message that a thread was started on, for the thread's first message; else the message itself."""
+    is_first = message.type is discord.MessageType.thread_starter_message
+    shown = message.reference.resolved if is_first and message.reference else None
+    return shown if isinstance(shown, discord.Message) else message
+
+
 def is_unreadable(message: discord.Message) -> bool:
     """Whether Discord hides what the message contains: one that a person wrote is never empty."""
     written = message.type in (discord.MessageType.default, discord.MessageType.reply) and message.poll is None

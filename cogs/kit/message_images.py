@@ -15,7 +15,7 @@ import aiohttp
 import discord
 import structlog
 
-from bot.client.message_media import MediaKind, Medium, is_unreadable, media_of
+from bot.client.message_media import MediaKind, Medium, is_unreadable, media_of, starter_of
 from bot.core.errors import NotFound
 from bot.core.i18n import N_, _
 from bot.domain.job import Job, JobState, Source
@@ -96,7 +96,8 @@ class _Origin:
 
 
 async def find(client: Easel, message: discord.Message) -> FoundImages:
-    """The images of a message, each with its source."""
+    """The images of a message, each with its source. The first message of a thread shows the one that the thread was started on."""
+    message = starter_of(message)
     media = media_of(message)
     shown = [medium for medium in media if medium.kind is MediaKind.IMAGE]
     forward = message.reference if message.message_snapshots else None

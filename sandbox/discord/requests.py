@@ -202,7 +202,9 @@ class PersonRequests:
         return {}
 
     async def _thread(self, person_id: int, frame: JSON) -> JSON:
-        thread = self._world.channels.start_thread(person_id, self._channel(person_id, frame), _field(frame, "name", str))
+        message = self._message(person_id, frame) if frame.get("message_id") is not None else None
+        channel, name = self._channel(person_id, frame), _field(frame, "name", str)
+        thread = self._world.channels.start_thread(person_id, channel, name, message=message)
         return {"channel_id": str(thread.id)}
 
     async def _archive(self, person_id: int, frame: JSON) -> JSON:

@@ -13,7 +13,8 @@ export const FLAG = { ephemeral: 1 << 6, thinking: 1 << 7, silent: 1 << 12, comp
 const COMMAND = 2; // interaction type
 const REPLY = 0; // message reference types
 const FORWARD = 1;
-const THREAD_CREATED = 18; // message type
+const THREAD_CREATED = 18; // message types
+const THREAD_STARTER = 21;
 
 export const has = (message, flag) => Boolean((message.flags ?? 0) & flag);
 
@@ -109,7 +110,8 @@ function content(message, around) {
     `${around.session.nameOf(message.author.id)} is thinking…`,
   );
   if (message.message_reference?.type === FORWARD) return (message.message_snapshots ?? []).map((one) => forwarded(one.message, around));
-  return shown(message, around);
+  const first = message.type === THREAD_STARTER && message.referenced_message; // the message that the thread was started on
+  return first ? shown(first, { ...around, message: first }) : shown(message, around);
 }
 
 /** What a message forwards, with a link to its message if this person can see that channel. */

@@ -8,7 +8,7 @@ import discord
 from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 from simcord.backend.models import Channel, Guild, Message, Overwrite
-from simcord.enums import ChannelType, OverwriteType
+from simcord.enums import ChannelType, MessageType, OverwriteType
 
 from sandbox.discord.wire import JSON, RefusedError
 from sandbox.discord.world.engine import Engine
@@ -102,8 +102,8 @@ class WorldChannels:
 
     # ------------------------------------------------------------------ changes
 
-    def start_thread(self, user_id: int, parent: Channel, name: str) -> Channel:
-        """Start a public thread. The bot receives the event."""
+    def start_thread(self, user_id: int, parent: Channel, name: str, *, message: Message | None = None) -> Channel:
+        """Start a public thread, which begins with a message of its channel if one is given. The bot receives the event."""
         name = name.strip()
         if not 1 <= len(name) <= 100:
             raise RefusedError("A thread's name has 1 to 100 characters.")
@@ -111,7 +111,13 @@ class WorldChannels:
             raise RefusedError("A thread can only be started in a channel of the server.")
         if not self._may(user_id, parent, "create_public_threads"):
             raise RefusedError("You may not start threads in this channel.")
-        return self._engine.create_thread(parent.id, name, user_id, type=ChannelType.PUBLIC_THREAD)
+        kind = ChannelType.PUBLIC_THREAD
+        if message is None:
+            return self._engine.create_thread(parent.id, name, user_id, type=kind)
+        thread = self._engine.create_thread(parent.id, name, user_id, type=kind, message_id=message.id)
+        first = {"referenced_channel_id": parent.id, "referenced_message_id": message.id}
+        self._engine.create_system_message(thread.id, MessageType.THREAD_STARTER_MESSAGE, user_id, **first)
+        return thread
 
     def delete(self, channel: Channel) -> None:
         """Delete a channel with its threads, or a thread. As at Discord, the bot receives one event."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from bot.app import App
 from bot.core.clock import system
 from bot.domain.preferences import Consent
+from bot.store import kv
 from bot.store.moderation import record
 from sandbox.messages import JSON, walk
 from sandbox.person import Message, Person
@@ -19,6 +20,7 @@ from tests.journeys.manager_steps import guild_of
 
 Show = Callable[[Person], Awaitable[str]]  # posts a message and returns its id
 
+_THREAD_STARTER = 21  # message type
 _OWN = "attachment://"
 _GALLERY: JSON = {"type": 12, "items": [{"media": {"url": f"{_OWN}a.png"}}, {"media": {"url": f"{_OWN}b.png"}, "spoiler": True}]}
 _THUMBNAIL: JSON = {
@@ -119,6 +121,27 @@ async def test_what_is_no_image_is_called_what_it_is(ada: Person, ben: Person) -
         message = await _seen(ada, await show(ben))
         for menu in ("Use as reference", "Image details", "Report image", "Edit with Easel"):
             await chosen(ada, menu, message, sentence)
+
+
+async def _hidden_link(person: Person) -> str:
+    first = await posted(person, png(40, 30), channel="gallery")
+    return await person.say(f"careful: ||{first.attachments[0]['url']} || and `||`")
+
+
+async def test_what_is_behind_a_spoiler_stays_there(app: App, ada: Person, ben: Person) -> None:
+    container: JSON = {"type": 17, "spoiler": True, "components": [_FILE]}
+    for show in (of_bot("a.png b.png", components=(_GALLERY,)), of_bot("a.png", components=(container,)), _hidden_link):
+        form = await ada.menu("Edit with Easel", await _seen(ada, await show(ben)))
+        assert (await app.services.reader.read(kv.get, f"form:{form}") or {})["spoiler"]
+    form = await ada.menu("Edit with Easel", await _seen(ada, await _link(ben)))
+    assert "spoiler" not in (await app.services.reader.read(kv.get, f"form:{form}") or {})
+
+
+async def test_a_thread_s_first_message_whose_image_discord_hides_says_so(ada: Person, ben: Person) -> None:
+    image = await posted(ada, png(40, 30))
+    thread = await ada.thread("Foxes", image.channel_id, message=image)
+    await ben.menu("Use as reference", await ben.message(lambda m: m.raw["type"] == _THREAD_STARTER, thread))
+    await ben.message(lambda m: "Discord doesn't show Easel" in m.text, thread)
 
 
 # --- whose they are ----------------------------------------------------------------------------------------------------

@@ -254,6 +254,9 @@ async def test_with_the_intent_a_forward_is_edited_and_what_is_no_image_is_told(
         forward = await by_id(ada, await ben.forward(first, "studio"))
         await ada.react(forward, "🎨")
         assert "watercolour" in (await answer_to(ada, forward)).content
+        thread = await ben.thread("Foxes", message=first)
+        await ada.menu("Use as reference", await ada.message(lambda m: m.raw["type"] == 21, thread))  # its first message
+        await ada.message(lambda m: "Saved to your tray (1 image)" in m.text, thread)
         await ada.react(await by_id(ada, await ben.say("", sticker="Wave")), "✏️")
         await direct_message(ada, "vector animation")
         reading_env.switchboard.turn_on("content-hidden")
