@@ -121,6 +121,10 @@ async def test_what_is_no_image_is_called_what_it_is(ada: Person, ben: Person) -
         message = await _seen(ada, await show(ben))
         for menu in ("Use as reference", "Image details", "Report image", "Edit with Easel"):
             await chosen(ada, menu, message, sentence)
+    image = await posted(ada, png(40, 30))
+    thread = await ada.thread("Foxes", image.channel_id, message=image)
+    await ben.menu("Use as reference", await ben.message(lambda m: m.raw["type"] == _THREAD_STARTER, thread))
+    await ben.message(lambda m: "Discord doesn't show Easel" in m.text, thread)  # without the intent
 
 
 async def _hidden_link(person: Person) -> str:
@@ -137,26 +141,11 @@ async def test_what_is_behind_a_spoiler_stays_there(app: App, ada: Person, ben: 
     assert "spoiler" not in (await app.services.reader.read(kv.get, f"form:{form}") or {})
 
 
-async def test_a_thread_s_first_message_whose_image_discord_hides_says_so(ada: Person, ben: Person) -> None:
-    image = await posted(ada, png(40, 30))
-    thread = await ada.thread("Foxes", image.channel_id, message=image)
-    await ben.menu("Use as reference", await ben.message(lambda m: m.raw["type"] == _THREAD_STARTER, thread))
-    await ben.message(lambda m: "Discord doesn't show Easel" in m.text, thread)
-
-
 # --- whose they are ----------------------------------------------------------------------------------------------------
 
 
 async def _forwarded(by: Person, message: Message, channel: str = "gallery") -> Message:
     return await _seen(by, await by.forward(message, channel), channel)
-
-
-async def test_a_forward_is_edited_where_it_is(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
-    forward = await _forwarded(ben, await asked())
-    await ben.menu("Edit with Easel", forward)
-    await ben.submit(await ben.modal(), prompt="in winter")
-    await ben.message(lambda m: "in winter" in m.content and has_image(m), "gallery")
-    assert "easel-" in str((await env.generations())[1]["input_image"])
 
 
 async def test_the_author_of_a_forwarded_image_decides_who_may_edit_it(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -175,20 +164,15 @@ async def refused(person: Person, menu: str, message: Message, words: str) -> No
     await person.message(lambda m: m.id not in seen and m.ephemeral and words in m.text, "gallery")
 
 
-async def test_a_forward_of_an_image_that_was_deleted_is_not_edited(ada: Person, ben: Person, asked: Ask) -> None:
-    made = await asked()
-    forward = await _forwarded(ben, made)
-    await ada.click(made, "Delete")
-    await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
-    await refused(ben, "Edit with Easel", forward, "The original of that image was deleted")
-
-
-async def test_a_forward_stays_hidden_and_reports_name_who_forwarded_it(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_a_forward_is_edited_stays_hidden_and_is_reported_as_who_forwarded_it(
+    env: Env, app: App, ada: Person, ben: Person, asked: Ask
+) -> None:
     forward = await _forwarded(ben, await asked(spoiler=True))
     await ada.menu("Edit with Easel", forward)
     await ada.submit(await ada.modal(), prompt="in winter")
     edit = await ada.message(lambda m: "in winter" in m.content and has_image(m), "gallery")
     assert edit.attachments[0]["filename"].startswith("SPOILER_")
+    assert "easel-" in str((await env.generations())[1]["input_image"])
     await ada.menu("Report image", forward)  # hers, but not shown here by her
     await ada.submit(await ada.modal(), reason="not here")
     await ada.message(lambda m: "Thanks" in m.text, "gallery")
@@ -196,11 +180,14 @@ async def test_a_forward_stays_hidden_and_reports_name_who_forwarded_it(app: App
     assert (report.message_id, report.job_id) == (int(forward.id), None)
 
 
-async def test_details_of_a_forward_are_those_of_its_image(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_details_of_a_forward_are_those_of_its_image_until_that_is_deleted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     made = await asked()
     await written_down(app, made)  # with the preview that the panel shows
-    await ben.menu("Image details", await _forwarded(ben, made))
+    forward = await _forwarded(ben, made)
+    await ben.menu("Image details", forward)
     panel = await ben.message(lambda m: m.ephemeral and "**Support code**" in m.text, "gallery")
     assert job_id_of(made) in panel.text
-    await ben.menu("Use as reference", panel)
-    await ben.message(lambda m: m.ephemeral and "only previews" in m.text, "gallery")
+    await refused(ben, "Use as reference", panel, "only previews")
+    await ada.click(made, "Delete")
+    await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
+    await refused(ben, "Edit with Easel", forward, "The original of that image was deleted")
