@@ -19,6 +19,7 @@ from bot.core.running import patience
 from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState
 from bot.domain.request import Request
 from bot.services.history import History
+from bot.services.pipeline.results import usable
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
 from cogs.images import details, edit_form, history_texts, thumbnails
@@ -86,8 +87,9 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
     await answers.defer(interaction)
     reposts = services_of(interaction).reposts
     async with reposts.open(request, own, await details.origin_of(interaction, own)) as found:
-        shown = ResultMessage(job=found.job, images=found.images, notes=())
+        missing = len(usable(own)) - len(found.images)
         with audience.language_of(interaction, private=False):
+            shown = ResultMessage(job=found.job, images=found.images, notes=(texts.gone(missing),) if missing else ())
             uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
             content = job_texts.finished(shown, services_of(interaction).orders.models.title)
             view = ended_view(own, images=len(found.images))

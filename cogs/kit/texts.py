@@ -23,6 +23,12 @@ def alt(prompt: str) -> str:
     return _("Image created from the prompt: {words}").format(words=markdown.plain(prompt))[:ALT_MAX]
 
 
+def gone(count: int) -> str:
+    """Said with the images of a job that can still be had."""
+    sentence = ngettext("{count} more image is no longer available.", "{count} more images are no longer available.", count)
+    return sentence.format(count=count)
+
+
 def price(model: ModelInfo) -> str:
     """What one image costs, with the default options if these decide."""
     if model.price_microcredits is None:

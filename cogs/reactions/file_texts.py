@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.core.i18n import _, ngettext
+from bot.core.i18n import _
 from bot.domain.job import Job
-from cogs.kit.texts import CONTENT_MAX, quoted
+from cogs.kit.texts import CONTENT_MAX, gone, quoted
 
 _BOLD = "**"
 
@@ -16,14 +16,13 @@ def original(job: Job, title_of: Callable[[str], str], link: str, *, missing: in
 
     `title_of` returns a model's title by its id; `link` is the URL of the job's message.
     """
-    gone = ngettext("{count} more image is no longer available.", "{count} more images are no longer available.", missing)
     models = ", ".join(quoted(title_of(model)) for model in dict.fromkeys(g.model for g in job.succeeded))
     seeds = ", ".join(str(g.seed) for g in job.succeeded if g.seed is not None)
     rows = (
         f"{_BOLD}{quoted(job.prompt, limit=1200)}{_BOLD}",
         _("Model: {models}").format(models=models),
         _("Seed: {seeds}").format(seeds=seeds) if seeds else "",
-        f"⚠️ {gone.format(count=missing)}" if missing else "",
+        f"⚠️ {gone(missing)}" if missing else "",
         f"-# {link}",
     )
     return "\n".join(row for row in rows if row)[:CONTENT_MAX]

@@ -11,7 +11,7 @@ from bot.core.clock import system
 from bot.media import likeness
 from bot.store.moderation import cases, conduct
 from sandbox.person import Message, Person
-from tests.env.app import has_image, statement_of
+from tests.env.app import Env, has_image, statement_of
 from tests.env.guild_rules import CHECKED
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.manager_steps import audit_lines, change_rules, guild_of, private_reply
@@ -66,6 +66,28 @@ def _filled(value: Any, named: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _filled(each, named) for key, each in value.items()}
     return [named.get(each, each) for each in value] if isinstance(value, list) else value
+
+
+async def test_an_image_that_is_gone_is_told_of_beside_those_that_are_sent(env: Env, app: App, ada: Person, asked: Ask) -> None:
+    """Where it is posted again, and where its files are sent."""
+    made = await asked("dm", count=2)
+    await written_down(app, made)
+
+    def lose_one() -> None:
+        for fault in ("result-not-image", "cdn-gone"):
+            env.switchboard.turn_on(fault, times=1)
+
+    panel = await chosen_in_history(ada)
+    lose_one()
+    await ada.click(panel, "Post here")
+    again = await ada.message(lambda m: has_image(m) and not m.ephemeral)
+    assert len(again.attachments) == 1
+    assert "1 more image is no longer available." in again.content
+    lose_one()
+    await ada.react(made, "✉️")
+    sent = await ada.message(lambda m: has_image(m) and m.id != made.id, "dm")
+    assert len(sent.attachments) == 1
+    assert "1 more image is no longer available." in sent.content
 
 
 async def test_a_refused_repost_is_a_strike_of_this_server(app: App, ada: Person, asked: Ask) -> None:
