@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import discord
 
 _IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_READ: Final = ("image/png", "image/apng", "image/jpeg", "image/jpg", "image/webp", "image/gif")
 _VIDEO_ENDINGS: Final = (".mp4", ".mov", ".webm")
 _NAME_MAX: Final = 100  # characters
 
@@ -24,6 +25,7 @@ class MediaKind(StrEnum):
     """By content type or file name: what a file really contains is checked when it is read."""
 
     IMAGE = "image"
+    OTHER_FORMAT = "other format"  # an image, but not of a format that Easel reads
     VIDEO = "video"
     ANIMATION = "animation"  # a sticker of vectors (Lottie)
     OTHER = "other"
@@ -129,14 +131,15 @@ def _sticker(sticker: discord.StickerItem) -> Medium:
 
 
 def _kind(content_type: str | None, filename: str, *, other: MediaKind) -> MediaKind:
-    named: Sequence[tuple[str, tuple[str, ...], MediaKind]] = (
-        ("image/", _IMAGE_ENDINGS, MediaKind.IMAGE),
-        ("video/", _VIDEO_ENDINGS, MediaKind.VIDEO),
+    """By the type that Discord names, else by the file's name; a name that promises an image counts more than another type."""
+    named, given = filename.lower(), (content_type or "").partition(";")[0].strip().lower()
+    kinds: Sequence[tuple[bool, MediaKind]] = (
+        (given in _READ or named.endswith(_IMAGE_ENDINGS), MediaKind.IMAGE),
+        (given.startswith("image/"), MediaKind.OTHER_FORMAT),
+        (given.startswith("video/") or named.endswith(_VIDEO_ENDINGS), MediaKind.VIDEO),
+        (bool(given), MediaKind.OTHER),
     )
-    for prefix, endings, kind in named:
-        if (content_type or "").startswith(prefix) or filename.lower().endswith(endings):
-            return kind
-    return MediaKind.OTHER if content_type else other
+    return next((kind for holds, kind in kinds if holds), other)
 
 
 def _original(url: str) -> str:

@@ -43,6 +43,7 @@ _PREVIEWS: Final = N_("The images here are only previews. Use the message that s
 _UNREADABLE: Final = N_("Discord doesn't show Easel what's in that message. Right-click (or hold) the original message > Apps instead.")
 _DELETED: Final = N_("The original of that image was deleted.")
 _INSTEAD: Final[Mapping[MediaKind, str]] = {
+    MediaKind.OTHER_FORMAT: N_("That image has a format that Easel can't read. Easel works with PNG, JPEG, WebP and GIF images."),
     MediaKind.VIDEO: N_("That message has a video. Easel works with PNG, JPEG, WebP and GIF images."),
     MediaKind.ANIMATION: N_("That sticker is a vector animation. Easel works with PNG, JPEG, WebP and GIF images."),
 }

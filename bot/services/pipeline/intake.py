@@ -191,7 +191,7 @@ class Intake:
         try:
             clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
         except NotAnImage as error:
-            raise BadReference(_("{name} isn't an image. Use PNG, JPEG, WebP or GIF.").format(name=escaped(name))) from error
+            raise BadReference(_("{name} isn't a PNG, JPEG, WebP or GIF image.").format(name=escaped(name))) from error
         except ImageError as error:
             raise BadReference(f"{escaped(name)}: {error.sentence}") from error
         return Reference(
