@@ -13,7 +13,8 @@ from discord import app_commands
 
 from bot.core.errors import EaselError
 from bot.core.i18n import _, ngettext
-from bot.domain.order import Attachment, TrayItem
+from bot.core.markdown import escaped
+from bot.domain.order import TrayItem
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.services.members import TRAY_MAX
@@ -57,7 +58,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await answers.defer(interaction)
-    await interactions.say(interaction, _added_to_tray(await _add_to_tray(services_of(interaction), request, found.images)))
+    await interactions.say(interaction, _added_to_tray(await _add_to_tray(services_of(interaction), request, found)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +70,12 @@ class _Added:
     left_out: int
 
 
-async def _add_to_tray(services: Services, request: Request, images: tuple[Attachment, ...]) -> _Added:
+async def _add_to_tray(services: Services, request: Request, found: message_images.FoundImages) -> _Added:
     """Add as many as can be read and fit. Raises the first `EaselError` if none was added."""
     user_id = request.actor.user_id
     before = count = await services.members.check_tray(request)
     errors: list[EaselError] = []
-    left = [(image, image.source) for image in images if image.source is not None]
+    left = [(image, image.source) for image in found.images if image.source is not None]
     while left and count < TRAY_MAX and len(errors) < TRAY_MAX:
         image, source = left.pop(0)
         try:
@@ -84,7 +85,8 @@ async def _add_to_tray(services: Services, request: Request, images: tuple[Attac
             errors.append(error)
     if count == before and errors:
         raise errors[0]
-    return _Added(in_tray=count, refused=[error.sentence for error in errors], left_out=len(left))
+    unread = [_("{name} isn't a PNG, JPEG, WebP or GIF image.").format(name=escaped(name)) for name in found.other_formats]
+    return _Added(in_tray=count, refused=[*(error.sentence for error in errors), *unread], left_out=len(left))
 
 
 def _added_to_tray(added: _Added) -> str:

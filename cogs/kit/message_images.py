@@ -61,6 +61,7 @@ class FoundImages:
     is_gone: bool = False  # Easel made them, and the job is no longer stored
     known_owner_id: int | None = None  # the owner, unless nobody knows
     forwarded_by: int | None = None  # who forwarded them here, if they are another message's
+    other_formats: tuple[str, ...] = ()  # the file names of images beside these that Easel cannot read
     why_none: str = ""  # if there are no images: why not, if the message shows something else
 
     @property
@@ -114,6 +115,7 @@ async def find(client: Easel, message: discord.Message) -> FoundImages:
         is_gone=origin.is_gone,
         known_owner_id=origin.owner_id,
         forwarded_by=message.author.id if forward else None,
+        other_formats=tuple(medium.filename for medium in media if medium.kind is MediaKind.OTHER_FORMAT),
         why_none=why_none,
     )
 

@@ -141,10 +141,10 @@ async def test_a_file_that_is_no_image_is_refused_by_name(ada: Person, ben: Pers
 
 async def test_what_was_saved_and_what_was_not_are_both_told(app: App, ada: Person, ben: Person) -> None:
     files = [("fox.png", png(40, 30)), ("fake.png", b"no image at all"), *((f"{n}.png", png(40, 30)) for n in range(4))]
-    said = await ben.say("", files=tuple(ada.upload(*file) for file in files[:2]))
+    said = await ben.say("", files=tuple(ada.upload(*file) for file in (*files[:2], ("fox.bmp", b"BM"))))
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
     text = (await private_reply(ada, "Saved to your tray (1 image)")).text
-    assert "1 image couldn't be saved: fake.png isn't a PNG, JPEG, WebP or GIF image" in text
+    assert "2 images couldn't be saved: fake.png isn't a PNG, JPEG, WebP or GIF image. fox.bmp isn't a PNG" in text
     said = await ben.say("", files=tuple(ada.upload(*file) for file in files))
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
     text = (await private_reply(ada, "Saved to your tray (4 images)")).text
