@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import RouteClosed
+from bot.core.errors import RouteClosed, TryLater
 from bot.core.running import patience
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId, named_ids
@@ -24,7 +24,7 @@ from bot.services.services import Services
 from bot.store.moderation import audit_log
 from cogs.admin import panel_texts
 from cogs.kit.channels import deleted_ids, writable
-from cogs.kit.outbound import Messageable, note_deleted
+from cogs.kit.outbound import Messageable, forget_refusals, note_gone
 from cogs.kit.posting import Draft, Poster
 from cogs.kit.request import as_actor, services_of
 from cogs.money import money_texts
@@ -45,16 +45,18 @@ class Gone(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """Its archived threads are deleted too, without an event."""
-        await self._forget(channel.guild.id, {channel.id})
+        await self._forget(channel.guild, {channel.id})
         await self._find_deleted(channel.guild)
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
-        await self._forget(event.guild_id, {event.thread_id})
+        guild = self._client.get_guild(event.guild_id)
+        if guild is not None:
+            await self._forget(guild, {event.thread_id})
 
     @commands.Cog.listener()
     async def on_guild_role_delete(self, role: discord.Role) -> None:
-        await self._forget(role.guild.id, {role.id})
+        await self._forget(role.guild, {role.id})
 
     @commands.Cog.listener()
     async def on_guild_available(self, guild: discord.Guild) -> None:
@@ -64,11 +66,13 @@ class Gone(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Invited, maybe once more."""
+        forget_refusals(self._client, _channel_ids(guild))
         await self._find_deleted(guild)
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The guild was deleted, or it removed the bot. Its settings stay, in case it invites the bot again."""
+        note_gone(self._client, _channel_ids(guild))
         with patience.endless():  # Discord says it once
             await self._services.money.end_sponsorships(guild.id)
 
@@ -82,7 +86,7 @@ class Gone(commands.Cog):
     async def _find_deleted(self, guild: discord.Guild) -> None:
         """One guild at a time: at a start there may be thousands, and members' requests read the store too."""
         async with self._turn:
-            await self._forget(guild.id, await self._deleted_in(guild))
+            await self._forget(guild, await self._deleted_in(guild))
 
     async def _deleted_in(self, guild: discord.Guild) -> set[int]:
         settings = await self._services.guilds.settings(guild.id)
@@ -90,17 +94,21 @@ class Gone(commands.Cog):
         used = named_ids(settings.policy) | {NamedId(kind=IdKind.CHANNEL, id=each) for each in sponsored}
         return await deleted_ids(self._client, guild, [each for each in used if each.id not in settings.gone])
 
-    async def _forget(self, guild_id: int, deleted: Collection[int]) -> None:
+    async def _forget(self, guild: discord.Guild, deleted: Collection[int]) -> None:
         if not deleted:
             return
-        note_deleted(self._client, deleted)
+        note_gone(self._client, deleted)
         with patience.endless():  # Discord says it once
-            await self._services.money.end_sponsorships(guild_id, channel_ids=deleted)
-            await self._services.guilds.mark_gone(guild_id, deleted)
+            await self._services.money.end_sponsorships(guild.id, channel_ids=deleted, server=guild.name)
+            await self._services.guilds.mark_gone(guild.id, deleted)
 
     @property
     def _services(self) -> Services:
         return services_of(self._client)
+
+
+def _channel_ids(guild: discord.Guild) -> list[int]:
+    return [each.id for each in (*guild.channels, *guild.threads)]
 
 
 class GoneNotices:
@@ -114,6 +122,8 @@ class GoneNotices:
     async def tell_managers(self, item: OutboxItem, _job: Job | None) -> None:
         """By DM to a manager who changed the settings lately, else in the channel for cases, else by DM to the guild's owner."""
         guild = self._client.get_guild(item.data["guild_id"])
+        if guild is None and not self._client.is_ready():
+            raise TryLater("The servers are not known yet.")
         settings = await services_of(self._client).guilds.settings(item.data["guild_id"])
         gone = settings.gone_in_policy(settings.gone.intersection(item.data["ids"]))
         if guild is None or not gone:
@@ -131,10 +141,9 @@ class GoneNotices:
     async def tell_host(self, item: OutboxItem, _job: Job | None) -> None:
         if item.user_id is None:
             return
-        guild = self._client.get_guild(item.data["guild_id"])
         channel, locale = await self._direct(item.user_id)
         with i18n.speaking(locale):
-            await self._send(item, channel, money_texts.host_notice(guild.name if guild else None, item.data["amount"]))
+            await self._send(item, channel, money_texts.host_notice(item.data["server"], item.data["amount"]))
 
     async def _send(self, item: OutboxItem, channel: Messageable, content: str) -> None:
         was_tried, draft = bool(item.attempts), Draft(content=content)

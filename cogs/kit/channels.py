@@ -165,13 +165,23 @@ async def find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
 
     Ids come from settings files and commands, and the bot can write in many guilds: without this check it would write in any of them.
     """
+    try:
+        return await _find_channel(client, guild_id, channel_id)
+    except discord.NotFound:
+        return None
+
+
+async def _find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
+    """As `find_channel`. Raises `discord.NotFound` if the channel was deleted."""
     guild = client.get_guild(guild_id)
+    if guild is None and client.is_ready():
+        return None  # it has removed the bot
     cached = guild.get_channel_or_thread(channel_id) if guild else None
     if cached is not None:
         return cached
     try:
         channel = await client.fetch_channel(channel_id)
-    except (discord.NotFound, discord.Forbidden, discord.InvalidData):
+    except (discord.Forbidden, discord.InvalidData):
         return None
     owner = getattr(channel, "guild", None)  # missing on direct messages and groups
     return channel if owner is not None and owner.id == guild_id else None
@@ -208,13 +218,14 @@ async def is_deleted(client: Easel, channel_id: int) -> bool:
 
 async def writable(client: Easel, guild_id: int, channel_id: int | None) -> discord.PartialMessageable | None:
     """A channel that the guild's settings name, to write in; None if none is named, or if it is not of this guild (any more)."""
-    if channel_id is None:
+    if channel_id is None or channel_id in (await client.services.guilds.settings(guild_id)).gone:
         return None
-    if channel_id in (await client.services.guilds.settings(guild_id)).gone:
+    try:
+        found = await _find_channel(client, guild_id, channel_id)
+    except discord.NotFound:
+        await client.services.guilds.mark_gone(guild_id, {channel_id})
         return None
-    if await find_channel(client, guild_id, channel_id) is None:
-        if await is_deleted(client, channel_id):
-            await client.services.guilds.mark_gone(guild_id, {channel_id})
+    if found is None:
         log.warning("not written to: the channel is not of this server", guild=guild_id, channel=channel_id)
         return None
     return client.get_partial_messageable(channel_id, guild_id=guild_id)

@@ -127,10 +127,16 @@ def note_refusal(client: Easel, error: Exception, **targets: Hashable) -> None:
         refused[kind, targets[kind]] = now + lasts_s
 
 
-def note_deleted(client: Easel, channel_ids: Iterable[int]) -> None:
-    """Ask nothing more about these channels: they are deleted."""
+def note_gone(client: Easel, channel_ids: Iterable[int]) -> None:
+    """Ask nothing more about these channels: they are deleted, or out of reach."""
     for channel_id in channel_ids:
         client.refused["channel", channel_id] = time.monotonic() + _TOKEN_S
+
+
+def forget_refusals(client: Easel, channel_ids: Iterable[int]) -> None:
+    """Ask again about these channels: the bot was invited again."""
+    for channel_id in channel_ids:
+        client.refused.pop(("channel", channel_id), None)
 
 
 def is_refused(client: Easel, kind: str, target: Hashable) -> bool:

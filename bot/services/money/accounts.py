@@ -191,11 +191,14 @@ class Money:
         """The guilds that have open sponsorships."""
         return await self.store.read(sponsorships.guilds)
 
-    async def end_sponsorships(self, guild_id: int, *, channel_ids: Collection[int] | None = None) -> None:
-        """End the sponsorships in a guild's channels that are gone (None: in all of them). The hosts get the rest, and a DM."""
+    async def end_sponsorships(self, guild_id: int, *, channel_ids: Collection[int] | None = None, server: str | None = None) -> None:
+        """End the sponsorships in a guild's channels that are gone (None: in all of them). The hosts get the rest, and a DM.
+
+        `server`: the guild's name; None: the bot was removed from it.
+        """
         for each in await self.store.read(sponsorships.of_guild, guild_id):
             if channel_ids is None or each.channel_id in channel_ids:
-                returned = await self.store.write(sponsorships.close_gone, each, self.clock())
+                returned = await self.store.write(sponsorships.close_gone, each, self.clock(), server=server)
                 log.info("sponsorship ended: its channel is gone", sponsorship=each.id, returned=returned)
 
     # --- usage -------------------------------------------------------------------------------------------------------

@@ -78,12 +78,15 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
     return source.available
 
 
-def close_gone(conn: Connection, sponsorship: Sponsorship, now: int) -> int:
-    """As `close`, because the channel is gone; its host is told by DM. Does nothing if it has ended before."""
+def close_gone(conn: Connection, sponsorship: Sponsorship, now: int, *, server: str | None) -> int:
+    """As `close`, because the channel is gone; its host is told by DM. Does nothing if it has ended before.
+
+    `server`: the guild's name; None: the bot was removed from it.
+    """
     if (found := by_id(conn, sponsorship.id)) is None or found.state is not SponsorshipState.OPEN:
         return 0
     returned = close(conn, sponsorship.id, now)
-    data = {"guild_id": sponsorship.guild_id, "amount": returned}
+    data = {"server": server, "amount": returned}
     outbox.add(conn, OutboxItem(kind=ItemKind.TELL_HOST, due_at=now, user_id=sponsorship.host_id, data=data))
     return returned
 

@@ -24,6 +24,7 @@ async def test_the_image_of_a_deleted_thread_arrives_by_dm(env: Env, app: App, a
 async def test_a_server_that_removes_the_bot_and_invites_it_again(env: Env, app: App, ada: Person, ben: Person, mo: Person) -> None:
     """A job under way goes to its member by DM, or is refunded. The settings hold."""
     await admin(mo, "members", "can't sponsor images", sponsoring=False)
+    await admin(mo, "log", "logged in", channel=mo.channel("gallery"))
     env.switchboard.turn_on("generation-stuck")
     await ben.dms(open=False)
     for person in (ada, ben):
@@ -40,6 +41,7 @@ async def test_a_server_that_removes_the_bot_and_invites_it_again(env: Env, app:
         return (statement.available, statement.held) == (1000 * MICRO, 0)
 
     await eventually(is_refunded)
+    assert [each.line.split("/")[1] for each in env.discord.refused if each.status == 403] == ["channels"]  # Ben's DM
     env.switchboard.turn_off("token-expired")
     await mo.bot_member(on=True)
     await admin(mo, "members", "can't sponsor images")
