@@ -165,6 +165,7 @@ class CasePosts:
         found = border(self._origin(job, starred or job.place), await self._audience(shown.guild_id, channel.id))
         if found is not None:
             log.info("not in the gallery: its readers may not see the image", job=job.id, border=found)
+            await self._services.posts.gallery_closed(shown)
             return
         async with self._images(job, shown.guild_id) as images:
             if not images:

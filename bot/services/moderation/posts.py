@@ -45,5 +45,5 @@ class Posts:
         return await self.store.write(gallery.record_post, entry, post, reward=int(reward * MICRO))
 
     async def gallery_closed(self, entry: GalleryEntry) -> None:
-        """The gallery's channel is gone: a star after the next one was chosen shows the image there."""
+        """The gallery's channel is gone, or its readers may not see the image: a star after the next one was chosen shows it there."""
         await self.store.write(gallery.forget, entry.message_id)

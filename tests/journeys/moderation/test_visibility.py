@@ -5,10 +5,13 @@ After-dark is age-restricted. Quiet is hidden: only artists (Ada) and moderators
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.app import App
-from bot.store import tray
+from bot.domain.outbox import ItemKind, OutboxItem
+from bot.store import gallery, outbox, tray
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
@@ -62,6 +65,24 @@ async def test_the_gallery_shows_nothing_that_its_readers_may_not_see(app: App, 
         await starred(app, mo, await asked(where, prompt=f"shown {where}"), where)
         await finished(mo, f"shown {where}", GALLERY)
     assert not any("a secret" in message.content for message in mo.messages(GALLERY))
+
+
+async def test_an_image_is_checked_again_when_it_is_posted_in_the_gallery(
+    app: App, ada: Person, mo: Person, hidden: str, asked: Ask
+) -> None:
+    """It may have got its stars before the channel was hidden."""
+    await change_rules(app, ada, gallery={"channel_id": mo.channel(GALLERY), "stars": 1})
+    message = await asked(hidden)
+    job, data = await written_down(app, message), {"message_id": int(message.id)}
+    entry: dict[str, Any] = {"guild_id": guild_of(ada), "job_id": job.id, "author_id": int(ada.id), "stars": 1, "now": 0}
+    await app.store.write(gallery.record, int(message.id), **entry)
+    await app.store.write(outbox.add, OutboxItem(kind=ItemKind.GALLERY, due_at=0, job_id=job.id, data=data))
+
+    async def is_forgotten() -> bool:
+        return await app.store.read(gallery.get, int(message.id)) is None
+
+    await eventually(is_forgotten)
+    assert not any(has_image(post) for post in mo.messages(GALLERY))
 
 
 async def test_a_gallery_of_the_same_readers_shows_a_hidden_image(app: App, ada: Person, mo: Person, hidden: str, asked: Ask) -> None:
@@ -208,7 +229,7 @@ async def test_a_moderator_sees_nothing_of_a_channel_that_they_cannot_read(
     """Stewards moderate, and cannot read the hidden channel."""
     await change_rules(app, ada, prompts={"flag": {"words": ["fox"]}})
     for where, prompt in ((ADULT, "fox by day"), (hidden, "fox by night")):
-        await asked(where, prompt=prompt)
+        await written_down(app, await asked(where, prompt=prompt))
     await ada.join("Max")
     await mo.role("Max", "Stewards")
     async with person_in(env, "Max") as steward:
