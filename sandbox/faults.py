@@ -126,6 +126,10 @@ FAULTS: tuple[Fault, ...] = (
             "images-refused": "Messages with an image are refused as explicit.",
             "gallery-edits-refused": "Messages are not changed to show a gallery of images: the form is refused as invalid.",
             "cdn-gone": "Attachments cannot be fetched from the CDN.",
+            "server-unavailable": "The server is unavailable: its roles and channels are sent only when this is turned off.",
+            "server-unread": "Reading the server, its channels and its members through the API answers 503.",
+            "event-unreadable": "Gateway events lack fields that discord.py needs: of reactions, channels and roles.",
+            "gateway-late": "Gateway events are sent when this fault is turned off, as after a lost connection.",
         },
     ),
 )

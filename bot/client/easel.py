@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,7 @@ from discord.http import Route
 from discord.state import AutoShardedConnectionState
 
 from bot.client import fallbacks
+from bot.client.events import GUILD_KNOWN, ReadableState
 from bot.client.refusals import delivery_error
 from bot.client.requests import Requests
 from bot.client.shards import TOKEN_REFUSED, ShardedBot
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
 _CLOSING_S = 2.0
+_GUILD_ARRIVES_S = 2.0  # discord.py's own time between two guilds at the start
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
 _DAY_S = 86_400.0
@@ -68,7 +71,7 @@ def intents(*, message_content: bool = False) -> discord.Intents:
     return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
 
 
-class LocalizedState(AutoShardedConnectionState[Any]):
+class LocalizedState(ReadableState):
     """Handles each interaction in the member's language: the tasks that discord.py starts here inherit it."""
 
     def __init__(self, *, requests: Requests, **options: Any) -> None:
@@ -79,10 +82,11 @@ class LocalizedState(AutoShardedConnectionState[Any]):
         """Dispatch components and forms as the event `press`, for the router; leave commands and autocomplete to discord.py."""
         self._requests.arrived(data["id"])
         with i18n.speaking(data.get("locale")), markdown.quoting():
+            interaction = self.read_interaction(data)
             if data["type"] in _COMPONENTS_AND_FORMS:
-                self.dispatch("press", discord.Interaction(data=data, state=self))
-            else:
-                super().parse_interaction_create(data)
+                self.dispatch("press", interaction)
+            elif self._command_tree is not None:
+                self._command_tree._from_interaction(interaction)  # noqa: SLF001  as discord.py does here
 
     def store_view(self, view: Any, message_id: int | None = None) -> None:
         """Store nothing: the router handles every press, so views need not be kept."""
@@ -194,7 +198,15 @@ class Easel(ShardedBot):
 
     def _get_state(self, **options: Any) -> AutoShardedConnectionState[Any]:
         options |= {"dispatch": self.dispatch, "handlers": self._handlers, "hooks": self._hooks, "http": self.http}
-        return LocalizedState(requests=self._requests, **options)
+        self.state = LocalizedState(requests=self._requests, **options)
+        return self.state
+
+    async def known_guild(self, guild_id: int) -> discord.Guild | None:
+        """A guild whose roles and channels have arrived, if need be in a moment; else only the API can tell of them."""
+        if self.state.is_awaited(guild_id):
+            with suppress(TimeoutError):
+                await self.wait_for(GUILD_KNOWN, check=lambda arrived: arrived == guild_id, timeout=_GUILD_ARRIVES_S)
+        return self.state.known_guild(guild_id)
 
     async def tell_owner(self, text: str) -> None:
         """Send a DM to the owner of the application, or of its team. Raises `DeliveryError`."""

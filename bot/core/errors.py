@@ -13,6 +13,7 @@ EaselError                  base class; `sentence` is safe to show
 │   ├── OutOfCredit         the balance is below the price
 │   ├── TooManyWaiting      the member has too many images in the queue
 │   ├── Overloaded          too much work of this kind waits already: the same request may work in a minute
+│   ├── NotKnownYet         Discord has not described the server yet, so no rule of it can be applied
 │   ├── NotAllowed          the member lacks the permission
 │   └── NotFound            no such job, model or image
 ├── ImageError              the bytes are not a usable image, or the address may not be fetched
@@ -96,6 +97,10 @@ class TooManyWaiting(Refusal):
 
 class Overloaded(Refusal):
     """Too much work of this kind waits already, of this member or guild or of all."""
+
+
+class NotKnownYet(Refusal):
+    """Discord has not described the guild, the channel or the member yet."""
 
 
 class NotAllowed(Refusal, PermissionError):

@@ -70,7 +70,7 @@ TODAY: Final = Gauge("easel_today", "Of today (UTC): images, credits of members,
 # --- Discord -----------------------------------------------------------------------------------------------------------
 
 GATEWAY_UP: Final = Gauge("easel_gateway_up", "1 while the bot is connected to Discord's gateway.")
-GATEWAY_EVENTS: Final = Counter("easel_gateway_events", "Connections to the gateway: connected, resumed, disconnected.", ["event"])
+GATEWAY_EVENTS: Final = Counter("easel_gateway_events", "Of the gateway: connected, resumed, disconnected, unreadable.", ["event"])
 GATEWAY_LATENCY: Final = Gauge("easel_gateway_latency_seconds", "Latency of the gateway's last heartbeat.")
 DISCORD_SECONDS: Final = Histogram("easel_discord_seconds", "Requests to Discord.", ["route"], buckets=_CALL_S)
 DISCORD_STATUSES: Final = Counter("easel_discord_responses", "Responses of Discord; 0: none came.", ["status"])

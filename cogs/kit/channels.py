@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import discord
 import structlog
 
-from bot.core.errors import InvalidRequest
+from bot.client.events import THREAD_TYPES, as_text_channel
+from bot.core.errors import InvalidRequest, NotKnownYet
 from bot.core.i18n import _
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
@@ -26,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 _NOT_FETCHED: Final = (discord.HTTPException, aiohttp.ClientError, OSError)
 POSTABLE_TYPES: Final = (discord.ChannelType.text, discord.ChannelType.news)
+_ASKING_S: Final = 5.0  # a member waits for it
 _FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
@@ -49,6 +53,15 @@ def channel_from(channel: Any, *, guild_id: int | None, channel_id: int, with_re
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GuildPlace:
+    """A channel or thread of a guild, and the channel whose permissions hold in it."""
+
+    guild: discord.Guild
+    channel: Channel
+    parent: discord.abc.GuildChannel  # the channel itself, or a thread's
+
+
 async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int) -> Channel:
     """By id, with its readers, from the gateway's cache or from Discord.
 
@@ -56,21 +69,55 @@ async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int)
     """
     if guild_id is None:
         return Channel(guild_id=None, channel_id=channel_id, direct=True)
-    guild = client.get_guild(guild_id)
-    channel: Any = guild.get_channel_or_thread(channel_id) if guild else None
     try:
-        channel = channel or await client.fetch_channel(channel_id)
-        if isinstance(channel, discord.Thread) and channel.parent is None:
-            return _thread_in(channel, await client.fetch_channel(channel.parent_id), guild_id)
-    except (discord.HTTPException, discord.InvalidData) as error:
+        return (await fetch_place(client, guild_id, channel_id)).channel
+    except (NotKnownYet, discord.HTTPException) as error:
         log.info("channel fetch failed", channel=channel_id, error=type(error).__name__)
-    return channel_from(channel, guild_id=guild_id, channel_id=channel_id, with_readers=True)
+        return Channel(guild_id=guild_id, channel_id=channel_id)
 
 
-def _thread_in(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
-    """A thread whose parent is not cached."""
-    channel = channel_from(parent, guild_id=guild_id, channel_id=thread.parent_id, with_readers=True)
-    return replace(channel, channel_id=thread.id, parent_ids=channel.ids, invites=thread.is_private())
+async def fetch_place(client: Easel, guild_id: int, channel_id: int) -> GuildPlace:
+    """From the gateway if it has described the guild, else from Discord.
+
+    Raises `NotKnownYet` if Discord does not say, and `discord.NotFound` or `discord.Forbidden` if there is no such channel for the bot.
+    """
+    guild = await client.known_guild(guild_id)
+    found: Any = guild.get_channel_or_thread(channel_id) if guild else None
+    parent = found.parent if isinstance(found, discord.Thread) else found
+    if guild is not None and parent is not None:
+        channel = channel_from(found, guild_id=guild_id, channel_id=channel_id, with_readers=True)
+        return GuildPlace(guild=guild, channel=channel, parent=parent)
+    with asked_of_discord():
+        async with asyncio.timeout(_ASKING_S):
+            return await _described_place(client, guild_id, channel_id)
+
+
+@contextmanager
+def asked_of_discord() -> Iterator[None]:
+    """Raise `NotKnownYet` where Discord does not answer, or with something that cannot be read."""
+    try:
+        yield
+    except (discord.NotFound, discord.Forbidden):
+        raise
+    except (discord.HTTPException, aiohttp.ClientError, OSError, LookupError, TypeError, ValueError) as error:
+        log.warning("guild not known", error=type(error).__name__)
+        raise NotKnownYet(_("Discord hasn't told the bot about this server yet. Nothing was charged; try again in a minute.")) from error
+
+
+async def _described_place(client: Easel, guild_id: int, channel_id: int) -> GuildPlace:
+    """As the API describes it; a channel may be of a type that discord.py cannot read."""
+    own: Any = await client.http.get_channel(channel_id)
+    guild = client.state.described_guild(await client.http.get_guild(guild_id))
+    is_thread = own["type"] in THREAD_TYPES
+    of_parent: Any = await client.http.get_channel(own["parent_id"]) if is_thread else own
+    if int(of_parent["guild_id"]) != guild_id:
+        raise LookupError("the channel is not of this guild")
+    parent = discord.TextChannel(state=client.state, guild=guild, data=as_text_channel(of_parent))
+    channel = channel_from(parent, guild_id=guild_id, channel_id=parent.id, with_readers=True)
+    if is_thread:
+        invites = own["type"] == discord.ChannelType.private_thread.value
+        channel = replace(channel, channel_id=channel_id, parent_ids=channel.ids, invites=invites)
+    return GuildPlace(guild=guild, channel=channel, parent=parent)
 
 
 def _readers(channel: Any) -> Readers | None:
@@ -231,14 +278,20 @@ async def writable(client: Easel, guild_id: int, channel_id: int | None) -> disc
     return client.get_partial_messageable(channel_id, guild_id=guild_id)
 
 
+async def _guild_with_roles(client: Easel, guild_id: int) -> discord.Guild:
+    known = await client.known_guild(guild_id)
+    with asked_of_discord():
+        return known or client.state.described_guild(await client.http.get_guild(guild_id))
+
+
 async def foreign(client: Easel, guild_id: int, named: Iterable[NamedId]) -> list[NamedId]:
-    """Those of these ids that are not of this guild: roles first, then channels."""
-    guild, found, fetched = client.get_guild(guild_id), [], 0
+    """Those of these ids that are not of this guild: roles first, then channels. Raises `NotKnownYet` if Discord does not say."""
+    guild, found, fetched = await _guild_with_roles(client, guild_id), [], 0
     for each in sorted(named, key=lambda each: (each.kind is IdKind.CHANNEL, each.id)):
         if each.kind is IdKind.ROLE:
-            is_theirs = guild is not None and guild.get_role(each.id) is not None
+            is_theirs = guild.get_role(each.id) is not None
         else:
-            is_cached = guild is not None and guild.get_channel_or_thread(each.id) is not None
+            is_cached = guild.get_channel_or_thread(each.id) is not None
             fetched += not is_cached
             is_theirs = is_cached or (fetched <= _FETCHED_MAX and await find_channel(client, guild_id, each.id) is not None)
         found += [] if is_theirs else [each]

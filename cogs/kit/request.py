@@ -12,9 +12,9 @@ from bot.domain.actor import Actor
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.domain.preferences import Preferences
-from bot.domain.request import Request
+from bot.domain.request import Channel, Request
 from bot.services.services import Services
-from cogs.kit.channels import channel_from, fetch_channel
+from cogs.kit.channels import asked_of_discord, channel_from, fetch_channel, fetch_place
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -38,16 +38,15 @@ def services_of(source: Interaction | discord.Client) -> Services:
 
 def actor_of(interaction: Interaction) -> Actor:
     """The member of an interaction, with their permissions in its channel."""
-    permissions = interaction.permissions
-    return replace(as_actor(interaction.user), may_manage_messages=permissions.manage_messages, may_manage_server=permissions.manage_guild)
+    return _permitted(as_actor(interaction.user), interaction.permissions)
 
 
 def as_actor(user: discord.User | discord.Member) -> Actor:
-    """A user with their roles, without permissions."""
+    """A user with their roles, without permissions. `member.roles` would leave out those that the gateway has not described."""
     member = user if isinstance(user, discord.Member) else None
     return Actor(
         user_id=user.id,
-        role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
+        role_ids=frozenset(member._roles) | {member.guild.id} if member else frozenset(),  # noqa: SLF001  as above
         joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
     )
 
@@ -66,14 +65,11 @@ async def request_of(interaction: Interaction) -> Request:
 
 
 async def _build(interaction: Interaction) -> Request:
-    guild_id, channel_id = interaction.guild_id, interaction.channel_id or 0
-    channel = channel_from(interaction.channel, guild_id=guild_id, channel_id=channel_id)
-    services = services_of(interaction)
+    guild_id, channel_id, services = interaction.guild_id, interaction.channel_id or 0, services_of(interaction)
     settings, preferences = await services.guilds.settings(guild_id), await services.members.preferences(interaction.user.id)
     return Request(
         actor=actor_of(interaction),
-        # Discord sends the channel with the interaction, even if the bot is not in the guild.
-        channel=replace(channel, direct=interaction.context.dm_channel),
+        channel=replace(await _channel_of(interaction), direct=interaction.context.dm_channel),
         reply_to=ReplyTarget(
             user_id=interaction.user.id,
             channel_id=channel_id,
@@ -90,36 +86,48 @@ async def _build(interaction: Interaction) -> Request:
     ).answered(private=preferences.private)
 
 
+async def _channel_of(interaction: Interaction) -> Channel:
+    """Discord sends the channel with the interaction, even if the bot is not in the guild; but of a thread not its parent."""
+    channel, guild_id, channel_id = interaction.channel, interaction.guild_id, interaction.channel_id or 0
+    if isinstance(channel, discord.Thread) and channel.parent is None and interaction.is_guild_integration():
+        return await fetch_channel(client_of(interaction), guild_id=guild_id, channel_id=channel_id)
+    return channel_from(channel, guild_id=guild_id, channel_id=channel_id)
+
+
 async def request_of_reaction(
     client: Easel, event: discord.RawReactionActionEvent, *, settings: GuildSettings, preferences: Preferences
 ) -> Request:
-    """Fetches the channel if it is not cached. The answer is a public reply to the message with the reaction."""
-    guild = client.get_guild(event.guild_id) if event.guild_id else None
+    """The answer is a public reply to the message with the reaction. Raises as `fetch_place`."""
+    place = await fetch_place(client, event.guild_id, event.channel_id) if event.guild_id else None
+    actor = Actor(user_id=event.user_id)
+    if event.member is not None and place is not None:
+        permissions = place.parent.permissions_for(event.member)
+        actor = _permitted(as_actor(event.member), permissions)
     return Request(
-        actor=_actor(event),
-        channel=await fetch_channel(client, guild_id=event.guild_id, channel_id=event.channel_id),
+        actor=actor,
+        channel=place.channel if place else Channel(guild_id=None, channel_id=event.channel_id, direct=True),
         reply_to=ReplyTarget(
             user_id=event.user_id,
             channel_id=event.channel_id,
             guild_id=event.guild_id,
-            upload_limit_bytes=guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES,
+            upload_limit_bytes=place.guild.filesize_limit if place else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES,
             reply_to=event.message_id,
         ),
         settings=settings,
         preferences=preferences,
         member_locale=preferences.locale,
-        guild_locale=str(guild.preferred_locale) if guild else None,
+        guild_locale=str(place.guild.preferred_locale) if place else None,
     ).answered(private=False)
 
 
-def _actor(event: discord.RawReactionActionEvent) -> Actor:
-    """The member who reacts, with their permissions in the channel."""
-    member = event.member
-    if member is None:
-        return Actor(user_id=event.user_id)
-    channel = member.guild.get_channel_or_thread(event.channel_id)
+async def fetch_member(client: Easel, guild_id: int, user_id: int) -> discord.Member | None:
+    """A member as Discord describes them now; None for those who left. Raises `NotKnownYet` if Discord does not say."""
     try:
-        permissions = channel.permissions_for(member) if channel else member.guild_permissions
-    except discord.ClientException:  # a thread whose parent is not cached
-        permissions = member.guild_permissions
-    return replace(as_actor(member), may_manage_messages=permissions.manage_messages, may_manage_server=permissions.manage_guild)
+        with asked_of_discord():
+            return client.state.described_member(guild_id, await client.http.get_member(guild_id, user_id))
+    except discord.NotFound:
+        return None
+
+
+def _permitted(actor: Actor, permissions: discord.Permissions) -> Actor:
+    return replace(actor, may_manage_messages=permissions.manage_messages, may_manage_server=permissions.manage_guild)

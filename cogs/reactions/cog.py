@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import structlog
 from discord.ext import commands
 
 from bot.core import i18n
-from bot.core.errors import DatabaseAway, EaselError, NotAllowed
+from bot.core.errors import DatabaseAway, EaselError, NotAllowed, NotKnownYet
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.core.running import machine, patience
@@ -23,7 +24,7 @@ from bot.services.services import Services
 from bot.store import messages
 from cogs.kit import message_images
 from cogs.kit.audience import guild_language
-from cogs.kit.request import request_of_reaction, services_of
+from cogs.kit.request import fetch_member, request_of_reaction, services_of
 from cogs.reactions import gestures, notes
 from cogs.reactions.gestures import ReactionContext
 
@@ -63,10 +64,14 @@ class ReactionsCog(commands.Cog):
         if meaning is None or not self._applies(event, meaning):
             return
         try:
+            if event.guild_id is not None and event.member is None:
+                event.member = await fetch_member(self._client, event.guild_id, event.user_id)
+                if event.member is not None and event.member.bot:
+                    return
             chosen = await self._services.members.preferences(event.user_id)
             with i18n.speaking(chosen.locale):
                 await self._handle(event, meaning, settings, chosen)
-        except DatabaseAway as error:
+        except (DatabaseAway, NotKnownYet) as error:
             await self._tell(event, Failed(sentence=error.sentence))
 
     @commands.Cog.listener()
@@ -111,8 +116,8 @@ class ReactionsCog(commands.Cog):
             await notes.mark(self._client, target, MARK_FAILED)
         if claim is not Claim.NEW:
             return
-        request = await request_of_reaction(self._client, event, settings=settings, preferences=preferences)
-        failed = await self._run(target, request, reaction, meaning)
+        requesting = request_of_reaction(self._client, event, settings=settings, preferences=preferences)
+        failed = await self._run(target, requesting, reaction, meaning)
         if failed is not None:
             await self._tell(event, failed)
         if meaning.gesture.takes_time:
@@ -131,11 +136,13 @@ class ReactionsCog(commands.Cog):
         except notes.FAILED as error:  # the database may be away too
             log.info("menu note failed", error=type(error).__name__)
 
-    async def _run(self, target: discord.PartialMessage, request: Request, reaction: Reaction, meaning: EmojiMeaning) -> Failed | None:
+    async def _run(
+        self, target: discord.PartialMessage, requesting: Awaitable[Request], reaction: Reaction, meaning: EmojiMeaning
+    ) -> Failed | None:
         """Act on a reaction. Errors become a sentence for the member; an unexpected one is logged with a fault id."""
         try:
             with machine.trouble_raised():
-                context = await self._context(target, request, reaction, meaning)
+                context = await self._context(target, requesting, reaction, meaning)
                 if context is not None:
                     await self._act(target, context)
         except EaselError as error:
@@ -154,10 +161,11 @@ class ReactionsCog(commands.Cog):
         return None
 
     async def _context(
-        self, target: discord.PartialMessage, request: Request, reaction: Reaction, meaning: EmojiMeaning
+        self, target: discord.PartialMessage, requesting: Awaitable[Request], reaction: Reaction, meaning: EmojiMeaning
     ) -> ReactionContext | None:
         """The current message with its images. None if it has no images or the gesture does not apply."""
         try:
+            request = await requesting
             message = await target.fetch()
         except discord.Forbidden:
             raise NotAllowed(

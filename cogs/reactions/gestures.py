@@ -13,7 +13,6 @@ import discord
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions, visibility
-from bot.domain.actor import Actor
 from bot.domain.gestures import MARK_DONE, MARK_WAITING, EmojiMeaning, Gesture, Reaction
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Report
@@ -27,7 +26,7 @@ from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
 from cogs.kit.channels import KnownChannels, fetch_channel
 from cogs.kit.outbound import dm_errors
-from cogs.kit.request import services_of
+from cogs.kit.request import as_actor, fetch_member, services_of
 from cogs.reactions import file_texts, notes
 
 if TYPE_CHECKING:
@@ -195,15 +194,13 @@ async def _star(context: ReactionContext) -> str | None:
 
 async def _gift(context: ReactionContext) -> str | None:
     """Give credits to the author of the image. Their roles decide which account they have here, so they are fetched."""
-    job, guild = context.known_job(), context.client.get_guild(context.request.guild_id or 0)
-    if guild is None:
+    job, guild_id = context.known_job(), context.request.guild_id
+    if guild_id is None:
         return None
-    try:
-        author = await guild.fetch_member(job.place.user_id)
-    except discord.NotFound:
-        raise NotFound(_("The author of this image is no longer on this server.")) from None
-    receiver = Actor(user_id=author.id, role_ids=frozenset(role.id for role in author.roles))
-    gift = await services_of(context.client).money.gift_by_reaction(context.request, receiver, message_id=context.message.id)
+    author = await fetch_member(context.client, guild_id, job.place.user_id)
+    if author is None:
+        raise NotFound(_("The author of this image is no longer on this server."))
+    gift = await services_of(context.client).money.gift_by_reaction(context.request, as_actor(author), message_id=context.message.id)
     return None if gift is None else MARK_DONE
 
 

@@ -18,6 +18,7 @@ import discord
 from aiohttp import WSCloseCode, WSMessage, web
 
 from sandbox.discord.compression import Compressor, compressor
+from sandbox.discord.unreadable import LACKING, unreadable
 from sandbox.discord.wire import JSON, application_flags
 from sandbox.discord.world import World
 from sandbox.faults import Switchboard
@@ -128,6 +129,8 @@ class Gateway:
         self._privileged = privileged
         self._sessions: dict[str, _Session] = {}
         self._online_listeners: list[Callable[[], None]] = []
+        self._is_unavailable = switchboard.is_on("server-unavailable")
+        self._late: list[tuple[str, Mapping[str, Any]]] = []  # events that are held
         world.api.listen(self._on_event)
         switchboard.listen(self._apply_faults)
 
@@ -225,7 +228,7 @@ class Gateway:
                 "private_channels": [],
             },
         )
-        for guild in guilds:
+        for guild in () if self._is_unavailable else guilds:
             self._dispatch(session, "GUILD_CREATE", guild)
 
     def _resume(self, connection: _Connection, data: JSON) -> CloseCode | None:
@@ -247,6 +250,9 @@ class Gateway:
     # --------------------------------------------------------- events for the bot
 
     def _on_event(self, event: str, payload: Mapping[str, Any]) -> None:
+        if self._switchboard.is_on("gateway-late"):
+            self._late.append((event, payload))
+            return
         if event in _DELETIONS and self._sessions and self._switchboard.fires("deletions-unheard"):
             return
         doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.fires("gateway-doubled")
@@ -257,6 +263,8 @@ class Gateway:
 
     def _dispatch(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
         filtered = self._world.api.filtered(event, payload, session.intents)
+        if filtered is not None and event in LACKING and self._switchboard.fires("event-unreadable"):
+            filtered = unreadable(event, filtered)
         if filtered is not None:
             session.dispatch(event, filtered)
 
@@ -269,11 +277,31 @@ class Gateway:
     # ------------------------------------------------------------------- faults
 
     def _apply_faults(self) -> None:
-        """Cut the connection once if a fault is on. If the bot is offline, this happens when it connects."""
+        """Cut the connection once if a fault is on. If the bot is offline, this happens when it connects.
+
+        Also say that the server became unavailable or available, and send the events that were held.
+        """
         for fault in ("socket-dropped", "session-lost"):
             if self._switchboard.is_on(fault) and self.online:
                 self._cut_all(keep_sessions=fault == "socket-dropped")
                 self._switchboard.turn_off(fault)
+        if self._is_unavailable != self._switchboard.is_on("server-unavailable"):
+            self._is_unavailable = not self._is_unavailable
+            self._announce_availability()
+        if self._late and not self._switchboard.is_on("gateway-late"):
+            late, self._late = self._late, []
+            for event, payload in late:
+                self._on_event(event, payload)
+
+    def _announce_availability(self) -> None:
+        for session in self._sessions.values():
+            for guild in self._world.api.guild_creates():
+                if not self._concerns(session, {"guild_id": guild["id"]}):
+                    continue
+                if self._is_unavailable:
+                    session.dispatch("GUILD_DELETE", {"id": guild["id"], "unavailable": True})
+                else:
+                    self._dispatch(session, "GUILD_CREATE", {**guild, "unavailable": False})
 
     def _cut_all(self, *, keep_sessions: bool) -> None:
         connections = [session.connection for session in self._sessions.values() if session.connection is not None]

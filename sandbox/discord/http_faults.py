@@ -22,6 +22,7 @@ _REGISTRATION_REFUSALS = {
     "commands-down": (503, 0, "503: Service Unavailable"),
 }  # by fault
 _CHANNEL_MESSAGE = re.compile(r"POST /channels/(\d+)/messages")
+_SERVER = re.compile(r"GET /(?:guilds/\d+(?:/members/\d+)?|channels/\d+)")
 _EDIT = re.compile(r"PATCH /(?:channels/(?P<channel>\d+)|webhooks/\d+/(?P<token>[^/]+))/messages/(?P<message>\d+|@original)")
 
 
@@ -52,6 +53,8 @@ class HttpFaults:
             raise DiscordApiError(503, 0, "503: Service Unavailable")
         if call.is_message_call and fires("discord-rate-limited"):
             raise rate_limited()
+        if _SERVER.fullmatch(call.line) and fires("server-unread"):
+            raise DiscordApiError(503, 0, "503: Service Unavailable")
         if call.files and fires("upload-refused"):
             raise too_large()
         if call.is_message_call or call.is_first_answer:

@@ -67,6 +67,9 @@ UNSEEN = [
             "rows-huge",
             "status-odd",
             "token-expired",
+            "server-unavailable",
+            "server-unread",
+            "event-unreadable",
         )
     ],
     *[
@@ -129,6 +132,7 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     *("token-refused", "shard-refused", "shards-wanted", "version-refused", "intents-unknown", "intents-refused"),  # in test_connection.py
     *("commands-refused", "commands-forbidden", "commands-down"),
     "deletions-unheard",  # tests/journeys/admin/test_gone.py
+    "gateway-late",
     *ANSWERS,  # in test_answers.py, as the next three
     "answer-events",
     "clock-behind",
