@@ -33,6 +33,7 @@ from bot.services.backups.making import Backups
 from bot.services.backups.scheduled import Schedule, ScheduledBackups
 from bot.services.catalog import Models
 from bot.services.gauges import Gauges
+from bot.services.moderation.cases import FlaggedBy, no_longer_said
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
 from bot.services.operating import page
@@ -53,6 +54,7 @@ from bot.store.engine.base import Store
 from cogs.images.delivery import DiscordPost
 from cogs.load import Tree, load
 from cogs.outbox import Messenger
+from cogs.reactions.reading import flagged_by
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +68,7 @@ class DiscordPorts:
 
     post: ResultPost
     handlers: Mapping[ItemKind, Handler]  # for every kind except DELIVER
+    flagged_by: FlaggedBy = no_longer_said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,9 +195,9 @@ async def assemble(
     async with open_resources(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
         if discord is None:
             handlers = Messenger(easel, clock=clock).handlers
-            discord = DiscordPorts(post=DiscordPost(easel, clock=clock), handlers=handlers)
+            discord = DiscordPorts(post=DiscordPost(easel, clock=clock), handlers=handlers, flagged_by=flagged_by(easel))
         image_apis = await connect_image_apis(apis, resources)
-        easel.services = services = build_services(resources, image_apis, discord.post)
+        easel.services = services = build_services(resources, image_apis, discord.post, discord.flagged_by)
         yield _pipeline(resources, image_apis, services, easel, discord)
 
 

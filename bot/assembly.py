@@ -39,7 +39,7 @@ from bot.services.gallery import Gallery
 from bot.services.guilds import Guilds
 from bot.services.history import History
 from bot.services.members import Members
-from bot.services.moderation.cases import Cases
+from bot.services.moderation.cases import Cases, FlaggedBy
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
 from bot.services.money.estimates import Estimates
@@ -209,7 +209,7 @@ async def connect_image_apis(apis: Sequence[ImageApi], resources: Resources) -> 
 # --- the services --------------------------------------------------------------------------------------------------------
 
 
-def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost) -> Services:
+def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost, flagged_by: FlaggedBy) -> Services:
     """Build every service, in the order of their dependencies."""
     settings, store, clock = resources.settings, resources.store, resources.clock
     limits, credit_usd = _operator_limits(settings), settings.credit_usd
@@ -225,7 +225,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         clock=clock,
         admin=Admin(store=store, pricing=pricing, managers_may=frozenset(settings.managers_may_set), credit_usd=credit_usd, clock=clock),
         admissions=admissions,
-        cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock),
+        cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
         gallery=Gallery(store=store, clock=clock),
         guilds=guilds,
         history=History(store=store, clock=clock),

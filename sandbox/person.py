@@ -93,12 +93,16 @@ class Person(Viewer):
         uploads = [(await self.send(file))["upload"] for file in files]
         return str((await self.ask(do, channel_id=self.channel(channel), content=content, uploads=uploads, **more))["message_id"])
 
-    async def react(self, message: Message, emoji: str, *, on: bool = True) -> None:
-        """Add a reaction, or remove one's own: a Unicode emoji, or one of the server's as `<:name:id>`."""
-        await self.ask("react" if on else "unreact", **_at(message), emoji=emoji)
+    async def react(self, message: Message, emoji: str, *, on: bool = True, burst: bool = False) -> None:
+        """Add a reaction, or remove one's own: a Unicode emoji, or one of the server's as `<:name:id>`; `burst`: a super reaction."""
+        await self.ask("react" if on else "unreact", **_at(message), emoji=emoji, burst=burst)
 
-    async def unreact(self, message: Message, emoji: str) -> None:
-        await self.react(message, emoji, on=False)
+    async def unreact(self, message: Message, emoji: str, *, burst: bool = False) -> None:
+        await self.react(message, emoji, on=False, burst=burst)
+
+    async def clear_reactions(self, message: Message, emoji: str | None = None) -> None:
+        """Remove everybody's reactions, or those with one emoji. Needs Manage Messages."""
+        await self.ask("clear_reactions", **_at(message), **({} if emoji is None else {"emoji": emoji}))
 
     async def delete(self, message: Message) -> None:
         await self.ask("delete", **_at(message))

@@ -43,16 +43,25 @@ class Gesture(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
-    """One member's reaction to one message."""
+    """One member's reaction to one message. Beside a normal one they may have a super reaction with the same emoji."""
 
     message_id: int
     user_id: int
     emoji: str  # as `normalized_emoji` returns it
+    burst: bool = False  # a super reaction
 
     @property
     def mark_id(self) -> str:
-        """The id of the outbox item that marks the message if the bot ends before it has acted on the reaction."""
+        """The id of the outbox item that marks the message if the bot ends before it has acted on the reaction; of both kinds."""
         return hashlib.sha256(f"{self.message_id}:{self.user_id}:{self.emoji}".encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reactors:
+    """Who reacts to a message with one emoji, as Discord said."""
+
+    user_ids: frozenset[int]
+    at: int  # when Discord was asked, Unix ms; later events are newer
 
 
 class Claim(Enum):
@@ -65,6 +74,7 @@ class Claim(Enum):
 
 DESCRIBES: Final = "✏️"
 STARS: Final = "⭐"
+FLAGS: Final = "🚩"
 MARK_WAITING, MARK_DONE, MARK_FAILED = "⏳", "✅", "🚫"  # the bot's own reactions to a gesture
 MARKS: Final = (MARK_WAITING, MARK_DONE, MARK_FAILED)
 
@@ -74,7 +84,7 @@ MEANINGS: Final[Mapping[str, Gesture]] = {
     normalized_emoji("✉️"): Gesture.ORIGINAL,
     normalized_emoji("❌"): Gesture.REMOVE,
     normalized_emoji("🙈"): Gesture.HIDE,
-    normalized_emoji("🚩"): Gesture.REPORT,
+    normalized_emoji(FLAGS): Gesture.REPORT,
     normalized_emoji(STARS): Gesture.STAR,
 }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from bot.core.clock import Clock
+from bot.domain.gestures import Reactors
 from bot.domain.job import Job
 from bot.domain.request import Channel, Request
 from bot.domain.visibility import Audience, border, origin_here
@@ -23,10 +25,11 @@ class Gallery:
     store: Store
     clock: Clock
 
-    async def starred(self, request: Request, job: Job, message_id: int, *, shown_in: Channel) -> bool:
+    async def starred(self, request: Request, job: Job, message_id: int, *, shown_in: Channel, present: Reactors | None = None) -> bool:
         """Count the stars of an image. True if it now enters the gallery, `shown_in`; it stays there even if stars are removed later.
 
-        An image that the gallery's readers may not see does not enter, and earns nothing.
+        An image that the gallery's readers may not see does not enter, and earns nothing. `present` is who stars it on Discord now, if
+        Discord was asked.
         """
         rules, guild_id = request.policy.gallery, request.guild_id
         if guild_id is None or rules.channel_id is None or rules.channel_id in request.settings.gone:
@@ -34,7 +37,8 @@ class Gallery:
         if (found := border(origin_here(request, job), Audience(channel=shown_in))) is not None:
             log.info("not in the gallery: its readers may not see the image", job=job.id, guild=guild_id, border=found)
             return False
-        came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, now=self.clock())
+        showing = partial(gallery.show_if_starred, guild_id=guild_id, rules=rules, present=present)
+        came = await self.store.write(showing, job.id, message_id, now=self.clock())
         if came:
             log.info("gallery entry added", job=job.id, guild=guild_id)
         return came

@@ -66,6 +66,14 @@ class Reactions:
             log.info("job cancelled by removing a reaction", job=cancelled.id)
         return cancelled
 
+    async def remains(self, reaction: Reaction) -> bool:
+        """Whether the member who removed a reaction still has the other kind of it, normal or super."""
+        return await self.store.read(reactions.remains, reaction)
+
+    async def cleared(self, message_id: int, emoji: str | None) -> list[Reaction]:
+        """All reactions to a message were removed, or those with one emoji. Returns those that were there; their jobs go on."""
+        return await self.store.write(reactions.clear, message_id, emoji, self.clock())
+
     # --- jobs ------------------------------------------------------------------------------------------------------
 
     async def run_preset(self, request: Request, reaction: Reaction, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, delete, func, or_, select
 
+from bot.domain.gestures import Reactors
 from bot.domain.guild import sections
 from bot.domain.job import GalleryEntry, Job, JobMessage, JobState, MessageRole
 from bot.domain.moderation.audit import AuditAction, AuditLine
@@ -13,6 +14,7 @@ from bot.domain.money.ledger import Entry
 from bot.domain.money.quota import EMPTY
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import jobs, messages, outbox
+from bot.store import reactions as reactions_given
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log, cases
 from bot.store.money import transfers
@@ -23,7 +25,7 @@ STAR = "⭐"
 
 def stars(conn: Connection, message_id: int, *, author_id: int | None) -> int:
     """How many members starred this message; its author's own star does not count."""
-    given = select(func.count()).where(
+    given = select(func.count(reactions.c.user_id.distinct())).where(
         reactions.c.message_id == message_id,
         reactions.c.emoji == STAR,
         reactions.c.taken_back_at.is_(None),
@@ -32,8 +34,19 @@ def stars(conn: Connection, message_id: int, *, author_id: int | None) -> int:
     return conn.scalar(given) or 0
 
 
-def show_if_starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.GalleryRules, now: int) -> bool:
+def show_if_starred(
+    conn: Connection,
+    job_id: str,
+    message_id: int,
+    *,
+    guild_id: int,
+    rules: sections.GalleryRules,
+    now: int,
+    present: Reactors | None = None,
+) -> bool:
     """If a message has enough stars, let its image be shown in the gallery, once.
+
+    `present` is who stars it on Discord now, if Discord was asked.
 
     False if there are too few, the gallery has it already, or it may not be shown: hidden, private, deleted, or part of a case that is
     open or was decided against it.
@@ -42,6 +55,8 @@ def show_if_starred(conn: Connection, job_id: str, message_id: int, *, guild_id:
     if job is None or rules.channel_id is None or not _may_be_shown(conn, job):
         return False
     author_id = job.place.user_id
+    if present is not None:
+        reactions_given.agree(conn, message_id, STAR, present, now)
     given = stars(conn, message_id, author_id=author_id)
     if given < rules.stars:
         return False

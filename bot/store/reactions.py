@@ -1,12 +1,13 @@
-"""Reactions that were handled, once for each message, member and emoji. Each operation is one transaction."""
+"""Reactions that were handled, once for each message, member, emoji and kind. Each operation is one transaction."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, true, update
 
-from bot.domain.gestures import Claim, Reaction, normalized_emoji
+from bot.domain.gestures import Claim, Reaction, Reactors, normalized_emoji
 from bot.domain.job import GenerationState, Job, JobState
 from bot.domain.outbox import OutboxItem
 from bot.store import kv, outbox, steps
@@ -61,11 +62,39 @@ def take_back(conn: Connection, reaction: Reaction, now: int) -> Job | None:
     """A member removed a reaction: cancel its job if nothing of it was sent to the image API. Returns the cancelled job."""
     conn.execute(update(reactions).where(_is(reaction), reactions.c.taken_back_at.is_(None)).values(taken_back_at=now))
     # Search by `reply_to`: after a crash before `note_job` the reaction has no job id.
-    asked = and_(jobs.c.user_id == reaction.user_id, jobs.c.reply_to == reaction.message_id, jobs.c.state == JobState.OPEN)
+    others = select(reactions.c.job_id).where(*_on(reaction.message_id), ~_is(reaction), reactions.c.job_id.is_not(None))
+    asked = and_(
+        jobs.c.user_id == reaction.user_id,
+        jobs.c.reply_to == reaction.message_id,
+        jobs.c.state == JobState.OPEN,
+        jobs.c.id.not_in(others),
+    )
     for job in read_jobs(conn, asked):
         if normalized_emoji(job.reaction or "") == reaction.emoji and _is_unsent(conn, job.id):
             return steps.request_cancel(conn, job.id, now)
     return None
+
+
+def clear(conn: Connection, message_id: int, emoji: str | None, now: int) -> list[Reaction]:
+    """All reactions to a message were removed, or those with one emoji. What they ordered stays ordered. Returns them."""
+    given = and_(*_on(message_id), true() if emoji is None else reactions.c.emoji == emoji)
+    key = (reactions.c.message_id, reactions.c.user_id, reactions.c.emoji, reactions.c.burst)
+    return [Reaction(**row) for row in conn.execute(update(reactions).where(given).values(taken_back_at=now).returning(*key)).mappings()]
+
+
+def agree(conn: Connection, message_id: int, emoji: str, present: Reactors, now: int) -> None:
+    """Exactly these members have this reaction on the message, also those of whom no event told."""
+    others = and_(reactions.c.user_id.not_in(present.user_ids), reactions.c.at <= present.at)
+    conn.execute(update(reactions).where(*_on(message_id), reactions.c.emoji == emoji, others).values(taken_back_at=now))
+    row = {"message_id": message_id, "emoji": emoji, "burst": False, "at": now}
+    if present.user_ids:
+        rows = upsert(conn.dialect, reactions).values([{**row, "user_id": user_id} for user_id in present.user_ids])
+        conn.execute(rows.on_conflict_do_nothing())
+
+
+def remains(conn: Connection, reaction: Reaction) -> bool:
+    """Whether a member who removed a reaction still has the other kind of it, normal or super."""
+    return is_present(conn, replace(reaction, burst=not reaction.burst))
 
 
 def is_present(conn: Connection, reaction: Reaction) -> bool:
@@ -75,8 +104,7 @@ def is_present(conn: Connection, reaction: Reaction) -> bool:
 
 def count(conn: Connection, message_id: int, emoji: str) -> int:
     """How many members have this reaction on the message."""
-    given = and_(reactions.c.message_id == message_id, reactions.c.emoji == emoji, reactions.c.taken_back_at.is_(None))
-    return conn.scalar(select(func.count()).where(given)) or 0
+    return conn.scalar(select(func.count(reactions.c.user_id.distinct())).where(*_on(message_id), reactions.c.emoji == emoji)) or 0
 
 
 def old(before: int, *, stars: bool = False) -> Expired:
@@ -115,6 +143,11 @@ def take_note(conn: Connection, reaction: Reaction, now: int) -> dict[str, Any] 
 
 def _note(reaction: Reaction) -> str:
     return f"{_PREFIX}note:{reaction.message_id}:{reaction.user_id}"
+
+
+def _on(message_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The reactions that a message has."""
+    return reactions.c.message_id == message_id, reactions.c.taken_back_at.is_(None)
 
 
 def _is(reaction: Reaction) -> ColumnElement[bool]:

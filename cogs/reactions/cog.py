@@ -15,7 +15,7 @@ from bot.core.errors import DatabaseAway, EaselError, NotAllowed, NotKnownYet
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.core.running import machine, patience
-from bot.domain.gestures import MARK_FAILED, MARK_WAITING, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, normalized_emoji
+from bot.domain.gestures import MARK_FAILED, MARK_WAITING, MEANINGS, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, normalized_emoji
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import SHOWING
 from bot.domain.preferences import Preferences
@@ -85,6 +85,27 @@ class ReactionsCog(commands.Cog):
         except DatabaseAway:
             log.warning("removed reaction ignored while the database is away")
 
+    @commands.Cog.listener()
+    async def on_raw_reaction_clear(self, event: discord.RawReactionClearEvent) -> None:
+        await self._clear(event.message_id, None)
+
+    @commands.Cog.listener()
+    async def on_raw_reaction_clear_emoji(self, event: discord.RawReactionClearEmojiEvent) -> None:
+        await self._clear(event.message_id, normalized_emoji(str(event.emoji)))
+
+    async def _clear(self, message_id: int, emoji: str | None) -> None:
+        """A moderator removed everyone's reactions: no flag or star of them counts, and what was ordered stays ordered."""
+        try:
+            with patience.limited(6 * patience.current_s()):
+                cleared = await self._services.reactions.cleared(message_id, emoji)
+                if emoji is None or MEANINGS.get(emoji) is Gesture.REPORT:
+                    await self._services.cases.flags_cleared(message_id)
+                for reaction in cleared:
+                    if MEANINGS.get(reaction.emoji) is Gesture.DESCRIBE:
+                        await notes.remove_note(self._client, reaction)
+        except DatabaseAway:
+            log.warning("cleared reactions ignored while the database is away")
+
     async def _take_back(self, event: discord.RawReactionActionEvent) -> None:
         settings = await self._services.guilds.settings(event.guild_id)
         meaning = meaning_of(str(event.emoji), settings)
@@ -93,7 +114,7 @@ class ReactionsCog(commands.Cog):
         await self._services.reactions.taken_back(_reaction(event))
         if meaning.gesture is Gesture.REPORT:
             await self._services.cases.take_back(event.message_id, event.user_id)
-        if meaning.gesture is Gesture.DESCRIBE:
+        if meaning.gesture is Gesture.DESCRIBE and not await self._services.reactions.remains(_reaction(event)):
             await notes.remove_note(self._client, _reaction(event))
 
     def _applies(self, event: discord.RawReactionActionEvent, meaning: EmojiMeaning) -> bool:
@@ -217,4 +238,5 @@ class ReactionsCog(commands.Cog):
 
 
 def _reaction(event: discord.RawReactionActionEvent) -> Reaction:
-    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=normalized_emoji(str(event.emoji)))
+    is_burst = event.type is discord.ReactionType.burst
+    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=normalized_emoji(str(event.emoji)), burst=is_burst)

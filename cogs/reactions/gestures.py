@@ -13,7 +13,7 @@ import discord
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions, visibility
-from bot.domain.gestures import MARK_DONE, MARK_WAITING, EmojiMeaning, Gesture, Reaction
+from bot.domain.gestures import MARK_DONE, MARK_WAITING, STARS, EmojiMeaning, Gesture, Reaction, normalized_emoji
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
@@ -28,6 +28,7 @@ from cogs.kit.channels import KnownChannels, fetch_channel
 from cogs.kit.outbound import dm_errors
 from cogs.kit.request import as_actor, fetch_member, services_of
 from cogs.reactions import file_texts, notes
+from cogs.reactions.reading import who_reacted
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -185,11 +186,19 @@ async def _star(context: ReactionContext) -> str | None:
     if not context.found.images or permissions.is_owner(context.request, Target(owner_id=context.found.owner_id)):
         await services_of(context.client).reactions.taken_back(context.reaction)
         return None
-    request, gallery_id = context.request, context.request.policy.gallery.channel_id
-    if context.job is not None and gallery_id is not None:
-        shown_in = await fetch_channel(context.client, guild_id=request.guild_id, channel_id=gallery_id)
-        await services_of(context.client).gallery.starred(request, context.job, context.message.id, shown_in=shown_in)
+    request, gallery = context.request, context.request.policy.gallery
+    if context.job is not None and gallery.channel_id is not None and _count(context.message, STARS) >= gallery.stars:
+        # Not all events arrive: who stars it is counted as Discord knows it.
+        present = await who_reacted(context.client, request.channel.channel_id, context.message.id, STARS)
+        shown_in = await fetch_channel(context.client, guild_id=request.guild_id, channel_id=gallery.channel_id)
+        starred = services_of(context.client).gallery.starred
+        await starred(request, context.job, context.message.id, shown_in=shown_in, present=present)
     return MARK_DONE
+
+
+def _count(message: discord.Message, emoji: str) -> int:
+    """How many reactions a message has with this emoji, of everyone."""
+    return sum(reaction.count for reaction in message.reactions if normalized_emoji(str(reaction.emoji)) == emoji)
 
 
 async def _gift(context: ReactionContext) -> str | None:

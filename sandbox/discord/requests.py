@@ -48,6 +48,7 @@ class PersonRequests:
             "other_bot": self._other_bot,
             "react": self._react,
             "unreact": self._unreact,
+            "clear_reactions": self._clear_reactions,
             "delete": self._delete,
             "fault": self._fault,
             "join": self._join,
@@ -151,11 +152,17 @@ class PersonRequests:
         message = self._message(person_id, frame)
         if message.is_ephemeral:
             raise RefusedError("Nobody can react to a message that only one person sees.")
-        self._world.react(person_id, message, _emoji(frame), on=True)
+        self._world.react(person_id, message, _emoji(frame), on=True, burst=bool(frame.get("burst")))
         return {}
 
     async def _unreact(self, person_id: int, frame: JSON) -> JSON:
-        self._world.react(person_id, self._message(person_id, frame), _emoji(frame), on=False)
+        self._world.react(person_id, self._message(person_id, frame), _emoji(frame), on=False, burst=bool(frame.get("burst")))
+        return {}
+
+    async def _clear_reactions(self, person_id: int, frame: JSON) -> JSON:
+        if not self._world.may(person_id, self._channel(person_id, frame), "manage_messages"):
+            raise RefusedError("That takes the permission Manage Messages.")
+        self._world.clear_reactions(self._message(person_id, frame), _emoji(frame) if "emoji" in frame else None)
         return {}
 
     async def _delete(self, person_id: int, frame: JSON) -> JSON:

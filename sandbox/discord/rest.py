@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -79,7 +80,7 @@ class RestApi:
             (r"GET /users/@me/guilds", self._guilds),
             (r"POST /channels/\d+/messages", self._post),
             (REOPEN, self._edit_channel),
-            (r"GET /channels/\d+/messages/\d+/reactions/[^/]+", self._reacted),
+            (r"GET /channels/\d+/messages/(?P<message>\d+)/reactions/(?P<emoji>[^/]+)", self._reacted),
             (r"POST /attachments/refresh-urls", self._refresh_links),
             (_CALLBACK.pattern, self._callback),
             (r"[A-Z]+ /webhooks/(?P<application>\d+)/(?P<token>[^/]+)(?:/messages/.+)?", self._webhook),
@@ -190,10 +191,12 @@ class RestApi:
     def _edit_channel(self, call: ApiCall, match: re.Match[str]) -> Any:
         return self._archived.reopen(call, match) or self._forward(call)
 
-    def _reacted(self, call: ApiCall, _: re.Match[str]) -> list[JSON]:
-        """The people who reacted with an emoji, ordered by id, one page."""
+    def _reacted(self, call: ApiCall, match: re.Match[str]) -> list[JSON]:
+        """The people who reacted with an emoji, ordered by id, one page; with `type` 1 those who gave a super reaction."""
         after, limit = int(call.params.get("after", 0)), min(int(call.params.get("limit", 25)), _MOST_PEOPLE)
-        people = sorted(self._forward(call), key=lambda user: int(user["id"]))
+        is_burst, normal = call.params.get("type") == "1", self._forward(call)
+        found = self._world.burst_users_json(int(match["message"]), unquote(match["emoji"])) if is_burst else normal
+        people = sorted(found, key=lambda user: int(user["id"]))
         return [user for user in people if int(user["id"]) > after][:limit]
 
     def _refresh_links(self, call: ApiCall, _: re.Match[str]) -> JSON:

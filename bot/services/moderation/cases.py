@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import InvalidRequest, NotFound, Refusal
+from bot.core.errors import DeliveryError, InvalidRequest, NotFound, Refusal
 from bot.core.i18n import N_, _, ngettext
+from bot.core.running.loops import KeyedLocks
 from bot.core.running.supervision import apart, pause
 from bot.domain import permissions
+from bot.domain.gestures import Reactors
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
 from bot.domain.job import SHOWING, Job, JobState, message_id_in
@@ -36,6 +38,8 @@ from bot.store.moderation.verdicts import Judgement, Ruling
 log = structlog.get_logger(__name__)
 
 DiscordAction = Callable[[], Awaitable[None]]
+# Who flags a message (channel and message id) by reaction now; None: Discord no longer says. Raises `DeliveryError`.
+FlaggedBy = Callable[[int, int], Awaitable[Reactors | None]]
 
 APPEAL_MAX: Final = 1000  # characters
 DECIDED: Final = {  # decisions as members read them
@@ -52,6 +56,10 @@ _JOB = re.compile(r"[0-9a-z]{12}")
 
 class Decided(Refusal):
     """The case was decided before; the sentence says by whom and how."""
+
+
+async def no_longer_said(_channel_id: int, _message_id: int) -> None:
+    """The port of an app without Discord."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,8 @@ class Cases:
     orders: Orders
     guilds: Guilds
     clock: Clock
+    flagged_by: FlaggedBy = no_longer_said
+    _weighing: KeyedLocks = field(init=False, repr=False, default_factory=KeyedLocks)  # by guild
 
     # --- flags -----------------------------------------------------------------------------------------------------
 
@@ -82,10 +92,28 @@ class Cases:
         opens_case = permissions.may(request, Action.MODERATE)  # one flag by a moderator is enough
         counts = opens_case or flags.may_flag(rules, joined_at=by.joined_at, role_ids=by.role_ids, now=now)
         kept = replace(report, at=now, counts=counts)
-        result = await self.store.write(flagging.flag, kept, guild_id=guild_id, rules=rules, opens_case=opens_case, now=now)
-        if result.opened is not None:
-            log.info("case opened", case=result.opened.id, cause=result.opened.cause, guild=guild_id)
-        return Flagged(is_new=result.is_new, why_not=None if counts else _why_not(rules), opened=result.opened)
+        result = await self.store.write(flagging.flag, kept, guild_id=guild_id, opens_case=opens_case, now=now)
+        opened = result.opened
+        if result.is_new and not opens_case:
+            opened = next(iter(await self._weigh_flags(guild_id, rules, message_id=report.message_id)), None)
+        if opened is not None:
+            log.info("case opened", case=opened.id, cause=opened.cause, guild=guild_id)
+        return Flagged(is_new=result.is_new, why_not=None if counts else _why_not(rules), opened=opened)
+
+    async def _weigh_flags(self, guild_id: int, rules: Flags, *, message_id: int | None = None) -> list[Case]:
+        """Open the cases for which there are enough flags, of one message or of all, once Discord confirms that the flags are there.
+
+        After a crash before this, and while Discord does not answer, `run` does it.
+        """
+        opened = []
+        async with self._weighing.of(guild_id):  # Discord is asked once for many flags at a time
+            for report in await self.store.read(flagging.enough, guild_id, rules, message_id=message_id):
+                try:
+                    present = await self.flagged_by(report.channel_id, report.message_id)
+                except DeliveryError:
+                    continue
+                opened += [await self.store.write(flagging.weigh, report, guild_id, rules, self.clock(), present=present)]
+        return [case for case in opened if case is not None]
 
     async def _as_known(self, request: Request, report: Report) -> Report:
         """The report with author and guild from the store if the job is known: those of the form could be forged."""
@@ -99,10 +127,14 @@ class Cases:
         """Withdraw a member's flag, which no longer counts unless a case was decided by it. False if there was none."""
         return await self.store.write(reports.take_back, message_id, user_id)
 
+    async def flags_cleared(self, message_id: int) -> None:
+        """The flags on a message were removed: those by reaction no longer count, unless a case was decided by them."""
+        await self.store.write(reports.keep_flags_of, message_id, Reactors(user_ids=frozenset(), at=self.clock()))
+
     async def catch_up(self, request: Request) -> int:
         """Call this after the rules changed: recounts flags and posts waiting cases. Returns the number of opened cases."""
         guild_id, policy, now = request.required_guild_id, request.policy, self.clock()
-        opened = await self.store.write(flagging.recount, guild_id, policy.flags, now)
+        opened = len(await self._weigh_flags(guild_id, policy.flags))
         if policy.cases_channel_id is not None:
             await self.store.write(flagging.show_waiting, guild_id, now)
         return opened
@@ -117,9 +149,7 @@ class Cases:
             await pause(_RECOUNT_S)
 
     async def _recount(self, guild_id: int) -> None:
-        rules = (await self._policy(guild_id)).flags
-        if rules.on and not rules.locked:
-            await self.store.write(flagging.recount, guild_id, rules, self.clock())
+        await self._weigh_flags(guild_id, (await self._policy(guild_id)).flags)
 
     # --- cases -----------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, true
 
+from bot.domain.gestures import Reactors
 from bot.domain.guild.sections import Flags
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Case, Cause, Report
@@ -27,29 +28,44 @@ class FlagResult:
     opened: Case | None = None  # the case that this flag opened
 
 
-def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens_case: bool, now: int) -> FlagResult:
-    """Store a flag and apply its effects. `opens_case`: it comes from a moderator and opens a case by itself."""
+def flag(conn: Connection, report: Report, *, guild_id: int, opens_case: bool, now: int) -> FlagResult:
+    """Store a flag. `opens_case`: it comes from a moderator and opens a case by itself; otherwise `weigh` applies its effects."""
     if not reports.add(conn, report):
         return FlagResult(is_new=False)
-    opened = (
-        _ask(conn, report, guild_id=guild_id, cause=Cause.REPORT, now=now) if opens_case else _weigh(conn, report, guild_id, rules, now)
-    )
+    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.REPORT, now=now) if opens_case else None
     waiting = opened or cases.waiting_on(conn, report.message_id)
     if waiting is not None:
         show(conn, waiting, now)
     return FlagResult(is_new=True, opened=opened)
 
 
-def recount(conn: Connection, guild_id: int, rules: Flags, now: int) -> int:
-    """Apply the effects of flags that were stored while flags were locked. Returns how many cases were opened."""
+def enough(conn: Connection, guild_id: int, rules: Flags, *, message_id: int | None = None) -> list[Report]:
+    """The first flag on each message (or on this one) whose flags would open a case now, unless some of them were removed."""
+    if not rules.on or rules.locked:
+        return []
     pending = select(rows).where(rows.c.guild_id == guild_id, rows.c.counts, rows.c.outcome.is_(None), rows.c.case_id.is_(None))
+    pending = pending.where(rows.c.author_id.is_not(None), true() if message_id is None else rows.c.message_id == message_id)
     first: dict[int, Report] = {}
     for row in conn.execute(pending.order_by(rows.c.id)).mappings():
         first.setdefault(row["message_id"], reports.read(row))
-    opened = [case for report in first.values() if (case := _weigh(conn, report, guild_id, rules, now))]
-    for case in opened:
-        show(conn, case, now)
-    return len(opened)
+    reached = [report for report in first.values() if quorum_reached(cases.flags_on(conn, report.message_id), rules)]
+    return [report for report in reached if cases.waiting_on(conn, report.message_id) is None]
+
+
+def weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: int, *, present: Reactors | None) -> Case | None:
+    """If there are enough flags on the message of this one, open a case and hide the image until it is decided.
+
+    `present` is who flags it on Discord: flags by reaction of others were removed unnoticed. None: Discord no longer says.
+    """
+    if present is not None:
+        reports.keep_flags_of(conn, report.message_id, present)
+    if not quorum_reached(cases.flags_on(conn, report.message_id), rules):
+        return None
+    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now)
+    if opened is not None:
+        cover(conn, opened, by_id=None, now=now)
+        show(conn, opened, now)
+    return opened
 
 
 def guilds_with_flags(conn: Connection) -> list[int]:
@@ -99,16 +115,6 @@ def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:
     if case.message_id is not None and messages.get(conn, case.message_id) is None:
         messages.ask_to_cover(conn, case.job_id, case.channel_id, case.message_id, now)
     return True
-
-
-def _weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: int) -> Case | None:
-    """If there are enough flags, open a case and hide the image until it is decided."""
-    if not quorum_reached(cases.flags_on(conn, report.message_id), rules):
-        return None
-    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now)
-    if opened is not None:
-        cover(conn, opened, by_id=None, now=now)
-    return opened
 
 
 def _ask(conn: Connection, report: Report, *, guild_id: int, cause: Cause, now: int) -> Case | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, RowMapping, and_, delete, select
+from sqlalchemy import Connection, RowMapping, and_, delete, exists, select
 
+from bot.domain.gestures import FLAGS, Reactors
 from bot.domain.moderation.cases import REASON_MAX, Report
 from bot.store.engine.base import upsert
-from bot.store.tables import reports
+from bot.store.tables import reactions, reports
 
 
 def add(conn: Connection, report: Report) -> bool:
@@ -16,9 +17,21 @@ def add(conn: Connection, report: Report) -> bool:
 
 
 def take_back(conn: Connection, message_id: int, user_id: int) -> bool:
-    """Remove a member's undecided report by reaction. False if there is none; a report with a reason cannot be withdrawn."""
+    """Remove a member's undecided report by reaction, if none of their reactions flags the message any more.
+
+    False if there is none; a report with a reason cannot be withdrawn.
+    """
     mine = and_(reports.c.message_id == message_id, reports.c.user_id == user_id, reports.c.outcome.is_(None), reports.c.reason == "")
-    return conn.execute(delete(reports).where(mine)).rowcount == 1
+    flag = and_(reactions.c.message_id == message_id, reactions.c.user_id == user_id, reactions.c.emoji == FLAGS)
+    flagging = exists().where(flag, reactions.c.taken_back_at.is_(None))
+    return conn.execute(delete(reports).where(mine, ~flagging)).rowcount == 1
+
+
+def keep_flags_of(conn: Connection, message_id: int, present: Reactors) -> int:
+    """Remove the undecided reports by reaction of everyone else. Returns how many there were."""
+    others = and_(reports.c.user_id.not_in(present.user_ids), reports.c.at <= present.at)
+    undecided = and_(reports.c.message_id == message_id, reports.c.outcome.is_(None), reports.c.reason == "")
+    return conn.execute(delete(reports).where(undecided, others)).rowcount
 
 
 def about(conn: Connection, author_id: int, guild_id: int, *, limit: int = 5) -> list[Report]:

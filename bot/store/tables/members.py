@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table
 
 from bot.store.tables.base import RowId, String, metadata, partial
 
@@ -45,13 +45,14 @@ tray = Table(
     Index("ix_tray_member", "user_id", "id"),
 )
 
-# Reactions that were handled, once each.
+# Reactions that were handled, once each: normal ones and, beside them, super reactions.
 reactions = Table(
     "reactions",
     metadata,
     Column("message_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
     Column("emoji", String(64), primary_key=True),
+    Column("burst", Boolean, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("taken_back_at", BigInteger),
     Column("job_id", String(12)),  # the job that it ordered

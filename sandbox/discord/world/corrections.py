@@ -50,6 +50,21 @@ def _correct_message(engine: Engine, message: JSON, viewer_id: int) -> None:
         message["mention_roles"] = [str(role_id) for role_id in kept.ping_role_ids]
     for shown, reaction in zip(message.get("reactions") or (), [r for r in kept.reactions if r.user_ids], strict=True):
         shown["me"] = viewer_id in reaction.user_ids
+    if "reactions" in message:
+        _add_bursts(engine, message, viewer_id)
+
+
+def _add_bursts(engine: Engine, message: JSON, viewer_id: int) -> None:
+    """Count the super reactions, each beside the normal ones with its emoji."""
+    for emoji, users in engine.bursts.get(int(message["id"]), {}).items():
+        payload = serializers.emoji_payload(emoji)
+        shown = next((each for each in message["reactions"] if each["emoji"] == payload), None)
+        if shown is None and users:
+            shown = {"emoji": payload, "count": 0, "me": False, "count_details": {"normal": 0}}
+            message["reactions"].append(shown)
+        if shown is not None and users:
+            shown |= {"count": shown["count"] + len(users), "me_burst": viewer_id in users, "burst_colors": ["#a8701f"]}
+            shown["count_details"]["burst"] = len(users)
 
 
 def _correct_reference(engine: Engine, message: JSON, viewer_id: int) -> None:

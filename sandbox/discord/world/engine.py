@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simcord._clock import Clock
-from simcord.backend import Backend
+from simcord.backend import Backend, serializers
 from simcord.backend.cdn import CdnStore
 from simcord.backend.errors import BackendError
 from simcord.backend.models import AutoModRule, Message, User
@@ -73,6 +73,7 @@ class Engine(Backend):
         self.cdn = _SimcordCdn(file_store)
         self.age_restricted: set[int] = set()  # channel ids
         self.out_of_reach: set[int] = set()  # ids of servers and channels without the bot
+        self.bursts: dict[int, dict[str, list[int]]] = {}  # who gave super reactions, by message and emoji
         self.owners: dict[int, JSON] = {}  # `authorizing_integration_owners` by interaction id
         self.http_requests = deque(maxlen=0)  # type: ignore[assignment]  # simcord keeps every call; without a limit a long demo would use up memory
         self.transcript = deque(maxlen=0)  # type: ignore[assignment]
@@ -138,6 +139,27 @@ class Engine(Backend):
         super().set_reaction(channel_id, message_id, emoji, user_id, reacted)
         self.on_changed(self.get_message(channel_id, message_id))
 
+    def set_burst(self, channel_id: int, message_id: int, emoji: str, user_id: int, reacted: bool) -> None:
+        """Add or remove a super reaction, which is beside a person's normal one."""
+        message, channel = self.get_message(channel_id, message_id), self.get_channel(channel_id)
+        users = self.bursts.setdefault(message_id, {}).setdefault(emoji, [])
+        if (user_id in users) == reacted:
+            return
+        if reacted:
+            self._check_reaction(message, emoji)
+        (users.append if reacted else users.remove)(user_id)
+        event: JSON = {"user_id": str(user_id), "channel_id": str(channel_id), "message_id": str(message_id)}
+        event |= {"emoji": serializers.emoji_payload(emoji), "burst": True, "type": 1}
+        if channel.guild_id is not None:
+            event["guild_id"] = str(channel.guild_id)
+        if reacted:
+            guild = self.guilds.get(channel.guild_id or 0)
+            member = guild.members.get(user_id) if guild else None
+            event |= {"burst_colors": ["#a8701f"], "message_author_id": str(message.author_id)}
+            event |= {"member": serializers.member_payload(self, guild, member)} if guild and member else {}
+        self.emit("MESSAGE_REACTION_ADD" if reacted else "MESSAGE_REACTION_REMOVE", event)
+        self.on_changed(message)
+
     def remove_reaction(self, channel_id: int, message_id: int, emoji: str, user_id: int) -> None:
         """Removing a reaction that does not exist is not an error."""
         self.set_reaction(channel_id, message_id, emoji, user_id, reacted=False)
@@ -152,10 +174,12 @@ class Engine(Backend):
         return any(emoji_id in emojis for emojis in (self.application_emojis, *(guild.emojis for guild in self.guilds.values())))
 
     def clear_reactions(self, channel_id: int, message_id: int) -> None:
+        self.bursts.pop(message_id, None)
         super().clear_reactions(channel_id, message_id)
         self.on_changed(self.get_message(channel_id, message_id))
 
     def clear_reaction(self, channel_id: int, message_id: int, emoji: str) -> None:
+        self.bursts.get(message_id, {}).pop(emoji, None)
         super().clear_reaction(channel_id, message_id, emoji)
         self.on_changed(self.get_message(channel_id, message_id))
 

@@ -124,8 +124,9 @@ class World:
         seen_by = self.bot_id if viewer_id is None else viewer_id
         payload: JSON = corrected(self._engine, serializers.message_payload(self._engine, message), viewer_id=seen_by)
         if viewer_id is not None:
-            for shown, reaction in zip(payload["reactions"], [r for r in message.reactions if r.user_ids], strict=True):
-                shown["user_ids"] = [str(user_id) for user_id in reaction.user_ids]
+            users = [r.user_ids for r in message.reactions if r.user_ids]
+            for at, shown in enumerate(payload["reactions"]):  # super reactions alone are last
+                shown["user_ids"] = [str(user_id) for user_id in (users[at] if at < len(users) else ())]
         return payload
 
     def find_message(self, channel_id: int, message_id: int) -> Message | None:
@@ -139,12 +140,24 @@ class World:
         """A CDN link with a new expiry."""
         return str(self._engine.file_store.refresh(link))
 
-    def react(self, user_id: int, message: Message, emoji: str, *, on: bool) -> None:
-        """Add or remove a reaction. Raises `RefusedError` for an unknown emoji."""
+    def react(self, user_id: int, message: Message, emoji: str, *, on: bool, burst: bool = False) -> None:
+        """Add or remove a reaction; `burst`: a super reaction. Raises `RefusedError` for an unknown emoji."""
+        change = self._engine.set_burst if burst else self._engine.set_reaction
         try:
-            self._engine.set_reaction(message.channel_id, message.id, wire_name(emoji), user_id, on)
+            change(message.channel_id, message.id, wire_name(emoji), user_id, on)
         except BackendError as error:
             raise RefusedError("That is no emoji." if on else error.message) from error
+
+    def clear_reactions(self, message: Message, emoji: str | None) -> None:
+        """Remove everybody's reactions, or those with one emoji."""
+        if emoji is None:
+            self._engine.clear_reactions(message.channel_id, message.id)
+        else:
+            self._engine.clear_reaction(message.channel_id, message.id, wire_name(emoji))
+
+    def burst_users_json(self, message_id: int, emoji: str) -> list[JSON]:
+        """Who gave super reactions with an emoji, as in an API path."""
+        return [self.members.user_json(user_id) for user_id in self._engine.bursts.get(message_id, {}).get(wire_name(emoji), ())]
 
     def delete(self, message: Message) -> None:
         self._engine.delete_message(message.channel_id, message.id)

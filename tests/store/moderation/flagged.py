@@ -51,7 +51,15 @@ async def flag(
         counts=counts,
         reason=reason,
     )
-    return await store.write(flagging.flag, report, guild_id=HERE, rules=rules, opens_case=opens_case, now=NOW)
+    result = await store.write(flagging.flag, report, guild_id=HERE, opens_case=opens_case, now=NOW)
+    return result if opens_case else replace(result, opened=next(iter(await weighed(store, rules)), None))
+
+
+async def weighed(store: Store, rules: Flags) -> list[Case]:
+    """The cases that flags open, of which Discord no longer says who gave them."""
+    enough = await store.read(flagging.enough, HERE, rules)
+    opened = [await store.write(flagging.weigh, report, HERE, rules, NOW, present=None) for report in enough]
+    return [case for case in opened if case is not None]
 
 
 async def flagged(store: Store, job: Job, *user_ids: int) -> Case:
