@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from bot.core.running import patience
 from cogs.kit.request import Interaction, client_of
 
 MAKE_WAY_AFTER_S = 0.1
+LATE = timedelta(seconds=2)  # by this machine's clock; Discord takes the first answer for three seconds
 DEFER_AFTER_S = 1.0
 UNDEFERRED: Final = {"defers": False}  # `extras` of a command
 ALREADY_ANSWERED: Final = 40060  # Discord received our first answer, but its response to us was lost
@@ -50,11 +52,16 @@ class _Answers:
 
 @asynccontextmanager
 async def deferring(interaction: Interaction, *, private: bool = True, thinking: bool | None = None) -> AsyncIterator[None]:
-    """Run a handler. Defer it as `defer` does, at once in a burst, or if it takes longer than `DEFER_AFTER_S`."""
+    """Run a handler. Defer it as `defer` does, at once in a burst, or if it takes longer than `DEFER_AFTER_S`.
+
+    One that came late, as after a lost connection, is run only if Discord still takes an answer to it.
+    """
     patience.acknowledged()  # it will be, in time
     handlers, loop = client_of(interaction).handlers, asyncio.get_running_loop()
     acknowledge = partial(_try_to_defer, interaction, private=private, thinking=thinking)
-    if handlers.locked():
+    if discord.utils.utcnow() - interaction.created_at > LATE:
+        await defer(interaction, private=private, thinking=thinking)
+    elif handlers.locked():
         await acknowledge()
     await handlers.acquire()
     with ExitStack() as running, ExitStack() as turn:
