@@ -62,6 +62,7 @@ class Reactors:
 
     user_ids: frozenset[int]
     at: int  # when Discord was asked, Unix ms; later events are newer
+    reactions: frozenset[tuple[int, bool]] = frozenset()  # of these members, each with whether it is a super reaction
 
 
 class Claim(Enum):

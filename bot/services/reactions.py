@@ -45,7 +45,7 @@ class Reactions:
         """Call this before acting on a reaction, and act only on `Claim.NEW`.
 
         The claim is written before the order. After a crash in between nothing was charged: the message is marked as failed, and the
-        member can remove the reaction and react again. Reactions given while the bot is offline are never seen.
+        member can remove the reaction and react again. Of reactions that came while the bot was offline, those to new images are found.
         """
         burst, pause_ms = (BURST_MAKING, PAUSE_MS) if gesture.makes else (BURST_JUDGING, 0)
         now = self.clock()

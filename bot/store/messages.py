@@ -89,6 +89,13 @@ def get(conn: Connection, message_id: int) -> JobMessage | None:
     return None if row is None else _message(dict(row))
 
 
+def newest(conn: Connection, since_id: int, *, limit: int) -> list[JobMessage]:
+    """The newest messages that members see, from this message id on: Discord's ids grow with time."""
+    those = and_(job_messages.c.message_id >= since_id, job_messages.c.role.in_(SHOWING), job_messages.c.removed_at.is_(None))
+    query = select(job_messages).where(those).order_by(job_messages.c.message_id.desc()).limit(limit)
+    return [_message(dict(row)) for row in conn.execute(query).mappings()]
+
+
 def log_post(conn: Connection, job_id: str, guild_id: int) -> JobMessage | None:
     """The job's post in this guild's log, or None."""
     return next(iter(of_job(conn, job_id, guild_id=guild_id, roles=(MessageRole.LOG,))), None)

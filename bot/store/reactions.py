@@ -92,6 +92,12 @@ def agree(conn: Connection, message_id: int, emoji: str, present: Reactors, now:
         conn.execute(rows.on_conflict_do_nothing())
 
 
+def seen(conn: Connection, message_id: int) -> set[tuple[int, str, bool]]:
+    """The reactions to a message that were handled or ignored, also those that were removed: member, emoji, and whether it is super."""
+    row = select(reactions.c.user_id, reactions.c.emoji, reactions.c.burst).where(reactions.c.message_id == message_id)
+    return {(user_id, emoji, burst) for user_id, emoji, burst in conn.execute(row)}
+
+
 def remains(conn: Connection, reaction: Reaction) -> bool:
     """Whether a member who removed a reaction still has the other kind of it, normal or super."""
     return is_present(conn, replace(reaction, burst=not reaction.burst))

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 _NOT_FETCHED: Final = (discord.HTTPException, aiohttp.ClientError, OSError)
 POSTABLE_TYPES: Final = (discord.ChannelType.text, discord.ChannelType.news)
-_ASKING_S: Final = 5.0  # a member waits for it
+ASKING_S: Final = 5.0  # a member waits for it
 _FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
@@ -88,7 +88,7 @@ async def fetch_place(client: Easel, guild_id: int, channel_id: int) -> GuildPla
         channel = channel_from(found, guild_id=guild_id, channel_id=channel_id, with_readers=True)
         return GuildPlace(guild=guild, channel=channel, parent=parent)
     with asked_of_discord():
-        async with asyncio.timeout(_ASKING_S):
+        async with asyncio.timeout(ASKING_S):
             return await _described_place(client, guild_id, channel_id)
 
 

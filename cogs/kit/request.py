@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.domain.preferences import Preferences
 from bot.domain.request import Channel, Request
 from bot.services.services import Services
-from cogs.kit.channels import asked_of_discord, channel_from, fetch_channel, fetch_place
+from cogs.kit.channels import ASKING_S, asked_of_discord, channel_from, fetch_channel, fetch_place
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -122,9 +123,16 @@ async def request_of_reaction(
 
 async def fetch_member(client: Easel, guild_id: int, user_id: int) -> discord.Member | None:
     """A member as Discord describes them now; None for those who left. Raises `NotKnownYet` if Discord does not say."""
+    data = await fetch_member_json(client, guild_id, user_id)
+    return None if data is None else client.state.described_member(guild_id, data)
+
+
+async def fetch_member_json(client: Easel, guild_id: int, user_id: int) -> Any:
+    """The same as in Discord's answer."""
     try:
         with asked_of_discord():
-            return client.state.described_member(guild_id, await client.http.get_member(guild_id, user_id))
+            async with asyncio.timeout(ASKING_S):
+                return await client.http.get_member(guild_id, user_id)
     except discord.NotFound:
         return None
 

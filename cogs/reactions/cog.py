@@ -25,7 +25,7 @@ from bot.store import messages
 from cogs.kit import message_images
 from cogs.kit.audience import guild_language
 from cogs.kit.request import fetch_member, request_of_reaction, services_of
-from cogs.reactions import gestures, notes
+from cogs.reactions import gestures, missed, notes
 from cogs.reactions.gestures import ReactionContext
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ class ReactionsCog(commands.Cog):
 
     def __init__(self, client: Easel) -> None:
         self._client = client
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """After a start, and after a lost session."""
+        try:
+            await missed.find(self._client)
+        except DatabaseAway:
+            log.warning("missed reactions not read while the database is away")
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:

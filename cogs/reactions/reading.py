@@ -40,14 +40,14 @@ def flagged_by(client: Easel) -> FlaggedBy:
 
 
 async def _who_reacted(client: Easel, channel_id: int, message_id: int, emoji: str) -> Reactors:
-    found, at = set[int](), services_of(client).clock()
+    found, at = set[tuple[int, bool]](), services_of(client).clock()
     for kind in discord.ReactionType:
         ask = partial(client.http.get_reaction_users, channel_id, message_id, emoji, _PAGE, type=kind.value)
         after: Any = None
         for _ in range(_PAGES_MAX):
             page: list[Any] = await ask(after=after)
-            found.update(int(user["id"]) for user in page if not user.get("bot"))
+            found.update((int(user["id"]), kind is discord.ReactionType.burst) for user in page if not user.get("bot"))
             if len(page) < _PAGE:
                 break
             after = page[-1]["id"]
-    return Reactors(user_ids=frozenset(found), at=at)
+    return Reactors(user_ids=frozenset(user_id for user_id, _burst in found), at=at, reactions=frozenset(found))

@@ -26,7 +26,7 @@ at_the_start = pytest.mark.faults(UNAVAILABLE)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """The times for which a reaction waits for what is not known."""
     monkeypatch.setattr(easel, "_GUILD_ARRIVES_S", 0.05)
-    monkeypatch.setattr(channels, "_ASKING_S", 0.2)
+    monkeypatch.setattr(channels, "ASKING_S", 0.2)
 
 
 async def with_role_rule(app: App, person: Person) -> None:

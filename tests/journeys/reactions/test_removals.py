@@ -9,7 +9,7 @@ from sandbox.person import Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
 from tests.journeys.moderator_steps import GALLERY, crowd, shown, with_moderators
-from tests.journeys.reaction_steps import answer_to, marked, new_image, seen, until_stars
+from tests.journeys.reaction_steps import PRICE, answer_to, marked, new_image, seen, spent, until_stars
 from tests.journeys.reactions.test_gallery import with_gallery
 from tests.journeys.reactions.test_reactions import until_flagged
 from tests.services.conftest import eventually
@@ -88,3 +88,21 @@ async def test_what_was_removed_while_the_bot_was_down_does_not_count(env: Env) 
                 await dan.react(await seen(dan, first), emoji)
             assert "⭐ 2" in (await ben.message(has_image, GALLERY)).content
             await shown(ada, first, hidden=True)
+
+
+async def test_reactions_that_came_while_the_bot_was_down_are_found_on_new_images(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Ben") as ben:
+        async with env.app() as app:
+            first = await new_image(ada)
+            await ada.react(first, "🌙")
+            await answer_to(ada, first)
+            await marked(ada, first, "✅")
+        await ben.react(await seen(ben, first), "🎨", burst=True)
+        async with env.app() as app:
+            await ben.message(lambda m: "watercolour" in m.content and has_image(m))
+            await marked(ben, first, "✅")
+            assert (await spent(app, ben), await spent(app, ada)) == (PRICE, 2 * PRICE)
+        async with env.app():
+            await ada.until(lambda: ada.bot_online or None)
+            await ada.slash("ping")
+        assert len(await env.generations()) == 3
