@@ -39,7 +39,12 @@ class ReadableState(AutoShardedConnectionState[Any]):
 
     def described_guild(self, data: Mapping[str, Any]) -> discord.Guild:
         """A guild as an answer of the API describes it, beside the one of the gateway; what cannot be read of it is left out."""
-        return discord.Guild(data=self._readable(data), state=self)
+        described: Any = data
+        try:
+            return discord.Guild(data=described, state=self)
+        except Exception as error:  # noqa: BLE001  logged
+            _log_unread("GUILD_UPDATE", error, int(data["id"]))
+            return discord.Guild(data=self._readable(data), state=self)
 
     def read_interaction(self, data: Any) -> discord.Interaction[Any]:
         """From its event. A channel that discord.py cannot read counts as a text channel."""

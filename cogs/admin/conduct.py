@@ -166,6 +166,8 @@ def _channel(interaction: Interaction, name: str, channel: app_commands.AppComma
 
 def _postable_id(interaction: Interaction, channel: app_commands.AppCommandChannel) -> str:
     """The id of a channel that Easel can post in. Raises `InvalidRequest` otherwise: a failed post would go unnoticed."""
+    if interaction.guild is not None and interaction.guild.unavailable:
+        raise channels.not_known_yet()
     found = interaction.guild.get_channel(channel.id) if interaction.guild else None
     if channel.type not in channels.POSTABLE_TYPES or found is None or interaction.guild is None:
         raise channels.not_postable(channel.id)

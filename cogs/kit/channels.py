@@ -101,7 +101,11 @@ def asked_of_discord() -> Iterator[None]:
         raise
     except (discord.HTTPException, aiohttp.ClientError, OSError, LookupError, TypeError, ValueError) as error:
         log.warning("guild not known", error=type(error).__name__)
-        raise NotKnownYet(_("Discord hasn't told the bot about this server yet. Nothing was charged; try again in a minute.")) from error
+        raise not_known_yet() from error
+
+
+def not_known_yet() -> NotKnownYet:
+    return NotKnownYet(_("Discord hasn't told the bot about this server yet. Nothing was charged; try again in a minute."))
 
 
 async def _described_place(client: Easel, guild_id: int, channel_id: int) -> GuildPlace:

@@ -15,7 +15,7 @@ from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.domain.preferences import Preferences
 from bot.domain.request import Channel, Request
 from bot.services.services import Services
-from cogs.kit.channels import ASKING_S, asked_of_discord, channel_from, fetch_channel, fetch_place
+from cogs.kit.channels import ASKING_S, asked_of_discord, channel_from, fetch_place, not_known_yet
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -88,10 +88,16 @@ async def _build(interaction: Interaction) -> Request:
 
 
 async def _channel_of(interaction: Interaction) -> Channel:
-    """Discord sends the channel with the interaction, even if the bot is not in the guild; but of a thread not its parent."""
+    """Discord sends the channel with the interaction, even if the bot is not in the guild, but not a thread's parent.
+
+    Raises `NotKnownYet`.
+    """
     channel, guild_id, channel_id = interaction.channel, interaction.guild_id, interaction.channel_id or 0
-    if isinstance(channel, discord.Thread) and channel.parent is None and interaction.is_guild_integration():
-        return await fetch_channel(client_of(interaction), guild_id=guild_id, channel_id=channel_id)
+    if isinstance(channel, discord.Thread) and channel.parent is None and guild_id is not None and interaction.is_guild_integration():
+        try:
+            return (await fetch_place(client_of(interaction), guild_id, channel_id)).channel
+        except (discord.NotFound, discord.Forbidden) as error:
+            raise not_known_yet() from error
     return channel_from(channel, guild_id=guild_id, channel_id=channel_id)
 
 

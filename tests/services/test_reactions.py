@@ -137,6 +137,19 @@ async def test_a_reaction_that_ordered_a_job_is_marked_by_the_job_alone(store: S
     assert await store.read(outbox.due, NOW) == []
 
 
+async def test_removing_one_of_a_normal_and_a_super_reaction_cancels_its_own_job(store: Store) -> None:
+    place = ReplyTarget(user_id=FOX.user_id, channel_id=5, reply_to=FOX.message_id)
+    both = [FOX, replace(FOX, burst=True)]
+    jobs_of = [await order(store, new_job(place=place, reaction="🎨")) for _ in both]
+    for given, job in zip(both, jobs_of, strict=True):
+        assert await claim(store, given) is Claim.NEW
+        await store.write(reactions.note_job, given, job.id)
+    cancelled = await store.write(reactions.take_back, both[1], NOW)
+    assert cancelled is not None
+    assert cancelled.id == jobs_of[1].id
+    assert await store.read(reactions.remains, both[1])
+
+
 async def test_a_burst_does_not_affect_other_members(store: Store) -> None:
     for emoji in "abcd":
         await claim(store, replace(FOX, emoji=emoji))
