@@ -12,7 +12,8 @@ from discord.ext import commands
 from bot.client.easel import Easel, intents
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
-from bot.core.running import patience
+from bot.core.running import idempotency, patience
+from bot.domain.request import interaction_key
 from cogs.admin import cog as imageadmin
 from cogs.admin.cog import ImageAdmin
 from cogs.admin.gone import Gone
@@ -79,7 +80,7 @@ class Tree(app_commands.CommandTree[Any]):
         if not services_of(interaction).guilds.serves(interaction.guild_id):
             raise NotAllowed(_(NOT_SERVED))
         defers = command is None or command.extras != answers.UNDEFERRED
-        with patience.brief():
+        with patience.brief(), idempotency.keyed(interaction_key(interaction.id)):
             async with answers.deferring(interaction) if defers else nullcontext():
                 await super()._call(interaction)
         await self.languages.note(interaction)
@@ -97,7 +98,7 @@ class Presses(commands.Cog):
             if not services_of(interaction).guilds.serves(interaction.guild_id):
                 raise NotAllowed(_(NOT_SERVED))
             press = ROUTER.find(interaction)
-            with patience.brief():
+            with patience.brief(), idempotency.keyed(interaction_key(interaction.id)):
                 async with answers.deferring(interaction) if press.defers else nullcontext():
                     await press.handle(await request_of(interaction), interaction)
         await self._languages.note(interaction)

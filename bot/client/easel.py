@@ -21,6 +21,7 @@ from discord.http import Route
 from discord.state import AutoShardedConnectionState
 
 from bot.client import fallbacks
+from bot.client.deliveries import Deliveries
 from bot.client.events import GUILD_KNOWN, ReadableState
 from bot.client.refusals import delivery_error
 from bot.client.requests import Requests
@@ -30,7 +31,10 @@ from bot.core import i18n, markdown
 from bot.core.clock import Clock
 from bot.core.errors import EaselError, StartError, TryLater
 from bot.core.running.supervision import pause
+from bot.domain.job import TOKEN_LIFE_MS
+from bot.domain.request import interaction_key
 from bot.store import kv
+from bot.store.engine import request_keys
 from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
@@ -72,14 +76,18 @@ def intents(*, message_content: bool = False) -> discord.Intents:
 
 
 class LocalizedState(ReadableState):
-    """Handles each interaction in the member's language: the tasks that discord.py starts here inherit it."""
+    """Handles each interaction once and in the member's language: the tasks that discord.py starts here inherit it."""
 
-    def __init__(self, *, requests: Requests, **options: Any) -> None:
+    def __init__(self, *, requests: Requests, deliveries: Deliveries, **options: Any) -> None:
         super().__init__(**options)
         self._requests = requests
+        self._deliveries = deliveries
 
     def parse_interaction_create(self, data: Any) -> None:
         """Dispatch components and forms as the event `press`, for the router; leave commands and autocomplete to discord.py."""
+        if not self._deliveries.is_new(interaction_key(data["id"])):
+            log.info("interaction delivered again", interaction=data["id"])
+            return
         self._requests.arrived(data["id"])
         with i18n.speaking(data.get("locale")), markdown.quoting():
             interaction = self.read_interaction(data)
@@ -107,6 +115,7 @@ class Easel(ShardedBot):
         message_content: bool = False,
     ) -> None:
         self._requests = Requests()
+        self._deliveries = Deliveries()
         super().__init__(
             clock=clock,
             command_prefix=commands.when_mentioned,
@@ -124,11 +133,13 @@ class Easel(ShardedBot):
         self.handlers = asyncio.Semaphore(_HANDLERS)
         self.refused: dict[tuple[str, Hashable], float] = {}  # by Discord, and until when it is not asked again; see `cogs.kit.outbound`
         self._described: list[dict[str, Any]] = []  # the commands, as Discord is told of them
+        self.began_at = discord.utils.utcnow()
         self.has_registered = False  # whether the commands were registered in this run
 
     async def setup_hook(self) -> None:
         """Load everything before the first event. `on_ready` would be too late: commands may arrive seconds earlier."""
         await asyncio.to_thread(i18n.load)
+        self._deliveries.note(await self._store.read(request_keys.since, self._clock() - TOKEN_LIFE_MS))
         await self._load(self)
         await self._recall_commands()
 
@@ -198,7 +209,7 @@ class Easel(ShardedBot):
 
     def _get_state(self, **options: Any) -> AutoShardedConnectionState[Any]:
         options |= {"dispatch": self.dispatch, "handlers": self._handlers, "hooks": self._hooks, "http": self.http}
-        self.state = LocalizedState(requests=self._requests, **options)
+        self.state = LocalizedState(requests=self._requests, deliveries=self._deliveries, **options)
         return self.state
 
     async def known_guild(self, guild_id: int) -> discord.Guild | None:

@@ -59,6 +59,11 @@ class Channel:
         return self.readers is not None and not self.invites and self.readers.include(0, frozenset())
 
 
+def interaction_key(interaction_id: int | str) -> str:
+    """The key of a request by a command, a button, a menu or a form."""
+    return f"interaction {interaction_id}"
+
+
 def audience_locale(member: str | None, guild: str | None, *, private: bool) -> str | None:
     """The Discord locale of a message: the guild's in public, the member's where only they see it and outside guilds."""
     return member if private or guild is None else guild
@@ -78,6 +83,7 @@ class Request:
     preferences: Preferences  # the actor's
     member_locale: str | None = None  # Discord locales
     guild_locale: str | None = None  # None outside guilds
+    key: str = ""  # of an interaction, the same for each delivery of it; a reaction is claimed instead (`bot.store.reactions`)
 
     def answered(self, *, private: bool) -> Request:
         """A copy that is answered privately or publicly, overriding the preferences, in the language of those who read it."""

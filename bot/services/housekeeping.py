@@ -14,9 +14,10 @@ from bot.core.metrics import LAST_SWEEP
 from bot.core.running.supervision import apart, pause
 from bot.domain.money import quota
 from bot.domain.money.quota import DAY_MS, Bucket
-from bot.domain.retention import REACTIONS_DAYS, TRAY_DAYS, KeepDays
+from bot.domain.retention import REACTIONS_DAYS, REQUEST_KEYS_DAYS, TRAY_DAYS, KeepDays
 from bot.services.privacy import finish_erasing
 from bot.store import delivery, kv, reactions, sweeps, tray
+from bot.store.engine import request_keys
 from bot.store.engine.base import Store
 from bot.store.moderation import expiry
 from bot.store.money import folding, sponsorships
@@ -43,6 +44,7 @@ def sweeps_of(keep: KeepDays, bucket: Bucket) -> Mapping[str, Work]:
         ("thumbnails", delivery.old_thumbnails, keep.thumbnails),
         ("forms", partial(kv.old, "form:"), TRAY_DAYS),
         ("trays", tray.old, TRAY_DAYS),
+        ("request_keys", request_keys.old, REQUEST_KEYS_DAYS),
         ("reactions", reactions.old, REACTIONS_DAYS),
         ("stars", partial(reactions.old, stars=True), keep.jobs),
         ("reports", expiry.old_reports, keep.moderation),

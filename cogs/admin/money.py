@@ -77,5 +77,5 @@ class MoneyCommands(commands.Cog):
     ) -> None:
         amount = quota.microcredits(credits)
         request, receiver = await request_of(interaction), None if member is None else receiver_of(interaction, member)
-        await services_of(interaction).admin.grant(request, to=receiver, amount=amount, note=note, key=f"grant:{interaction.id}")
+        await services_of(interaction).admin.grant(request, to=receiver, amount=amount, note=note, key=request.key)
         await interactions.say(interaction, settings_texts.granted(None if member is None else member.id, amount, note))

@@ -83,10 +83,15 @@ async def defer(interaction: Interaction, *, private: bool = True, thinking: boo
     """
     answers = _of(interaction)
     async with answers.turn:
-        if interaction.response.is_done():
+        if interaction.response.is_done() or answers.arrived:
             return
         answers.deferral = _Deferral(thinking=interaction.message is None if thinking is None else thinking, private=private)
-        await interaction.response.defer(thinking=answers.deferral.thinking, ephemeral=private)
+        try:
+            await interaction.response.defer(thinking=answers.deferral.thinking, ephemeral=private)
+        except discord.HTTPException as error:
+            if not await _is_ours(interaction, error):
+                raise
+            answers.arrived = True
         patience.acknowledged()
 
 
@@ -98,7 +103,7 @@ async def send(interaction: Interaction, *, private: bool = True, files: Sequenc
             try:
                 answer = await interaction.response.send_message(ephemeral=private, files=list(files), **message)
             except discord.HTTPException as error:
-                if error.code != ALREADY_ANSWERED:
+                if not await _is_ours(interaction, error):
                     raise
                 answers.arrived = True
                 answers.deferral = answers.deferral or _Deferral(thinking=True, private=private)  # this very message is there already
@@ -124,7 +129,7 @@ async def update(interaction: Interaction, *, files: Sequence[discord.File] = ()
     """Change the message whose control was used, or that `defer` announced; `files` replace all its attachments."""
     answers, message = _of(interaction), {"allowed_mentions": _NO_MENTIONS, **message}
     async with answers.turn:
-        if interaction.response.is_done():
+        if interaction.response.is_done() or answers.arrived:
             answers.deferral = None
             await interaction.edit_original_response(attachments=list(files), **message)
         else:
@@ -134,6 +139,16 @@ async def update(interaction: Interaction, *, files: Sequence[discord.File] = ()
 def _of(interaction: Interaction) -> _Answers:
     answers: _Answers = interaction.extras.setdefault(_KEY, _Answers())
     return answers
+
+
+async def _is_ours(interaction: Interaction, error: discord.HTTPException) -> bool:
+    """Whether a first answer was refused because an answer of ours is there, whose response was lost.
+
+    One that an earlier run of the bot has given is ours only if it still shows "is thinking"; otherwise that run has answered.
+    """
+    if error.code != ALREADY_ANSWERED:
+        return False
+    return interaction.created_at >= client_of(interaction).began_at or (await interaction.original_response()).flags.loading
 
 
 async def _try_to_defer(interaction: Interaction, *, private: bool, thinking: bool | None) -> None:

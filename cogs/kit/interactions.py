@@ -15,6 +15,7 @@ from bot.core.errors import EaselError, Refused
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.core.running import machine, patience
+from bot.core.running.idempotency import AlreadyDone
 from bot.domain.order import Attachment, Receipt
 from cogs.kit import answers, job_texts
 from cogs.kit.job_buttons import waiting_view
@@ -86,6 +87,9 @@ async def handle_error(interaction: Interaction, error: BaseException) -> None:
         error = error.__cause__
     if isinstance(error, discord.HTTPException) and error.code in (*_GONE, answers.ALREADY_ANSWERED):
         log.info("interaction expired before its answer", code=error.code)
+        return
+    if isinstance(error, AlreadyDone):
+        log.info("request already carried out", interaction=interaction.id)
         return
     sentence = _sentence(error)
     if sentence is None:

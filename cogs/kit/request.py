@@ -13,7 +13,7 @@ from bot.domain.actor import Actor
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.domain.preferences import Preferences
-from bot.domain.request import Channel, Request
+from bot.domain.request import Channel, Request, interaction_key
 from bot.services.services import Services
 from cogs.kit.channels import ASKING_S, asked_of_discord, channel_from, fetch_place, not_known_yet
 
@@ -84,6 +84,7 @@ async def _build(interaction: Interaction) -> Request:
         preferences=preferences,
         member_locale=str(interaction.locale),
         guild_locale=guild_locale_of(interaction),
+        key=interaction_key(interaction.id),
     ).answered(private=preferences.private)
 
 

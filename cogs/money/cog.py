@@ -40,7 +40,7 @@ class MoneyCog(commands.Cog):
         if member.bot:
             raise NotAllowed(_("You can't give credits to a bot."))
         request, receiver, amount = await request_of(interaction), receiver_of(interaction, member), quota.microcredits(credits)
-        await services_of(interaction).money.gift(request, receiver, amount=amount, key=f"gift:{interaction.id}")
+        await services_of(interaction).money.gift(request, receiver, amount=amount, key=request.key)
         pings = discord.AllowedMentions(everyone=False, roles=False, users=[member])
         with audience.language_of(interaction, private=False):
             content = money_texts.gift(request.actor.user_id, member.id, amount)

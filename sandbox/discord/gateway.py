@@ -28,6 +28,9 @@ _ACK_DELAY_S = 0.02  # an answer that arrives before discord.py has recorded its
 SHARDS_WANTED = 2  # by the fault shards-wanted
 _DELETIONS = ("CHANNEL_DELETE", "THREAD_DELETE", "GUILD_ROLE_DELETE")
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
+_DOUBLED_AFTER_S = 0.05
+_INTERACTION = "INTERACTION_CREATE"
+_REQUESTS = (_INTERACTION, "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE")  # what people ask the bot for
 
 
 class Opcode(IntEnum):
@@ -128,6 +131,7 @@ class Gateway:
         self._url = url
         self._privileged = privileged
         self._sessions: dict[str, _Session] = {}
+        self._requests: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=_REPLAY_EVENTS)  # for the sessions that follow
         self._online_listeners: list[Callable[[], None]] = []
         self._is_unavailable = switchboard.is_on("server-unavailable")
         self._late: list[tuple[str, Mapping[str, Any]]] = []  # events that are held
@@ -230,6 +234,9 @@ class Gateway:
         )
         for guild in () if self._is_unavailable else guilds:
             self._dispatch(session, "GUILD_CREATE", guild)
+        if self._requests and self._switchboard.fires("gateway-replayed"):
+            for event, payload in self._requests:
+                self._send(session, event, payload)
 
     def _resume(self, connection: _Connection, data: JSON) -> CloseCode | None:
         if data["token"].removeprefix("Bot ") != self._token:
@@ -255,11 +262,21 @@ class Gateway:
             return
         if event in _DELETIONS and self._sessions and self._switchboard.fires("deletions-unheard"):
             return
-        doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.fires("gateway-doubled")
+        if event in _REQUESTS:
+            self._requests.append((event, payload))
+        doubled = event != _INTERACTION and self._sessions and self._switchboard.fires("gateway-doubled")
+        for _ in range(2 if doubled else 1):
+            self._send_to_all(event, payload)
+        if event == _INTERACTION and self._sessions and self._switchboard.fires("interactions-doubled"):
+            asyncio.get_running_loop().call_later(_DOUBLED_AFTER_S, self._send_to_all, event, payload)
+
+    def _send_to_all(self, event: str, payload: Mapping[str, Any]) -> None:
         for session in self._sessions.values():
-            for _ in range(2 if doubled else 1):
-                if self._concerns(session, payload):
-                    self._dispatch(session, event, payload)
+            self._send(session, event, payload)
+
+    def _send(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
+        if self._concerns(session, payload):
+            self._dispatch(session, event, payload)
 
     def _dispatch(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
         filtered = self._world.api.filtered(event, payload, session.intents)

@@ -24,8 +24,9 @@ from sqlalchemy import Connection, Dialect, Table
 
 from bot.core.errors import DatabaseAway, DatabaseDamaged, EaselError, StartError
 from bot.core.metrics import COMMIT_WRITES, WRITE_SECONDS, WRITES_WAITING
-from bot.core.running import patience
-from bot.store.engine import outage
+from bot.core.running import idempotency, patience
+from bot.core.running.idempotency import IdempotencyKey
+from bot.store.engine import outage, request_keys
 from bot.store.engine.outage import Availability, Away, Work
 from bot.store.engine.schema import Migration
 
@@ -93,6 +94,7 @@ class Write:
     done: asyncio.Future[Any]  # cancelled if the caller no longer waits
     is_patient: bool  # of a background loop
     context: Context  # the caller's: error sentences use its language
+    key: IdempotencyKey | None = None  # of the request that the caller handles
     stage: WriteStage = WriteStage.WAITING
     runs_alone: bool = False  # it, or another one of its group, failed
     failures: int = 0  # attempts in a row that failed because the database was away
@@ -168,12 +170,12 @@ class Store(Reader):
         """Run `op` in one transaction, durable on return. An exception from `op` rolls back that operation only and is raised here.
 
         Cancelling the caller stops the waiting, not the write. Raises `DatabaseAway` if nothing was written within the caller's patience,
-        and `MaybeSaved` if that is not certain.
+        and `MaybeSaved` if that is not certain; `AlreadyDone` if the request that the caller handles was carried out before.
         """
         self._check_open()
         loop, patience_s = asyncio.get_running_loop(), patience.current_s()
         done = loop.create_future()
-        write = Write(lambda conn: op(conn, *args, **kwargs), done, patience_s == math.inf, copy_context())
+        write = Write(lambda conn: op(conn, *args, **kwargs), done, patience_s == math.inf, copy_context(), idempotency.current())
         timer = None if write.is_patient else loop.call_later(patience_s, self._give_up, write)
         self._begin(write)
         try:
@@ -372,6 +374,8 @@ def announce(conn: Connection, topic: Topic) -> None:
 def attempt(conn: Connection, write: Write) -> WriteResult:
     """Run a write. Raises what its operation raises."""
     topics = conn.info[_ANNOUNCED] = set[Topic]()  # new: a failed operation may have left topics
+    if write.key is not None:
+        request_keys.store(conn, write.key)
     return WriteResult(value=write.run(conn), topics=topics)
 
 

@@ -37,6 +37,7 @@ from bot.store.tables import (
     reactions,
     references,
     reports,
+    request_keys,
     sponsorships,
     strikes,
     thumbnails,
@@ -167,6 +168,7 @@ def _uses_own_image(me: Member) -> ColumnElement[bool]:
 # Erased in this order: generations and jobs last, because the rows of other tables are found through them.
 HOLDINGS: tuple[Holding, ...] = (
     Holding(table=guilds, owned=None),
+    Holding(table=request_keys, owned=None),  # an interaction's id names nobody
     _deleted(members, lambda me: members.c.user_id == me.id),
     _deleted(reactions, lambda me: reactions.c.user_id == me.id),
     _deleted(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),

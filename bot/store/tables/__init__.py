@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.store.tables.base import metadata
 from bot.store.tables.conduct import audit, blocks, cases, gallery, reports, strikes
-from bot.store.tables.members import guilds, kv, members, outbox, reactions, tray
+from bot.store.tables.members import guilds, kv, members, outbox, reactions, request_keys, tray
 from bot.store.tables.money import accounts, daily_usage, ledger, sponsorships
 from bot.store.tables.work import generations, images, job_messages, jobs, references, thumbnails
 
@@ -28,6 +28,7 @@ __all__ = [
     "reactions",
     "references",
     "reports",
+    "request_keys",
     "sponsorships",
     "strikes",
     "thumbnails",

@@ -76,6 +76,15 @@ outbox = Table(
     Index("ix_outbox_due", "due_at"),
 )
 
+# Requests that were carried out (`bot.core.running.idempotency`).
+request_keys = Table(
+    "request_keys",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_request_keys_at", "at"),
+)
+
 # Small values that survive a restart: the model catalogue, the hash of the registered commands, open forms.
 kv = Table(
     "kv",

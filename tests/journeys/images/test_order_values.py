@@ -18,7 +18,7 @@ VALUES = {
     *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules read: limits, accounts, balances
     *("Admission", "Charge"),  # whether and at what price
     *("Job", "Generation"),  # what is stored
-    "Write",  # the store's queue
+    *("Write", "IdempotencyKey"),  # the store's queue, and the delivery that asked
     "Receipt",  # what the member is shown
 }
 

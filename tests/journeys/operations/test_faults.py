@@ -70,6 +70,7 @@ UNSEEN = [
             "server-unavailable",
             "server-unread",
             "event-unreadable",
+            "interactions-doubled",
         )
     ],
     *[
@@ -119,6 +120,7 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "reference-unread",
     "random-answers",  # tests/services/pipeline/test_random_answers.py
     "session-lost",
+    "gateway-replayed",  # test_once.py
     "channel-closed",
     "message-gone",
     "dms-closed",
