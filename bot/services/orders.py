@@ -37,7 +37,7 @@ from bot.store.money import sponsorships
 log = structlog.get_logger(__name__)
 
 _ANSWER_MS = 120_000  # after this time the first response is assumed to be lost
-_REMOVED_MS = 60_000  # how long the deletion of a message may take before the outbox does it
+_AT_ONCE_MS = 60_000  # how long deleting or hiding a message may take before the outbox does it
 _USUAL_MS = 60_000  # how long a model's usual time is kept
 
 
@@ -115,16 +115,22 @@ class Orders:
         `remove` does it on Discord, after that was written: the outbox does it if the bot ends in between.
         """
         now, data = self.clock(), {"channel_id": channel_id, "message_id": message_id}
-        removal = OutboxItem(kind=ItemKind.REMOVE, due_at=now + _REMOVED_MS, data=data)
+        removal = OutboxItem(kind=ItemKind.REMOVE, due_at=now + _AT_ONCE_MS, data=data)
         await self.store.write(history.message_deleted, job_id, message_id, now, removal=removal)
-        await remove()
-        with patience.endless():
-            await self.store.write(outbox.done, removal.id)
+        await self._act_at_once(remove, removal)
 
-    async def message_hidden(self, job_id: str, message_id: int) -> None:
-        """The author hid the job behind a spoiler in this message; the outbox does the same in all its other messages."""
+    async def hide_message(self, job_id: str, message_id: int, *, channel_id: int, hide: Callable[[], Awaitable[None]]) -> None:
+        """The author hides the job behind a spoiler: `hide` in this message, as in `delete_message`, and the outbox in all others."""
+        now, data = self.clock(), {"channel_id": channel_id, "message_id": message_id}
+        cover = OutboxItem(kind=ItemKind.COVER, due_at=now + _AT_ONCE_MS, job_id=job_id, data=data)
+        await self.store.write(messages.hide, job_id, message_id, now, cover=cover)
+        await self._act_at_once(hide, cover)
+
+    async def _act_at_once(self, act: Callable[[], Awaitable[None]], item: OutboxItem) -> None:
+        """Do on Discord what the outbox would do later."""
+        await act()
         with patience.endless():
-            await self.store.write(messages.set_spoiler, job_id, True, self.clock(), except_id=message_id)
+            await self.store.write(outbox.done, item.id)
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

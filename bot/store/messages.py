@@ -168,6 +168,12 @@ def set_spoiler(
     return has_changed
 
 
+def hide(conn: Connection, job_id: str, message_id: int, now: int, *, cover: OutboxItem) -> None:
+    """The author puts the job's images behind spoilers, and edits this message at once. `cover` is added to the outbox."""
+    set_spoiler(conn, job_id, True, now, except_id=message_id)
+    outbox.add(conn, cover)
+
+
 def ask_to_cover(conn: Connection, job_id: str, channel_id: int, message_id: int, now: int) -> None:
     """Add the outbox item that edits a message's spoilers to match its record, or its job if it has no record."""
     data = {"channel_id": channel_id, "message_id": message_id}

@@ -223,8 +223,7 @@ class Cases:
         image = await self.orders.image(request, job)
         permissions.check(request, Action.HIDE, image)
         if permissions.is_owner(request, image):
-            await hide()
-            await self.orders.message_hidden(job.id, message_id)
+            await self.orders.hide_message(job.id, message_id, channel_id=request.channel.channel_id, hide=hide)
         elif request.guild_id is not None:
             await self._judge(request, request.guild_id, job, Decision.SPOILER)
 

@@ -113,16 +113,19 @@ async def test_buttons_work_after_a_restart(env: Env) -> None:
         await ada.until(lambda: len([m for m in ada.messages() if has_image(m)]) == 2 or None)
 
 
-async def test_the_outbox_deletes_a_message_if_the_bot_ends_before_it_has(app: App, ada: Person, asked: Ask) -> None:
+async def test_the_outbox_hides_and_deletes_a_message_if_the_bot_ends_before_it_has(app: App, ada: Person, asked: Ask) -> None:
     message = await asked()
-    job = await written_down(app, message)
+    job, orders = await written_down(app, message), app.services.orders
 
     async def ends() -> None:
         raise ConnectionError
 
-    where = int(message.channel_id)
+    where, message_id = int(message.channel_id), int(message.id)
     with pytest.raises(ConnectionError):
-        await app.services.orders.delete_message(job.id, int(message.id), channel_id=where, remove=ends)
-    left = await app.store.read(lambda conn: conn.execute(select(outbox.c.kind, outbox.c.data)).all())
-    assert [tuple(row) for row in left] == [("remove", {"channel_id": where, "message_id": int(message.id)})]
-    assert (await app.services.orders.job(job.id)).state is JobState.DELETED
+        await orders.hide_message(job.id, message_id, channel_id=where, hide=ends)
+    assert (await orders.job(job.id)).spoiler
+    with pytest.raises(ConnectionError):
+        await orders.delete_message(job.id, message_id, channel_id=where, remove=ends)
+    assert (await orders.job(job.id)).state is JobState.DELETED
+    left = await app.store.read(lambda conn: conn.execute(select(outbox.c.kind, outbox.c.data).order_by(outbox.c.kind)).all())
+    assert [tuple(row) for row in left] == [(kind, {"channel_id": where, "message_id": message_id}) for kind in ("cover", "remove")]
