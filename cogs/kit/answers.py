@@ -87,11 +87,9 @@ async def defer(interaction: Interaction, *, private: bool = True, thinking: boo
             return
         answers.deferral = _Deferral(thinking=interaction.message is None if thinking is None else thinking, private=private)
         try:
-            await interaction.response.defer(thinking=answers.deferral.thinking, ephemeral=private)
-        except discord.HTTPException as error:
-            if not await _is_ours(interaction, error):
-                raise
-            answers.arrived = True
+            await _send_deferral(interaction, answers.deferral)
+        except (aiohttp.ClientError, OSError):  # the response was lost; if Discord received it, it says so
+            await _send_deferral(interaction, answers.deferral)
         patience.acknowledged()
 
 
@@ -141,6 +139,15 @@ def _of(interaction: Interaction) -> _Answers:
     return answers
 
 
+async def _send_deferral(interaction: Interaction, deferral: _Deferral) -> None:
+    try:
+        await interaction.response.defer(thinking=deferral.thinking, ephemeral=deferral.private)
+    except discord.HTTPException as error:
+        if not await _is_ours(interaction, error):
+            raise
+        _of(interaction).arrived = True
+
+
 async def _is_ours(interaction: Interaction, error: discord.HTTPException) -> bool:
     """Whether a first answer was refused because an answer of ours is there, whose response was lost.
 
@@ -148,7 +155,12 @@ async def _is_ours(interaction: Interaction, error: discord.HTTPException) -> bo
     """
     if error.code != ALREADY_ANSWERED:
         return False
-    return interaction.created_at >= client_of(interaction).began_at or (await interaction.original_response()).flags.loading
+    if interaction.created_at >= client_of(interaction).began_at:
+        return True
+    try:
+        return (await interaction.original_response()).flags.loading
+    except SEND_ERRORS:  # it was deleted
+        return False
 
 
 async def _try_to_defer(interaction: Interaction, *, private: bool, thinking: bool | None) -> None:

@@ -16,6 +16,7 @@ from tests.chaos.table import Conditions, Result, Run
 
 _AT_ONCE = 3  # scenes; they also wait for timers
 _LEAST_POINTS = 150
+_TWICE = ("interactions-doubled", "gateway-doubled", "gateway-replayed")  # also to the bot that is started after a kill
 # The short run: a point in each part of the scene; the moment in which a generation is paid for and nothing of it is stored; and the one in
 # which a reaction is marked and its order is not stored.
 SHORT: tuple[Point, ...] = ("after POST /api/ai/queue", "after PUT /api/v10/channels/1457659890892800006/messages/1", 40, 80, 160, 200)
@@ -47,6 +48,8 @@ class PointSweep:
         url = await asyncio.to_thread(self.conditions.new_database)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self.conditions.folder))
         async with stage(url, folder, once(point)) as trial:
+            for fault in _TWICE:
+                trial.env.switchboard.turn_on(fault)
             try:
                 result = await Scene(trial=trial).play()
             except AssertionError as error:  # somebody was left waiting; the other points are tried all the same

@@ -101,6 +101,13 @@ async def test_members_delete_their_own_image_where_the_bot_has_no_permissions(a
     await ada.until(lambda: not any(has_image(m) for m in ada.messages(channel)) or None)
 
 
+async def test_a_press_is_carried_out_if_the_response_to_its_deferral_is_lost(env: Env, ada: Person, asked: Ask) -> None:
+    message = await asked()
+    env.switchboard.turn_on("first-answer-lost", times=1)
+    await ada.click(message, "Delete")
+    await ada.until(lambda: not ada.messages() or None)
+
+
 # --- a restart -------------------------------------------------------------------------------------------------------
 
 

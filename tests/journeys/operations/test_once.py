@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,15 +13,19 @@ import pytest
 from sqlalchemy import Connection, select
 
 from bot.app import App
+from bot.client import easel
 from bot.core.clock import system
 from bot.domain.job import JobState
+from bot.domain.order import Order
 from bot.services import reactions
+from bot.services.orders import Orders
 from bot.store import outbox, tables
 from bot.store.engine.opening import read_once
+from cogs.kit import answers
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Person
-from tests.env.app import Env
+from tests.env.app import Env, has_image
 from tests.journeys.moderator_steps import GALLERY, MODERATORS
 from tests.journeys.moderator_steps import change_rules as change_all_rules
 from tests.journeys.operations.once_steps import SPENDING, STEPS, Day, Step
@@ -102,6 +107,23 @@ async def lived(folder: Path, steps: Sequence[Step], *faults: str) -> list[tuple
         async with run(env, *people):
             pass
         return [first, (await read_once(url, books), messages(*people))]
+
+
+async def test_an_order_that_one_run_did_not_get_to_is_taken_by_the_next(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_orders: Orders, _order: Order) -> None:
+        await asyncio.Event().wait()
+
+    env.switchboard.turn_on("gateway-replayed")
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        with monkeypatch.context() as patch:
+            patch.setattr(Orders, "order", never)
+            patch.setattr(answers, "DEFER_AFTER_S", 0)
+            patch.setattr(easel, "_CLOSING_S", 0.1)
+            async with run(env, ada):
+                await ada.slash("generate", prompt="a red fox")
+        async with run(env, ada):
+            await ada.message(has_image)
+        assert len(ada.messages()) == 1
 
 
 @pytest.mark.parametrize("steps", [pytest.param(SPENDING, id="spending"), pytest.param(STEPS, id="everything", marks=pytest.mark.slow)])
