@@ -8,7 +8,7 @@ from bot.core.errors import NotFound
 from bot.core.i18n import _
 
 TRAY_DAYS = 1  # also open forms
-REQUEST_KEYS_DAYS = 1  # Discord takes no answer to an interaction after 15 minutes
+REQUEST_KEYS_DAYS = 2  # Discord takes no answer to an interaction after 15 minutes; a clock may be a day ahead
 REACTIONS_DAYS = 30  # nobody repeats a reaction after this time
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from bot.app import App
 from bot.client import easel
+from bot.client.deliveries import KEPT_MAX, Deliveries
 from bot.core.clock import system
 from bot.domain.job import JobState
 from bot.domain.order import Order
@@ -107,6 +108,12 @@ async def lived(folder: Path, steps: Sequence[Step], *faults: str) -> list[tuple
         async with run(env, *people):
             pass
         return [first, (await read_once(url, books), messages(*people))]
+
+
+def test_the_oldest_of_many_deliveries_are_forgotten() -> None:
+    deliveries = Deliveries()
+    deliveries.note(str(number) for number in range(KEPT_MAX + 1))
+    assert (deliveries.is_new("1"), deliveries.is_new("0")) == (False, True)
 
 
 async def test_an_order_that_one_run_did_not_get_to_is_taken_by_the_next(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
