@@ -85,7 +85,7 @@ async def test_credits_that_everybody_gets_cannot_be_given_away(money: Money, gu
     with pytest.raises(OutOfCredit, match="You have no credits to give here"):
         await money.gift(request_by(newcomer, guild_id=guild_id), BOB, amount=MICRO, key="deed")
     with pytest.raises(OutOfCredit, match="You have no credits to give here"):
-        await money.start_sponsoring(request_by(newcomer, guild_id=guild_id), hours=1, amount=MICRO)
+        await money.start_sponsoring(request_by(newcomer), hours=1, amount=MICRO)
 
 
 async def test_a_bucket_of_the_guild_cannot_be_given_away(store: Store, money: Money) -> None:
