@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import discord
 from discord.ext import commands
 
+from bot.client.refusals import delivery_error
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed, TryLater
@@ -128,15 +129,17 @@ class GoneNotices:
         gone = settings.gone_in_policy(settings.gone.intersection(item.data["ids"]))
         if guild is None or not gone:
             return
+        not_now: discord.HTTPException | None = None
         async for channel, locale in self._readers(guild, settings.policy.cases_channel_id):
             with i18n.speaking(locale):
                 content = panel_texts.gone_notice(guild.name, settings.policy, gone)
             try:
                 await self._send(item, channel, content)
-            except (discord.Forbidden, discord.NotFound):
+            except (discord.Forbidden, discord.NotFound) as error:
+                not_now = error if isinstance(delivery_error(error), TryLater) else not_now
                 continue
             return
-        raise RouteClosed("No manager of this server can be told.")
+        raise not_now or RouteClosed("No manager of this server can be told.")
 
     async def tell_host(self, item: OutboxItem, _job: Job | None) -> None:
         if item.user_id is None:
