@@ -48,30 +48,35 @@ def _with_fallbacks(request: Callable[..., Awaitable[Any]], *, body: str, form: 
     """`body` and `form` name the method's arguments for a message without and with files."""
 
     async def send(client: object, route: Any, *more: Any, **given: Any) -> Any:
-        parts = given.get(form)
-        content = json.loads(parts[0]["value"]) if parts else given.get(body)
-        if not isinstance(content, dict):
-            return await request(client, route, *more, **given)
-        fallbacks = Fallbacks(MessageBody(body=content, has_files=bool(parts)))
+        fallbacks: Fallbacks | None = None
         while True:
             try:
                 answer = await request(client, route, *more, **given)
             except discord.HTTPException as error:
-                message = fallbacks.after(error)
+                fallbacks = fallbacks or _fallbacks_of(given.get(body), given.get(form))
+                message = fallbacks.after(error) if fallbacks else None
                 if message is None:
                     raise
                 log.info("message refused", code=error.code, method=route.method, path=route.path)
             else:
-                fallbacks.accepted()
+                if fallbacks:
+                    fallbacks.accepted()
                 return answer
             for file in given.get("files") or ():
                 file.reset(seek=True)  # it was read for the first request
-            if parts and message.has_files:
-                given[form] = parts = [{**parts[0], "value": json.dumps(message.body)}, *parts[1:]]
+            if message.has_files:
+                first, *files = given[form]
+                given[form] = [{**first, "value": json.dumps(message.body)}, *files]
             else:
                 given = {**{name: value for name, value in given.items() if name not in (form, "files")}, body: message.body}
 
     return send
+
+
+def _fallbacks_of(body: Any, form: Any) -> Fallbacks | None:
+    """For a message without or with files; None for another request."""
+    content = json.loads(form[0]["value"]) if form else body
+    return Fallbacks(MessageBody(body=content, has_files=bool(form))) if isinstance(content, dict) else None
 
 
 # --- messages --------------------------------------------------------------------------------------------------------
