@@ -22,6 +22,7 @@ from bot.domain.job import Job, JobState, Source
 from bot.domain.order import Attachment
 from bot.domain.retention import image_gone
 from bot.store import jobs, messages
+from cogs.kit.channels import channel_from
 from cogs.kit.job_buttons import ended_job_of
 from cogs.kit.request import services_of
 
@@ -42,6 +43,7 @@ _NONE: Final = N_("That message has no image. Easel works with PNG, JPEG, WebP a
 _PREVIEWS: Final = N_("The images here are only previews. Use the message that shows the image itself.")
 _UNREADABLE: Final = N_("Discord doesn't show Easel what's in that message. Right-click (or hold) the original message > Apps instead.")
 _DELETED: Final = N_("The original of that image was deleted.")
+_AGE: Final = N_("That image is from an age-restricted channel. It can only be shown or used in age-restricted channels.")
 _INSTEAD: Final[Mapping[MediaKind, str]] = {
     MediaKind.OTHER_FORMAT: N_("That image has a format that Easel can't read. Easel works with PNG, JPEG, WebP and GIF images."),
     MediaKind.VIDEO: N_("That message has a video. Easel works with PNG, JPEG, WebP and GIF images."),
@@ -62,6 +64,7 @@ class FoundImages:
     known_owner_id: int | None = None  # the owner, unless nobody knows
     forwarded_by: int | None = None  # who forwarded them here, if they are another message's
     other_formats: tuple[str, ...] = ()  # the file names of images beside these that Easel cannot read
+    why_unusable: str = ""  # why these images may not be used here, if their origin says so
     why_none: str = ""  # if there are no images: why not, if the message shows something else
 
     @property
@@ -80,7 +83,9 @@ class FoundImages:
             raise NotFound(self.why_none or _(_NONE))
 
     def check_known(self) -> None:
-        """Raises `NotFound` if nobody knows whose images these are: their author's settings say who may edit them."""
+        """Raises `NotFound` if their origin forbids their use here, or nobody knows whose they are: their author says who may edit them."""
+        if self.why_unusable:
+            raise NotFound(self.why_unusable)
         if self.known_owner_id is None and self.is_gone:
             raise image_gone()
         if self.known_owner_id is None:
@@ -105,6 +110,7 @@ async def find(client: Easel, message: discord.Message) -> FoundImages:
     forward = message.reference if message.message_snapshots else None
     origin = await _forwarded(client, message, forward, shown) if forward else await _posted(client, message, shown)
     why_none = _why_none(client, message, media, origin)
+    why_unusable = _why_unusable(client, message, forward, origin.job) if forward else ""
     owner_id = message.author.id if origin.owner_id is None else origin.owner_id
     return FoundImages(
         owner_id=owner_id,
@@ -116,6 +122,7 @@ async def find(client: Easel, message: discord.Message) -> FoundImages:
         known_owner_id=origin.owner_id,
         forwarded_by=message.author.id if forward else None,
         other_formats=tuple(medium.filename for medium in media if medium.kind is MediaKind.OTHER_FORMAT),
+        why_unusable=why_unusable,
         why_none=why_none,
     )
 
@@ -183,13 +190,26 @@ async def _is_hidden(client: Easel, message: discord.Message, forward: discord.M
 
 def _why_none(client: Easel, message: discord.Message, media: Sequence[Medium], origin: _Origin) -> str:
     """Why the images of a message cannot be used, or why it has none; empty if it has some, or shows nothing at all."""
-    if origin.job is not None and origin.job.state is JobState.DELETED:
-        return _(_DELETED)
     if any(medium.kind is MediaKind.IMAGE for medium in media):
         return _(_PREVIEWS) if origin.is_panel else ""
     if is_unreadable(message) and not _is_own(client, message):
         return _(_UNREADABLE)
     return next((_(_INSTEAD[medium.kind]) for medium in media if medium.kind in _INSTEAD), "")
+
+
+def _why_unusable(client: Easel, message: discord.Message, forward: discord.MessageReference, job: Job | None) -> str:
+    """Why a forwarded image may not be used where it is, empty if it may: it is still bound by its first place."""
+    if job is not None and job.state is JobState.DELETED:
+        return _(_DELETED)
+    made_in_restricted = (job is not None and job.age_restricted) or _is_age_restricted(client.get_channel(forward.channel_id))
+    here = client.get_channel(message.channel.id) or message.channel
+    return _(_AGE) if made_in_restricted and not _is_age_restricted(here) else ""
+
+
+def _is_age_restricted(channel: object) -> bool:
+    """Of a channel or thread of a server; False for one that is not known."""
+    guild = getattr(channel, "guild", None)
+    return guild is not None and channel_from(channel, guild_id=guild.id, channel_id=0).age_restricted
 
 
 def _is_own(client: Easel, message: discord.Message) -> bool:

@@ -192,3 +192,12 @@ async def test_details_of_a_forward_are_those_of_its_image_until_that_is_deleted
     await ada.click(made, "Delete")
     await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
     await refused(ben, "Edit with Easel", forward, "The original of that image was deleted")
+
+
+async def test_a_forward_carries_no_image_out_of_an_age_restricted_channel(ada: Person, ben: Person, asked: Ask) -> None:
+    for original in (await asked("after-dark"), await posted(ada, png(40, 30), channel="after-dark")):
+        forward = await _forwarded(ben, original)
+        for menu in ("Edit with Easel", "Use as reference"):
+            await refused(ben, menu, forward, "age-restricted")
+        await ada.menu("Report image", forward)
+        await ada.dismiss(await ada.modal())
