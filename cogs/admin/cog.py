@@ -55,8 +55,10 @@ class ImageAdmin(
             wanted = {value: name for value, name in wanted.items() if typed in (value, name.casefold())}
         if not wanted:
             raise NotFound(_("The settings name no such deleted channel or role."))
-        await remove_deleted(request, interaction, {int(each) for each in wanted})
-        await interactions.say(interaction, panel_texts.gone_removed(wanted.values()))
+        now = await remove_deleted(request, interaction, {int(each) for each in wanted})
+        # Without the last allowed channel, images may be created everywhere: a manager must read that.
+        opened = settings_texts.channels(now.policy) if now.policy.channels != request.policy.channels else ""
+        await interactions.say(interaction, panel_texts.gone_removed(wanted.values(), opened))
 
     @app_commands.command(description="Pause image creation (images in progress still arrive)")
     @app_commands.describe(reason="Reason to show members")

@@ -145,9 +145,10 @@ def gone_choices(settings: GuildSettings) -> Mapping[str, str]:
     return found
 
 
-def gone_removed(names: Iterable[str]) -> str:
-    """The answer after they were removed."""
-    return cut("\n".join([_("✅ Removed from the settings:"), *(f"- {name}" for name in names)]), CONTENT_MAX)
+def gone_removed(names: Iterable[str], channels: str) -> str:
+    """The answer after they were removed. `channels`: where images can be created now, if that changed."""
+    removed = "\n".join([_("✅ Removed from the settings:"), *(f"- {name}" for name in names)])
+    return "\n".join(filter(None, [cut(removed, CONTENT_MAX - len(channels) - 1), channels]))
 
 
 def deleted_name(kind: IdKind, deleted_id: int) -> str:

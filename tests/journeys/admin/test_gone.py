@@ -39,7 +39,8 @@ async def test_a_deleted_channel_of_the_allowed_ones_is_told_and_removed(app: Ap
     assert "⚠️ Deleted, but still in the settings: Allowed channels." in panel.text
     await admin(mo, "channels", "remove it with `/imageadmin deleted`")
     (choice,) = await mo.autocomplete("imageadmin deleted", "remove", remove="allowed")
-    await admin(mo, "deleted", "✅ Removed from the settings", remove=choice["name"])
+    removed = await admin(mo, "deleted", "✅ Removed from the settings", remove=choice["name"])
+    assert "Images can be created in every channel" in removed.content
     assert (await rules_of(app, mo), await mo.autocomplete("imageadmin deleted", "remove", remove="")) == (Policy(), [])
     await admin(mo, "deleted", "name no such deleted channel or role")
 
