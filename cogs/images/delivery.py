@@ -85,13 +85,15 @@ class DiscordPost:
         return None
 
     async def is_gone(self, job: Job) -> bool:
-        """Before all guilds are known, and outside guilds, nothing is gone."""
+        """Before all guilds are known, during an outage, and outside guilds, nothing is gone."""
         guild_id, channel_id = job.place.guild_id, job.place.channel_id
         if guild_id is None or not self._client.is_ready():
             return False
         guild = self._client.get_guild(guild_id)
-        is_cached = guild is not None and guild.get_channel_or_thread(channel_id) is not None
-        return guild is None or (not is_cached and await is_deleted(self._client, channel_id))
+        if guild is None:
+            return True
+        is_known = guild.unavailable or guild.get_channel_or_thread(channel_id) is not None
+        return not is_known and await is_deleted(self._client, channel_id)
 
     async def posted_images(self, job: Job) -> Mapping[int, PostedImage]:
         """The images in the job's message, with links fresh from Discord. A private message cannot be fetched."""

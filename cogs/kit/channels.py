@@ -267,6 +267,13 @@ async def is_deleted(client: Easel, channel_id: int) -> bool:
     return False
 
 
+async def note_deleted(client: Easel, guild_id: int, channel_id: int) -> None:
+    """Remember a channel of the settings that Discord did not find. During an outage of the guild that proves nothing."""
+    guild = client.get_guild(guild_id)
+    if guild is not None and not guild.unavailable:
+        await client.services.guilds.mark_gone(guild_id, {channel_id})
+
+
 async def writable(client: Easel, guild_id: int, channel_id: int | None) -> discord.PartialMessageable | None:
     """A channel that the guild's settings name, to write in; None if none is named, or if it is not of this guild (any more)."""
     if channel_id is None or channel_id in (await client.services.guilds.settings(guild_id)).gone:
@@ -274,7 +281,7 @@ async def writable(client: Easel, guild_id: int, channel_id: int | None) -> disc
     try:
         found = await _find_channel(client, guild_id, channel_id)
     except discord.NotFound:
-        await client.services.guilds.mark_gone(guild_id, {channel_id})
+        await note_deleted(client, guild_id, channel_id)
         return None
     if found is None:
         log.warning("not written to: the channel is not of this server", guild=guild_id, channel=channel_id)

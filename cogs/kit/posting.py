@@ -15,8 +15,8 @@ from bot.core.clock import Clock
 from bot.core.i18n import _
 from bot.services.pipeline.results import ResultImage
 from cogs.kit import texts
+from cogs.kit.channels import note_deleted
 from cogs.kit.outbound import UNKNOWN_CHANNEL, Messageable, send_reply
-from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -114,7 +114,7 @@ class Poster:
             return await post(draft)
         except discord.NotFound as error:
             if error.code == UNKNOWN_CHANNEL and isinstance(channel, discord.PartialMessageable) and channel.guild_id is not None:
-                await services_of(self._client).guilds.mark_gone(channel.guild_id, {channel.id})
+                await note_deleted(self._client, channel.guild_id, channel.id)
             raise
         except discord.HTTPException as error:
             if not draft.images or draft.needs_images or reason_of(error) is None:
