@@ -47,6 +47,13 @@ class Day:
 Step = Callable[[Day], Awaitable[object]]
 
 
+async def answered(person: Person, request: Awaitable[object]) -> None:
+    """Wait for the answer too: a request is over once it is deferred."""
+    before = {m.id for m in person.messages() if m.ephemeral}
+    await request
+    await person.message(lambda m: m.ephemeral and m.id not in before and m.text)
+
+
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
@@ -148,8 +155,8 @@ async def tray(day: Day) -> None:
     await private_reply(day.ben, "(2 images)")
     await day.ben.click(panel, "Empty tray")
     await updated(day.ben, panel, "empty")
-    await day.ben.menu("Use as reference", message)
-    await day.ben.slash("tray clear")
+    await answered(day.ben, day.ben.menu("Use as reference", message))
+    await answered(day.ben, day.ben.slash("tray clear"))
 
 
 async def styles(day: Day) -> None:
@@ -178,6 +185,7 @@ async def money(day: Day) -> None:
     await day.ada.click(line, "End sponsorship")
     await private_reply(day.ada, "5 credits")
     await day.ada.slash("sponsor start", credits=6)
+    await day.ada.message(lambda m: "End sponsorship" in m.buttons and m.id != line.id)
     await day.ada.slash("sponsor stop")
     await private_reply(day.ada, "6 credits")
 
@@ -218,7 +226,7 @@ async def decisions(day: Day) -> None:
         await private_reply(day.mo, words)
     await day.mo.slash("imagemod block", member=day.ben.id, hours=1, reason="loud")
     await day.ben.message(lambda m: "loud" in m.content, "dm")
-    await day.mo.slash("imagemod unblock", member=day.ben.id)
+    await answered(day.mo, day.mo.slash("imagemod unblock", member=day.ben.id))
     await day.mo.slash("imagemod purge", member=day.ben.id)
     panel = await day.mo.message(lambda m: "Delete all" in m.buttons)
     await day.mo.click(panel, "Delete all")
@@ -231,17 +239,33 @@ async def rules(day: Day) -> None:
     panel = await day.mo.message(lambda m: "Resume" in m.buttons)
     await day.mo.click(panel, "Resume")
     await day.mo.message(lambda m: m.id == panel.id and "Pause" in m.buttons)
-    await day.mo.slash("presets add", emoji="🦊", name="Foxes", prompt="add a fox")
-    await day.mo.slash("presets remove", preset="🦊")
-    await day.mo.slash("presets reset")
+    await answered(day.mo, day.mo.slash("presets add", emoji="🦊", name="Foxes", prompt="add a fox"))
+    await answered(day.mo, day.mo.slash("presets remove", preset="🦊"))
+    await answered(day.mo, day.mo.slash("presets reset"))
     wanted = write_file(changed(await rules_of(day.app, day.mo), {"pause": {"reason": "Tea."}}))
     preview = await admin(day.mo, "import", "Tea.", file=day.mo.upload("easel.json", wanted, "application/json"))
     await day.mo.click(preview, "Apply")
     await day.mo.message(lambda m: m.id == preview.id and not m.buttons)
 
 
+READING = (
+    *("help", "quota", "privacy", "history", "leaderboard", "style list", "tray show", "usage", "presets list"),
+    *("imagemod cases", "imagemod blocked", "imagemod audit", "imageadmin log", "imageadmin export"),
+)
+
+
+async def reading(day: Day) -> None:
+    """What only answers must not answer a second time."""
+    for command in READING:
+        await answered(day.mo, day.mo.slash(command))
+    message = await day.image("a plain fox")
+    await day.ada.click(message, "Details")
+    await private_reply(day.ada, "a plain fox")
+    await day.ada.autocomplete("generate", "model", prompt="a fox", model="flux")
+
+
 SPENDING: tuple[Step, ...] = (generate, again, edit_forms, money, reactions)
 STEPS: tuple[Step, ...] = (
     *(generate, edit, again, edit_forms, models, history, cancel, delete),
-    *(tray, styles, settings, money, reactions, cases, decisions, rules, erase),
+    *(tray, styles, settings, money, reactions, cases, decisions, rules, reading, erase),
 )
