@@ -52,7 +52,7 @@ reactions = Table(
     Column("message_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
     Column("emoji", String(64), primary_key=True),
-    Column("burst", Boolean, primary_key=True),
+    Column("burst", Boolean, primary_key=True, default=False),
     Column("at", BigInteger, nullable=False),
     Column("taken_back_at", BigInteger),
     Column("job_id", String(12)),  # the job that it ordered
