@@ -169,9 +169,9 @@ def _line(account: str, entry: Entry, *, at: int = NOW - SPAN_MS, **more: Any) -
     return {**about, "account": account, "entry": entry, "at": at, **more}
 
 
-def reaction_key(n: int) -> tuple[int, int, str]:
-    """Message, member and emoji of the reaction to a job: half of them are stars."""
-    return 10_000_000 + n, BUSY if n % 20 else 9, _STAR if n % 2 else "🎨"
+def reaction_key(n: int) -> tuple[int, int, str, bool]:
+    """Message, member, emoji of the reaction to a job, half of them stars, and that it is not a super reaction."""
+    return 10_000_000 + n, BUSY if n % 20 else 9, _STAR if n % 2 else "🎨", False
 
 
 def job_id(n: int) -> str:

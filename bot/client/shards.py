@@ -99,6 +99,13 @@ class ShardedBot(commands.AutoShardedBot):
         is_new = trouble is not None and trouble.reason == _LOST and self._clock() - trouble.since < _RECONNECTING_MS
         return None if is_new else trouble
 
+    def is_of_shard(self, shard_id: int, guild_id: int | None) -> bool:
+        """Whether a shard tells of a guild, or of direct messages (None).
+
+        Source: https://discord.com/developers/docs/events/gateway#sharding
+        """
+        return ((guild_id or 0) >> 22) % (self.shard_count or 1) == shard_id
+
     async def on_shard_connect(self, shard_id: int) -> None:
         self._note_connected(shard_id, "connected")
         log.info("connected", user=str(self.user), shard=shard_id, of=self.shard_count)

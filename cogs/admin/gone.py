@@ -78,10 +78,10 @@ class Gone(commands.Cog):
             await self._services.money.end_sponsorships(guild.id)
 
     @commands.Cog.listener()
-    async def on_ready(self) -> None:
-        """Guilds that are not named at the start removed the bot in the meantime; unavailable ones are named."""
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """A shard's guilds that are not named at its start removed the bot in the meantime; unavailable ones are named."""
         for guild_id in await self._services.money.sponsored_guilds():
-            if self._client.get_guild(guild_id) is None:
+            if self._client.is_of_shard(shard_id, guild_id) and self._client.get_guild(guild_id) is None:
                 await self._services.money.end_sponsorships(guild_id)
 
     async def _find_deleted(self, guild: discord.Guild) -> None:

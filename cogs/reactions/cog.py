@@ -50,10 +50,10 @@ class ReactionsCog(commands.Cog):
         self._client = client
 
     @commands.Cog.listener()
-    async def on_ready(self) -> None:
+    async def on_shard_ready(self, shard_id: int) -> None:
         """After a start, and after a lost session."""
         try:
-            await missed.find(self._client)
+            await missed.find(self._client, shard_id)
         except DatabaseAway:
             log.warning("missed reactions not read while the database is away")
 

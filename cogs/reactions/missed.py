@@ -31,11 +31,13 @@ _MESSAGES_MAX: Final = 20
 log = structlog.get_logger(__name__)
 
 
-async def find(client: Easel) -> None:
-    """Handle the reactions to new images that were not handled yet, as if they came now."""
+async def find(client: Easel, shard_id: int) -> None:
+    """Handle the reactions to new images in a shard's guilds that were not handled yet, as if they came now."""
     reader, now = services_of(client).reader, datetime.fromtimestamp(services_of(client).clock() / 1000, UTC)
     since_id = discord.utils.time_snowflake(now - _NEW)
     for shown in await reader.read(messages.newest, since_id, limit=_MESSAGES_MAX):
+        if not client.is_of_shard(shard_id, shown.guild_id):
+            continue
         try:
             async for event in _missed(client, shown):
                 log.info("reaction found that came while not connected", message=shown.message_id)
