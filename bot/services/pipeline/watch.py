@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 Key = tuple[str, int]  # a job's id, and which of its generations
 
 _NEVER = 2**62  # Unix ms
-_READS_AT_A_TIME = 32  # each waits for two transactions, so few of them take long to read what ended in a gap of the stream
+_CALLS_AT_A_TIME = 32
+_READS_AT_A_TIME = 128  # a read also waits for two transactions, which are shorter for many together: after a gap of the stream
 _EARLY_MAX = 1000  # events kept until the response to their enqueue arrives
 _HEALTHY_MS = 30_000  # a stream that lasted this long resets the count of failures
 _FORGOTTEN_MS = 120_000  # a generation that the image API does not know for this long has failed
@@ -60,6 +61,7 @@ class Watch:
             key=_key,
             wakeups=store.subscribe(Topic.RUNNING),
         )
+        self._calls = asyncio.Semaphore(_CALLS_AT_A_TIME)
         self._early: OrderedDict[str, tuple[int, Event]] = OrderedDict()  # events with an unknown id, and when they came (Unix ms)
         # Since when (Unix ms): the image API does not know a generation, its member has cancelled it, its deadline is over.
         self._unknown_since: dict[Key, int] = {}
@@ -79,11 +81,11 @@ class Watch:
 
         `sent_at`: when its sending began. If the stream was connected later, its event may have been missed: read it at once.
         """
+        usual_ms = await self._orders.usual_ms(model) or _USUAL_MS  # first: the stream may be lost meanwhile
         if sent_at <= self._connected_at:
             return self._clock()
         if not self._is_connected:
             return self._clock() + int(1000 * self._timing.poll_min_s)
-        usual_ms = await self._orders.usual_ms(model) or _USUAL_MS
         slow_ms, soon_ms = 1000 * self._timing.slow_s, 1000 * self._timing.poll_max_s
         return self._clock() + int(min(slow_ms, max(soon_ms, 2 * usual_ms), self._give_up_ms / 4))
 
@@ -209,7 +211,8 @@ class Watch:
     async def _read_outcome(self, generation: Generation, provider_id: str, *, is_late: bool) -> Outcome | None:
         """What the image API says of it; `None` if it says nothing or that there is no end yet."""
         try:
-            report = await self._provider.read(provider_id)
+            async with self._calls:
+                report = await self._provider.read(provider_id)
         except ProviderRefused:
             report = None  # a retry would be refused as well
         except ProviderError as error:
