@@ -69,16 +69,18 @@ def ids_of(registered: Iterable[Described]) -> dict[str, int]:
 def _translated(path: Sequence[Described]) -> Iterator[tuple[tuple[str, str], str]]:
     """The names of the last command of a path, of its options, and of its subcommands."""
     own = " ".join(each["name"] for each in path)
+    names = [_names_of(each) for each in path]
     for language in i18n.LANGUAGES:
-        yield (language, own), " ".join(_name(each, language) for each in path)
+        yield (language, own), " ".join(str(name.get(language, each["name"])) for name, each in zip(names, path, strict=True))
     for option in path[-1].get("options") or ():
         if option["type"] in _GROUPS:
             yield from _translated((*path, option))
         else:
-            yield from (((language, f"{own}:{option['name']}"), _name(option, language)) for language in i18n.LANGUAGES)
+            name = _names_of(option)
+            yield from (((language, f"{own}:{option['name']}"), name.get(language, option["name"])) for language in i18n.LANGUAGES)
 
 
-def _name(described: Described, language: str) -> str:
-    """Discord's locales of one language, such as es-ES and es-419, have the same names."""
+def _names_of(described: Described) -> dict[str, str]:
+    """By language: Discord's locales of one language, such as es-ES and es-419, have the same names."""
     names: Mapping[str, str] = described.get("name_localizations") or {}
-    return next((name for locale, name in names.items() if locale.partition("-")[0] == language), str(described["name"]))
+    return {locale.partition("-")[0]: name for locale, name in names.items()}

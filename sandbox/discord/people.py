@@ -188,10 +188,10 @@ class People:
         """Every command that is available to this person in any channel; `kinds` are the kinds of those channels."""
         offered: dict[str, JSON] = {}
         for channel in self._world.channels.listed_for(viewer.person_id):
-            for command in self._world.commands_for(viewer.person_id, channel):
-                kinds = offered.setdefault(command["id"], {**command, "kinds": []})["kinds"]
-                if (kind := self._world.channels.kind(channel)) not in kinds:
-                    kinds.append(kind)
+            kind = self._world.channels.kind(channel)
+            known = {command_id for command_id, command in offered.items() if kind in command["kinds"]}
+            for command in self._world.commands_for(viewer.person_id, channel, but=known):
+                offered.setdefault(command["id"], {**command, "kinds": []})["kinds"].append(kind)
         return sorted(offered.values(), key=lambda command: (command["type"], command["name"]))
 
     def _push_all(self, name: str) -> None:

@@ -75,11 +75,14 @@ def is_quick(models: Iterable[object]) -> bool:
         if not values:
             return True
         value = values.pop()
-        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-        grows = isinstance(value, Mapping) and ("$ref" in value or "pattern" in value)
-        if grows or len(inner) > _QUICK_PARTS or (isinstance(value, str) and len(value) > _QUICK_PARTS):
+        if isinstance(value, str | list | dict) and len(value) > _QUICK_PARTS:
             return False
-        values.extend(inner)
+        if isinstance(value, dict):
+            if "$ref" in value or "pattern" in value:
+                return False
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
     return False
 
 

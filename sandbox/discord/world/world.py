@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 
 import discord
@@ -95,11 +95,11 @@ class World:
         """Whether a member of a server has a permission in one of its channels."""
         return bool(self.permissions(user_id, channel) & permission_flag(permission))
 
-    def commands_for(self, user_id: int, channel: Channel) -> list[JSON]:
-        """The commands that Discord's client would show to this person in this channel."""
+    def commands_for(self, user_id: int, channel: Channel, *, but: Container[str] = ()) -> Iterator[JSON]:
+        """The commands that Discord's client would show to this person in this channel, except those with these ids."""
         scopes = (None,) if channel.guild_id is None else (channel.guild_id, None)
-        known = [command for scope in scopes for command in self.commands.in_scope(scope)]
-        return [c for c in known if command_availability.is_offered(self._engine, self.channels, c, user_id=user_id, channel=channel)]
+        known = [command for scope in scopes for command in self.commands.in_scope(scope) if command["id"] not in but]
+        return (c for c in known if command_availability.is_offered(self._engine, self.channels, c, user_id=user_id, channel=channel))
 
     # ---------------------------------------------------------------- messages
 
