@@ -15,6 +15,8 @@ pytest_plugins = (
     "tests.env.providers",
     "tests.env.app",
     "tests.env.command",
+    "tests.env.catalogues",
+    "tests.env.compiled_statements",
     "tests.env.described_commands",
 )
 

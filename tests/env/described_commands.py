@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bot.client.easel import Easel
-from bot.core import i18n
+from bot.core import commands, i18n
 
 _described: dict[str, list[dict[str, Any]]] = {}  # by the commands without translations
 _describe = Easel.described_commands
+_names: dict[int, dict[tuple[str, str], str]] = {}  # by the identity of a list that is kept above
+_learn = commands.describe
 
 
 async def _described_once(client: Easel) -> list[dict[str, Any]]:
@@ -23,8 +25,19 @@ async def _described_once(client: Easel) -> list[dict[str, Any]]:
     return _described[plain]
 
 
+def _learn_once(described: list[dict[str, Any]]) -> None:
+    if id(described) in _names:
+        commands._names.clear()
+        commands._names.update(_names[id(described)])
+        return
+    _learn(described)
+    if any(described is kept for kept in _described.values()):
+        _names[id(described)] = dict(commands._names)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def described_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Easel, "described_commands", _described_once)
+        patch.setattr(commands, "describe", _learn_once)
         yield
