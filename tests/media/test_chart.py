@@ -57,7 +57,7 @@ def drawn(series: dict[str, tuple[int, ...]], **more: object) -> Image.Image:
 def pixels(image: Image.Image, colour: str, *, below: int = 650) -> int:
     """How many pixels have exactly this colour, above the legend."""
     part = image.convert("RGB").crop((0, 0, image.width, below))
-    found = {tuple(each): count for count, each in part.getcolors(2**24) or [] if isinstance(each, tuple)}
+    found = {tuple(each): count for count, each in part.getcolors(part.width * part.height) or [] if isinstance(each, tuple)}
     return found.get(ImageColor.getrgb(colour), 0)
 
 
