@@ -75,13 +75,16 @@ def is_quick(models: Iterable[object]) -> bool:
         if not values:
             return True
         value = values.pop()
-        if isinstance(value, str | list | dict) and len(value) > _QUICK_PARTS:
-            return False
-        if isinstance(value, dict):
-            if "$ref" in value or "pattern" in value:
+        if isinstance(value, str):  # most are
+            if len(value) > _QUICK_PARTS:
+                return False
+        elif isinstance(value, dict):
+            if len(value) > _QUICK_PARTS or "$ref" in value or "pattern" in value:
                 return False
             values.extend(value.values())
         elif isinstance(value, list):
+            if len(value) > _QUICK_PARTS:
+                return False
             values.extend(value)
     return False
 
