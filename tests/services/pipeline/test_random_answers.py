@@ -105,7 +105,10 @@ class Storm:
             await self.pipeline.cancel(job)
 
     async def _all_shown(self, ordered: list[Job]) -> bool:
-        return all([(await self.pipeline.orders.job(job.id)).state is JobState.DELIVERED for job in ordered])
+        for job in ordered:  # up to the first that is not: this is asked every few milliseconds
+            if (await self.pipeline.orders.job(job.id)).state is not JobState.DELIVERED:
+                return False
+        return True
 
     async def _ask(self, path: str) -> dict[str, Any]:
         async with self.pipeline.session.get(f"{self.pipeline.images.url}/sandbox/{path}") as response:
