@@ -80,14 +80,16 @@ class Gone(commands.Cog):
     @commands.Cog.listener()
     async def on_shard_ready(self, shard_id: int) -> None:
         """A shard's guilds that are not named at its start removed the bot in the meantime; unavailable ones are named."""
-        for guild_id in await self._services.money.sponsored_guilds():
-            if self._client.is_of_shard(shard_id, guild_id) and self._client.get_guild(guild_id) is None:
-                await self._services.money.end_sponsorships(guild_id)
+        with patience.endless():
+            for guild_id in await self._services.money.sponsored_guilds():
+                if self._client.is_of_shard(shard_id, guild_id) and self._client.get_guild(guild_id) is None:
+                    await self._services.money.end_sponsorships(guild_id)
 
     async def _find_deleted(self, guild: discord.Guild) -> None:
         """One guild at a time: at a start there may be thousands, and members' requests read the store too."""
-        async with self._turn:
-            await self._forget(guild, await self._deleted_in(guild))
+        with patience.endless():
+            async with self._turn:
+                await self._forget(guild, await self._deleted_in(guild))
 
     async def _deleted_in(self, guild: discord.Guild) -> set[int]:
         settings = await self._services.guilds.settings(guild.id)
