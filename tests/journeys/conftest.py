@@ -63,7 +63,7 @@ class Traffic:
 
 @pytest.fixture
 async def traffic(app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
-    """Traffic of a member whose language is known, in a guild whose settings are not cached yet."""
+    """Traffic of a member whose language is known, in a guild whose settings are cached since it became available."""
     seen = Traffic()
     for name, kept in (("read", seen.reads), ("write", seen.writes)):
         monkeypatch.setattr(app.store, name, _counted(getattr(app.store, name), kept))

@@ -13,7 +13,7 @@ from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Ask
 
 VALUES = {
-    *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
+    *("Request", "Actor", "Channel", "Audience", "ReplyTarget"),  # who asks, where, and who sees it
     "Order",  # what is ordered
     *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules read: limits, accounts, balances
     *("Admission", "Charge"),  # whether and at what price

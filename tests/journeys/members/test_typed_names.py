@@ -33,7 +33,7 @@ STEPS: tuple[tuple[str, str, Mapping[str, Any], str], ...] = (
     ("imageadmin models", "allow", {}, "Models for everyone"),
 )
 ELSEWHERE = {*((command, option) for command in ("generate", "edit") for option in ("model", "style", *IDEAS))}
-ELSEWHERE |= {("cancel", "image"), ("style delete", "name")}
+ELSEWHERE |= {("cancel", "image"), ("style delete", "name"), ("imageadmin deleted", "remove")}  # the last one in admin/test_gone.py
 
 
 async def name_of(person: Person, command: str, option: str, /, **values: Any) -> str:

@@ -39,7 +39,7 @@ def of_preferences(traffic: Traffic) -> list[str]:
 async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: Traffic, settings_reads: list[int | None]) -> None:
     await ada.slash("settings")
     panel = await private_reply(ada, "Your settings")
-    assert traffic.so_far() == (["guild_settings"], [])
+    assert traffic.so_far() == ([], [])
     await ada.click(panel, "Private: off")
     await ada.message(lambda m: m.id == panel.id and "Private: on" in m.buttons)
     assert traffic.so_far() == ([], ["change_preferences"])
