@@ -34,6 +34,12 @@ async def set_hidden(message: discord.Message, hides: bool) -> None:
             raise refused(reason) from error
 
 
+async def take_off(message: discord.Message) -> None:
+    """Remove the images of a message of ours that must be hidden, and of which Discord refuses the hidden ones."""
+    content = "\n".join([hidden(message.content), _("-# Discord doesn't accept its images.")])[:CONTENT_MAX]
+    await message.edit(content=content, attachments=[], allowed_mentions=_NO_MENTIONS)
+
+
 async def _fetched(attachment: discord.Attachment, *, spoiler: bool) -> discord.File:
     try:
         return await attachment.to_file(spoiler=spoiler)

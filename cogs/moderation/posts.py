@@ -15,7 +15,7 @@ import structlog
 
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import ImageError, RouteClosed, TryLater
+from bot.core.errors import ImageError, MessageRefused, RouteClosed, TryLater
 from bot.core.running.loops import KeyedLocks
 from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobMessage, JobState, ReplyTarget
@@ -69,7 +69,12 @@ class CasePosts:
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("The message is not the bot's.")
             hidden = await self._services.reader.read(messages.is_hidden, job, message.id)
-            await reopening(self._client, message.channel.id, lambda: spoilers.set_hidden(message, hidden))
+            try:
+                await reopening(self._client, message.channel.id, lambda: spoilers.set_hidden(message, hidden))
+            except MessageRefused:
+                if not hidden:
+                    raise
+                await spoilers.take_off(message)
 
     # --- cases -----------------------------------------------------------------------------------------------------
 

@@ -104,12 +104,21 @@ async def test_the_words_are_left_out_wherever_the_image_is_shown(env: Env, app:
     assert [LEFT_OUT in each.text for each in shown] == [True] * len(shown)
 
 
-async def test_a_case_is_posted_without_the_image_that_discord_refuses(env: Env, app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_of_an_image_that_cannot_be_hidden_the_image_is_taken_off(env: Env, app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada, quorum=1)
     first = await asked()
     env.switchboard.turn_on("images-refused")
     await mo.react(await seen(mo, first), "🚩")
-    assert not has_image(await case_post(mo))
+    post = await case_post(mo)
+    assert not has_image(post)
+    await mo.click(post, "Spoiler")
+    bare = await ada.message(lambda m: m.id == first.id and not has_image(m))
+    assert "Discord doesn't accept its images" in bare.content
+
+
+async def test_an_image_that_discord_refuses_is_not_sent_on_and_the_member_reads_why(env: Env, app: App, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    env.switchboard.turn_on("images-refused")
     for gesture in ("✉️", "🙈"):
         await ada.react(first, gesture)
     await ada.until(lambda: sum("refused this image as explicit" in m.content for m in ada.messages("dm")) == 2 or None)
