@@ -28,10 +28,11 @@ from tests.journeys.conftest import job_id_of
 
 _KILLS, _HISTORIES = 50, 20  # kills of a history
 _SHORT_KILLS, _SHORT_HISTORIES = 10, 1
-_AT_ONCE = 5  # histories; the people in them mostly wait
+_AT_ONCE = 4  # histories; the people in them mostly wait
 _MOST_POINTS, _MOST_S = 300, 1.5  # of one process, of CPU time; a start takes some 35 points and 0.3 s
 _NAMES = ("Ada", "Ben", "Mo")  # Mo is a moderator
 _IN_FLIGHT = 4  # things that a person waits for at a time
+_LOOK_AGAIN_S = 0.1  # whether the bot was killed
 _GIFT = 0.1  # credits
 _ENOUGH = 100_000  # credits that each may give away
 
@@ -43,23 +44,27 @@ class Crowd:
     trial: Trial
     chance: random.Random
     gifts: int = 0  # that were tried
-    acting: set[asyncio.Task[bool]] = field(default_factory=set)
+    acting: dict[asyncio.Task[bool], int] = field(default_factory=dict)  # each with the number of the bot's start
 
     async def act(self) -> None:
         """One person does one thing. It is not awaited, except if that person has too much in progress."""
         await self.trial.online()
         person = self.chance.choice(self.trial.people)
         task = asyncio.create_task(quietly(self._choose()(person)), name=person.name)
-        self.acting.add(task)
-        task.add_done_callback(self.acting.discard)
-        if len(self.acting) >= _IN_FLIGHT * len(self.trial.people):
-            await asyncio.wait(self.acting, return_when=asyncio.FIRST_COMPLETED)
+        self.acting[task] = self.trial.bot.starts
+        task.add_done_callback(self.acting.pop)
+        while len(waiting := self._waiting()) >= _IN_FLIGHT * len(self.trial.people):
+            await asyncio.wait(waiting, timeout=_LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(self.chance.uniform(0, 0.1))
 
     async def rest(self) -> None:
         """Wait until nobody waits for an answer."""
         if self.acting:
             await asyncio.wait(self.acting)
+
+    def _waiting(self) -> list[asyncio.Task[bool]]:
+        """What waits for the bot that runs now; a killed one answers nobody."""
+        return [task for task, start in self.acting.items() if start == self.trial.bot.starts]
 
     def _choose(self) -> Callable[[Person], Awaitable[object]]:
         acts = {self._create: 4, self._edit: 3, self._react: 2, self._cancel: 2, self._delete: 1, self._give: 2, self._refund: 1}
