@@ -186,10 +186,8 @@ class KnownChannels:
 
     def with_sources(self, order: Order, sources: Iterable[Source | None]) -> Order:
         """The order with the channels of these sources; the readers of its own matter only if one is from another channel."""
-        request, others = (
-            order.request,
-            {source.channel_id for source in sources if source is not None} - {order.request.channel.channel_id},
-        )
+        request = order.request
+        others = {source.channel_id for source in sources if source is not None} - {request.channel.channel_id}
         if not others:
             return order
         here = self.get(request.guild_id, request.channel.channel_id)

@@ -32,7 +32,7 @@ _AT_ONCE = 4  # histories; the people in them mostly wait
 _MOST_POINTS, _MOST_S = 300, 1.5  # of one process, of CPU time; a start takes some 35 points and 0.3 s
 _NAMES = ("Ada", "Ben", "Mo")  # Mo is a moderator
 _IN_FLIGHT = 4  # things that a person waits for at a time
-_LOOK_AGAIN_S = 0.1  # whether the bot was killed
+_CHECK_AGAIN_S = 0.1  # whether the bot was killed
 _GIFT = 0.1  # credits
 _ENOUGH = 100_000  # credits that each may give away
 
@@ -54,7 +54,7 @@ class Crowd:
         self.acting[task] = self.trial.bot.starts
         task.add_done_callback(self.acting.pop)
         while len(waiting := self._waiting()) >= _IN_FLIGHT * len(self.trial.people):
-            await asyncio.wait(waiting, timeout=_LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, timeout=_CHECK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(self.chance.uniform(0, 0.1))
 
     async def rest(self) -> None:
