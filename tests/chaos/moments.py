@@ -29,7 +29,7 @@ from tests.journeys.conftest import job_id_of
 _KILLS, _HISTORIES = 50, 20  # kills of a history
 _SHORT_KILLS, _SHORT_HISTORIES = 10, 1
 _AT_ONCE = 4  # histories; the people in them mostly wait
-_MOST_POINTS, _MOST_S = 300, 1.5  # of one process, of CPU time; a start takes some 35 points and 0.3 s
+_MOST_POINTS, _MOST_S = 400, 2.0  # of one process, of CPU time; a start takes some 35 points and 0.3 s
 _NAMES = ("Ada", "Ben", "Mo")  # Mo is a moderator
 _IN_FLIGHT = 4  # things that a person waits for at a time
 _CHECK_AGAIN_S = 0.1  # whether the bot was killed
@@ -174,6 +174,6 @@ async def _prepare(store: Store, people: tuple[Person, ...]) -> None:
 
 
 RUNS = tuple(
-    Run(name="random-moments", engine=engine, work=moments, accepted=1000, delivered=500, limit_s=7200)
+    Run(name="random-moments", engine=engine, work=moments, accepted=400, delivered=300, limit_s=7200)
     for engine in (EngineName.SQLITE, EngineName.POSTGRES)
 )
