@@ -301,13 +301,13 @@ def _all_messages(person: Person) -> list[Message]:
 
 
 async def answers(conditions: Conditions) -> Result:
-    """Answers of the image APIs, at random."""
+    """Answers of the image APIs, at random; some say that the operator is needed, and are told as that."""
     template = Path(conditions.new_database().removeprefix("sqlite:///"))
     with recorded_log() as log:
         jobs, count = await weather(
             conditions.folder, template, seed=conditions.seed, answers=_count(conditions, 4_000), orders=15 if conditions.short else 80
         )
-        return Result(accepted=jobs, delivered=jobs, bad_inputs=count, wrong=tuple(errors_in(log)))
+        return Result(accepted=jobs, delivered=jobs, bad_inputs=count, wrong=tuple(errors_in(log, expected="needs its operator")))
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
