@@ -88,7 +88,12 @@ def check(origin: Origin, audience: Audience) -> None:
     found = border(origin, audience)
     if found is not None:
         for_all = found is Border.READERS and audience.reader is None
-        raise NotAllowed(_(_NOT_FOR_ALL if for_all else _SENTENCES[found]))
+        raise NotAllowed(_(_NOT_FOR_ALL) if for_all else sentence(found))
+
+
+def sentence(found: Border) -> str:
+    """Why something may not be shown, for the member who asks."""
+    return _(_SENTENCES[found])
 
 
 def audience_of(request: Request) -> Audience:

@@ -21,6 +21,7 @@ from bot.core.i18n import N_, _
 from bot.domain.job import Job, JobState, Source
 from bot.domain.order import Attachment
 from bot.domain.retention import image_gone
+from bot.domain.visibility import Border, sentence
 from bot.store import jobs, messages
 from cogs.kit.channels import channel_from
 from cogs.kit.job_buttons import ended_job_of
@@ -43,7 +44,6 @@ _NONE: Final = N_("That message has no image. Easel works with PNG, JPEG, WebP a
 _PREVIEWS: Final = N_("The images here are only previews. Use the message that shows the image itself.")
 _UNREADABLE: Final = N_("Discord doesn't show Easel what's in that message. Right-click (or hold) the original message > Apps instead.")
 _DELETED: Final = N_("The original of that image was deleted.")
-_AGE: Final = N_("That image is from an age-restricted channel. It can only be shown or used in age-restricted channels.")
 _INSTEAD: Final[Mapping[MediaKind, str]] = {
     MediaKind.OTHER_FORMAT: N_("That image has a format that Easel can't read. Easel works with PNG, JPEG, WebP and GIF images."),
     MediaKind.VIDEO: N_("That message has a video. Easel works with PNG, JPEG, WebP and GIF images."),
@@ -203,7 +203,7 @@ def _why_unusable(client: Easel, message: discord.Message, forward: discord.Mess
         return _(_DELETED)
     made_in_restricted = (job is not None and job.age_restricted) or _is_age_restricted(client.get_channel(forward.channel_id))
     here = client.get_channel(message.channel.id) or message.channel
-    return _(_AGE) if made_in_restricted and not _is_age_restricted(here) else ""
+    return sentence(Border.AGE) if made_in_restricted and not _is_age_restricted(here) else ""
 
 
 def _is_age_restricted(channel: object) -> bool:
