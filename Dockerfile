@@ -3,11 +3,15 @@
 
 FROM python:3.13-slim AS build
 ENV VENV=/opt/easel/venv DATA_DIR=/data SRC=/src
-COPY requirements.txt $SRC/
+ENV PIP="-m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all:"
+COPY requirements.txt requirements-build.txt $SRC/
 # Wheels only: nothing is compiled, so no compiler is needed here and no package runs code of its own while it is installed.
+# One exception: pyvips is published as source only. It is Python alone (pyvips-binary brings the library) and is packed here by pinned tools.
+# PKG_CONFIG=false: it does not search for a libvips to be compiled against.
 RUN python3 -m venv $VENV \
- && $VENV/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r $SRC/requirements.txt \
- && $VENV/bin/python -m pip uninstall --yes --quiet pip \
+ && $VENV/bin/python $PIP -r $SRC/requirements-build.txt \
+ && PKG_CONFIG=false $VENV/bin/python $PIP --no-binary pyvips --no-build-isolation -r $SRC/requirements.txt \
+ && $VENV/bin/python -m pip uninstall --yes --quiet setuptools pkgconfig pip \
  && mkdir -p $DATA_DIR
 
 FROM python:3.13-slim

@@ -273,7 +273,7 @@ def test_no_file_names_a_package_registry() -> None:
 
 def test_pins_hold_hashes_and_no_addresses() -> None:
     pins = [path.read_text("utf-8") for path in PROJECT.glob("requirements*.txt")]
-    assert len(pins) == 2
+    assert len(pins) == 3
     for text in pins:
         assert re.findall(r"://|^--|^-i ", text, re.MULTILINE) == []
         assert len(re.findall(r"^\S+==\S+", text, re.MULTILINE)) == len(re.findall(r"^\S+==[^\n]*\\\n +--hash=sha256:", text, re.MULTILINE))

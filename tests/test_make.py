@@ -13,6 +13,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 PYTHON = """#!/bin/sh
+case "$*" in *requirements-build.txt) exit 0;; esac
 case "$1 $2" in
   "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python";;
   "-m pip") if [ -e broken ]; then echo "ERROR: no network" >&2; exit 1; fi
@@ -33,6 +34,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 def folder(tmp_path: Path) -> Path:
     shutil.copy(PROJECT / "Makefile", tmp_path)
     (tmp_path / "requirements-dev.txt").write_text("".join(f"package-{number}==1.0\n" for number in range(12)))
+    (tmp_path / "requirements-build.txt").touch()
     (tmp_path / "python3").write_text(PYTHON)
     (tmp_path / "python3").chmod(0o755)
     return tmp_path
