@@ -17,6 +17,7 @@ from aiohttp import web
 from sandbox.answers import canned_answer
 from sandbox.images.connections import cut
 from sandbox.images.generations import ACTIVE, GenerationRequest, OxenGeneration, OxenStatus
+from sandbox.images.odd_results import as_switched
 from sandbox.images.oxen_errors import OxenApiError, OxenErrorType, bare_unauthenticated, error_response
 from sandbox.images.prices import estimate
 
@@ -112,7 +113,7 @@ class OxenStandIn:
             return canned
         image = {"url": self.results.link(generation.file_name)}
         if body.get("response_format") == "b64_json":
-            painted = await self.renderer.image_of(generation)
+            painted = await as_switched(await self.renderer.image_of(generation), self.switchboard)
             image = {"b64_json": base64.b64encode(painted.data).decode()}
         return _answer({"model": generation.request.model.id, "created": int(time.time()), "images": [image]})
 

@@ -7,14 +7,13 @@ import gzip
 import hashlib
 import hmac
 import secrets
-import struct
 import time
-import zlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from sandbox.images.odd_results import as_switched
 from sandbox.images.renderer import GenerationFailed
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 2**16
 HUGE_BYTES = 512 * 2**20
-BOMB_SIDE_PX = 20_000
 PRIVATE_URL = "http://10.255.255.1/image.png"
 LONG_HEADER = "x" * 9600
 ODD_NAME = "&name=a%27b%28final%29.png&response-content-type=image%2Fpng&user=me%40host&note=q%2Bw%2F%3D"
@@ -69,7 +67,7 @@ class ResultLinks:
         if image is None:
             return web.Response(status=404, text="Not found")
         send = next((send for fault, send in _SEND_BY_FAULT.items() if self._switchboard.fires(fault)), _send_whole)
-        return await send(request, image)
+        return await send(request, await as_switched(image, self._switchboard))
 
     def _signature(self, path: str, expires: str) -> str:
         return hmac.new(self._secret, f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()
@@ -108,12 +106,6 @@ async def _send_huge(request: web.Request, image: PaintedImage) -> web.StreamRes
 async def _send_web_page(request: web.Request, image: PaintedImage) -> web.StreamResponse:
     del request, image
     return web.Response(text=WEB_PAGE, content_type="text/html")
-
-
-async def _send_bomb(request: web.Request, image: PaintedImage) -> web.StreamResponse:
-    del image
-    data = await asyncio.to_thread(bomb)
-    return await send_bytes(request, "image/png", data, of_bytes=len(data))
 
 
 async def _send_redirect(request: web.Request, image: PaintedImage) -> web.StreamResponse:
@@ -155,7 +147,6 @@ _SEND_BY_FAULT: dict[str, Send] = {
     "result-cut": _send_half,
     "result-huge": _send_huge,
     "result-not-image": _send_web_page,
-    "result-bomb": _send_bomb,
     "result-elsewhere": _send_redirect,
     "result-short": _send_short,
     "result-late": _status(404),
@@ -164,16 +155,3 @@ _SEND_BY_FAULT: dict[str, Send] = {
     "result-compressed": _send_compressed,
     "result-long-header": _send_with_long_header,
 }
-
-
-def bomb() -> bytes:
-    """A valid PNG of a few dozen kilobytes that decodes to 400 million white pixels."""
-    packer = zlib.compressobj(9)
-    row = b"\0" + b"\xff" * (BOMB_SIDE_PX // 8)
-    rows = b"".join(packer.compress(row * 100) for _ in range(BOMB_SIDE_PX // 100)) + packer.flush()
-    header = struct.pack(">IIBBBBB", BOMB_SIDE_PX, BOMB_SIDE_PX, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")))
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

@@ -251,6 +251,32 @@ async def test_a_result_that_is_a_web_page(client: Client) -> None:
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
+KINDS = {  # format, mode, frames
+    "result-avif": ("AVIF", "RGB", 1),
+    "result-avif-alpha": ("AVIF", "RGBA", 1),
+    "result-jpeg": ("JPEG", "RGB", 1),
+    "result-tiff": ("TIFF", "RGB", 1),
+    "result-broken-exif": ("PNG", "RGB", 1),
+    "result-profile": ("PNG", "RGB", 1),
+    "result-16bit": ("PNG", "I;16", 1),
+    "result-gif": ("GIF", "P", 3),
+    "result-animated-webp": ("WEBP", "RGB", 3),
+    "result-animated-png": ("PNG", "RGB", 3),
+    "result-gif-large": ("GIF", "L", 3),
+    "result-large": ("PNG", "RGB", 1),
+    "result-wide": ("PNG", "RGBA", 1),
+}
+
+
+@pytest.mark.faults(*KINDS, times=1)
+async def test_results_of_other_kinds(client: Client) -> None:
+    for kind in KINDS.values():
+        answer = await client.get((await client.made())["result_url"])
+        image = answer.image
+        assert (image.format, image.mode, getattr(image, "n_frames", 1)) == kind
+        assert answer.headers["Content-Type"] == f"image/{kind[0].lower()}"
+
+
 @pytest.mark.faults("result-bomb")
 async def test_a_bomb_is_small_in_bytes_and_large_in_pixels(client: Client) -> None:
     answer = await client.get((await client.made())["result_url"])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sandbox.images.results import HUGE_BYTES, PIECE_BYTES, WEB_PAGE, bomb, send_bytes
+from sandbox.images.odd_results import as_switched
+from sandbox.images.results import HUGE_BYTES, PIECE_BYTES, WEB_PAGE, send_bytes
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
@@ -58,9 +59,7 @@ async def _contents(images: list[PaintedImage], switchboard: Switchboard) -> lis
     """The bytes of the images, or of what a fault sends instead."""
     if switchboard.fires("result-not-image"):
         return [WEB_PAGE.encode()] * len(images)
-    if switchboard.fires("result-bomb"):
-        return [await asyncio.to_thread(bomb)] * len(images)
-    return [image.data for image in images]
+    return [(await as_switched(image, switchboard)).data for image in images]
 
 
 def _encoded(contents: list[bytes], wrap: Callable[[bytes], str]) -> bytes:

@@ -12,6 +12,7 @@ from bot.domain.job import JobState
 from bot.store.money import ledger
 from sandbox.answers import ANSWERS
 from sandbox.faults import FAULTS
+from sandbox.images.odd_results import ODD_RESULTS
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.env.job_steps import in_state
@@ -118,6 +119,7 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "oxlo-down",
     "result-wrapped",
     "reference-unread",
+    *ODD_RESULTS.keys() - {"result-bomb"},  # tests/journeys/images/test_result_kinds.py
     "random-answers",  # tests/services/pipeline/test_random_answers.py
     "session-lost",
     "gateway-replayed",  # test_once.py
