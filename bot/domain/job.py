@@ -139,7 +139,7 @@ class Reference:
     content_type: str
     width_px: int
     height_px: int
-    url: str | None = None  # Discord's link to the same image, if it may be sent to the image API
+    url: str | None = None  # Discord's link to the original, only if nothing had to be cleaned there
     url_expires_at: int | None = None  # Unix ms
     owner_id: int | None = None  # the member whose image it is; None: uploaded by the actor
 

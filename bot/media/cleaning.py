@@ -58,7 +58,7 @@ def main() -> None:
     """Ends without output if the image cannot be used."""
     with contextlib.suppress(ImageError):
         cleaned = clean_reference(sys.stdin.buffer.read(), max_pixels=int(sys.argv[1]))
-        head = {"content_type": cleaned.content_type, "width": cleaned.width, "height": cleaned.height}
+        head = {"content_type": cleaned.content_type, "width": cleaned.width, "height": cleaned.height, "was_bare": cleaned.was_bare}
         sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + cleaned.content)
 
 

@@ -21,6 +21,7 @@ from bot.core.i18n import N_, _
 from bot.core.numbers import number
 from bot.core.running import machine
 from bot.media import integrity
+from bot.media.bareness import is_bare
 from bot.media.headers import Format, Header, read_header
 
 if TYPE_CHECKING:  # Pillow takes 5 MiB: it is imported for the first image
@@ -85,6 +86,7 @@ class CleanedImage:
     content_type: str
     width: int
     height: int
+    was_bare: bool = False  # the original has nothing to clean and is no larger: a link to it may be passed on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +167,20 @@ def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
             factor = _reference_factor(image)
+            was_bare = factor == 1 and _is_bare(file)
             image.draft(None, (image.width // factor, image.height // factor))  # JPEG: decode at reduced size
             upright = _reduced(_bare(image))
             format_ = Format.PNG if header.format is Format.GIF else header.format
             content = _encode(upright, format_, quality=95)
-    return CleanedImage(content=content, content_type=format_.content_type, width=upright.width, height=upright.height)
+    return CleanedImage(content=content, content_type=format_.content_type, width=upright.width, height=upright.height, was_bare=was_bare)
+
+
+def _is_bare(file: BinaryIO) -> bool:
+    position = file.tell()
+    file.seek(0)
+    found = is_bare(file.read())
+    file.seek(position)
+    return found
 
 
 def _reference_factor(image: Image.Image) -> int:

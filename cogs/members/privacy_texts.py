@@ -35,7 +35,7 @@ SUBJECTS = (
     Subject(
         tables=frozenset({"job_references"}),
         name=N_("Reference images"),
-        what=N_("the images that you attached, without camera data."),
+        what=N_("the images that you attached, without hidden data such as where a photo was taken."),
         how_long=N_("{references} after the result, so that Again works."),
     ),
     Subject(
@@ -94,9 +94,10 @@ def privacy(retention: Retention) -> str:
     lines = [
         "## " + _("Your privacy"),
         _("The bot stores your prompts, images, credits and settings; only its operator can read them, and nothing is sold."),
-        _("To create an image, your prompt and reference images are sent to {services}, without your name.").format(
-            services=comma_list(retention.services)
-        ),
+        _(
+            "To create an image, your prompt and reference images are sent to {services}, without your name and without hidden data such"
+            " as where a photo was taken."
+        ).format(services=comma_list(retention.services)),
         _("{mydata_export} sends you a copy of your data, and {mydata_erase} deletes it.").format(**_commands()),
     ]
     return "\n".join(lines)
@@ -110,7 +111,7 @@ def stored(retention: Retention) -> str:
         "## " + _("What is stored"),
         *kept,
         "### " + _("Who receives it"),
-        _("{services}: prompts and reference images, to create your images.").format(services=comma_list(retention.services)),
+        _("{services}: prompts, and reference images without hidden data.").format(services=comma_list(retention.services)),
         *_checked(retention),
         _("Discord shows your results. The operator's logs contain user IDs, but no prompts or images."),
         "### " + _("Delete it"),

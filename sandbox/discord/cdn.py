@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sandbox.discord.wire import JSON, Upload, safe_filename
 from sandbox.faults import Switchboard
@@ -117,11 +117,11 @@ class FileStore:
 
 
 def resized(data: bytes, query: Mapping[str, str]) -> _Blob:
-    """The image in `width` and `height` px and in `format`; it is not made larger."""
-    with Image.open(BytesIO(data)) as image:
+    """The image, upright, in `width` and `height` px and in `format`; it is not made larger."""
+    with Image.open(BytesIO(data)) as original:
+        image, format_ = ImageOps.exif_transpose(original), query.get("format", original.format or "PNG").upper()
         wanted = (int(query.get("width", image.width)), int(query.get("height", image.height)))
         size = (max(1, min(wanted[0], image.width)), max(1, min(wanted[1], image.height)))
-        format_ = query.get("format", image.format or "PNG").upper()
         buffer = BytesIO()
         image.convert("RGBA" if image.has_transparency_data else "RGB").resize(size).save(buffer, format_)
     return _Blob(data=buffer.getvalue(), content_type=f"image/{format_.lower()}")

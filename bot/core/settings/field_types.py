@@ -17,9 +17,11 @@ _HOST = re.compile(r"^((\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?
 
 
 class ReferenceMode(StrEnum):
-    AUTO = "auto"  # a link while it is fresh and the image API can reach it, else inline
-    LINK = "link"  # always Discord's link
-    INLINE = "inline"  # always a data URI, without metadata
+    """Whatever the mode, an original that has something to clean is sent inline."""
+
+    AUTO = "auto"  # a link while it is fresh and the image API reads links, else inline
+    LINK = "link"  # a link until it expires, if the image API reads links, else inline
+    INLINE = "inline"  # always a data URI
 
 
 class ManagersMay(StrEnum):

@@ -214,8 +214,9 @@ class ImageApiSettings(_Fields):
     )
     reference_mode: ReferenceMode = Field(
         ReferenceMode.AUTO,
-        description="How reference images are sent to the image API: link (Discord's link), inline (the image itself, without its metadata)"
-        " or auto (the link where that works, else inline).",
+        description="How reference images are sent to the image API, always upright and without metadata: inline (the image itself), auto"
+        " (Discord's link while it is fresh, if the original has nothing to remove, else inline) or link (the same until the link"
+        " expires). An image API that can't read links gets all of them inline.",
     )
     result_hosts: Hosts = Field(
         (),

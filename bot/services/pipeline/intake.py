@@ -194,13 +194,14 @@ class Intake:
             raise BadReference(_("{name} isn't a PNG, JPEG, WebP or GIF image.").format(name=escaped(name))) from error
         except ImageError as error:
             raise BadReference(f"{escaped(name)}: {error.sentence}") from error
+        link = attachment.url if clean.was_bare and _is_unchanging(attachment.url) else ""
         return Reference(
             content=clean.content,
             content_type=clean.content_type,
             width_px=clean.width,
             height_px=clean.height,
-            url=attachment.url or None,
-            url_expires_at=_expiry(attachment.url),
+            url=link or None,
+            url_expires_at=_expiry(link),
             owner_id=attachment.source.owner_id if attachment.source else None,
         )
 
@@ -303,6 +304,11 @@ def _bounded(job: Job, origins: Sequence[Origin], audience: Audience) -> Job:
     is_restricted = job.age_restricted or any(map(visibility.is_restricted, origins))
     is_linked = bool(origins) and visibility.border(origins[0], replace(audience, shown_by=None)) is None
     return replace(job, age_restricted=is_restricted, origin_message_id=job.origin_message_id if is_linked else None)
+
+
+def _is_unchanging(url: str) -> bool:
+    """Whether a link always leads to the bytes that were cleaned: behind Discord's proxy of other servers they may change."""
+    return not urlsplit(url).path.startswith("/external/")
 
 
 def _expiry(url: str) -> int | None:

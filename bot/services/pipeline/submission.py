@@ -27,7 +27,7 @@ def label(generation: Generation) -> Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Packing:
-    """Adds the reference images: as links if `mode` allows and they are fresh, else as data URIs."""
+    """Adds the reference images: as links if `mode` allows and they have one that lasts, else as cleaned data URIs."""
 
     store: Store
     decoding: DecodingPool
@@ -51,5 +51,13 @@ class Packing:
 
 
 def _link(reference: Reference, mode: ReferenceMode, now: int) -> str | None:
-    fresh = reference.url_expires_at is not None and reference.url_expires_at - _LINK_MARGIN_MS > now
-    return reference.url if mode is ReferenceMode.LINK or (mode is ReferenceMode.AUTO and fresh) else None
+    """The link of a reference that has one, because its original has nothing to clean."""
+    expires_at = reference.url_expires_at
+    match mode:
+        case ReferenceMode.AUTO:
+            lasts = expires_at is not None and expires_at - _LINK_MARGIN_MS > now
+        case ReferenceMode.LINK:
+            lasts = expires_at is None or expires_at > now
+        case _:
+            lasts = False
+    return reference.url if lasts else None

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Connection, Insert, MetaData, column, create_engine, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 
+from bot.core.clock import system
 from bot.core.errors import StartError
 from bot.domain.job import JobState, MessageRole
 from bot.domain.moderation.cases import Cause, Decision
@@ -217,6 +218,20 @@ async def test_unshown_jobs_and_old_tasks_are_moved_into_the_outbox(no_schema_ur
     }
     assert items["note"].data == {"channel_id": 5, "message_id": 6}
     assert (states[JobState.STRANDED], states[JobState.DELIVERABLE]) == (["lost", "stuck"], ["ready"])
+
+
+async def test_links_to_references_from_before_are_removed_and_their_images_kept(no_schema_url: str) -> None:
+    """They may lead to originals with metadata. One that was sent already still counts as sent with a link."""
+    stored = {"job_id": "old", "content": b"png", "content_type": "image/png", "width_px": 3, "height_px": 2}
+    links = {0: ("https://cdn.example/a.jpg", 99), 1: (None, None)}
+    async with baseline(no_schema_url) as old:
+        await old.write(execute, old_job("old", "delivered", 0))
+        for n, (url, expires_at) in links.items():
+            await old.write(execute, old_row("job_references", {**stored, "n": n, "url": url, "url_expires_at": expires_at}))
+    async with open_store(no_schema_url) as store:
+        linked, plain = await store.read(jobs.references_of, "old")
+    assert (linked.url, plain.url, linked.content, plain.url_expires_at) == (None, None, b"png", None)
+    assert abs((linked.url_expires_at or 0) - system()) < 60_000
 
 
 def execute(conn: Connection, statement: Insert) -> None:

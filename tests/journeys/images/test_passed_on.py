@@ -1,0 +1,162 @@
+"""What arrives at an image API of a reference image: upright and without metadata on every route, a link only where nothing is to clean."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bot.core.settings.field_types import ReferenceMode
+from sandbox import discord
+from sandbox.person import Message, Person
+from tests.env.app import Env, has_image, person_in
+from tests.env.originals import BARE, SECRET, TO_CLEAN, TURNED, encoded, photo, remains
+from tests.journeys.manager_steps import private_reply
+from tests.journeys.reaction_steps import NOTE, note_for, until_generations
+
+DEV = "flux-2-dev"
+SD = "stable-diffusion-1.5"
+LINKED: Mapping[str, Callable[[], bytes]] = {
+    **BARE,
+    "large.png": lambda: encoded("PNG", photo((3000, 2800))),  # cleaned in a process of its own
+}
+
+
+async def arrived(env: Env, person: Person) -> list[tuple[bool, bytes]]:
+    """Each reference that Oxen was sent, in order: whether as a link, and the bytes."""
+    sent: list[tuple[bool, bytes]] = []
+    for generation in await env.generations():
+        given = generation.get("input_image") or []
+        for reference in [given] if isinstance(given, str) else given:
+            _head, comma, text = reference.partition(";base64,")
+            sent.append((not comma, base64.b64decode(text) if comma else await person.fetch(reference)))
+    return sent
+
+
+def is_turned(content: bytes) -> bool:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.height > image.width
+
+
+async def edit(person: Person, name: str, original: bytes, **more: Any) -> Message:
+    before = {message.id for message in person.messages()}
+    await person.slash("edit", prompt="make it night", image=person.upload(name, original), **more)
+    return await person.message(lambda m: has_image(m) and m.id not in before)
+
+
+@pytest.mark.parametrize("mode", ReferenceMode)
+async def test_an_original_with_something_to_clean_is_cleaned_in_every_mode(env: Env, mode: str) -> None:
+    async with env.app(REFERENCE_MODE=mode), person_in(env, "Ada") as ada:
+        for name, original in TO_CLEAN.items():
+            await edit(ada, name, original())
+        sent = await arrived(env, ada)
+        assert [(is_link, remains(content)) for is_link, content in sent] == [(False, [])] * len(TO_CLEAN)
+        assert [is_turned(content) for _is_link, content in sent] == [name in TURNED for name in TO_CLEAN]
+        assert SECRET not in str(await env.generations())
+
+
+@pytest.mark.parametrize("mode", ReferenceMode)
+async def test_a_link_is_passed_on_where_there_is_nothing_to_clean(env: Env, mode: str) -> None:
+    async with env.app(REFERENCE_MODE=mode), person_in(env, "Ada") as ada:
+        for name, original in LINKED.items():
+            await edit(ada, name, original())
+        for (is_link, content), original in zip(await arrived(env, ada), LINKED.values(), strict=True):
+            assert is_link is (mode != ReferenceMode.INLINE)
+            assert content == original() if is_link else remains(content) == []
+
+
+async def test_an_image_api_that_reads_no_links_gets_cleaned_images(env: Env) -> None:
+    async with env.app(settings=env.oxlo, REFERENCE_MODE="link"), person_in(env, "Ada") as ada:
+        originals = {name: original() for name, original in {**BARE, **TO_CLEAN}.items() if name != "large.jpg"}  # its request is not kept
+        for name, original in originals.items():
+            await edit(ada, name, original, model=SD)
+        sent = [base64.b64decode(each.json["image"].rpartition(",")[2]) for each in env.images.received("POST", "/v1/images/edits")]
+        assert [remains(content) for content in sent] == [[]] * len(originals)
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+PORTRAIT = TO_CLEAN["portrait.jpg"]()
+
+
+async def posted(person: Person) -> Message:
+    said = await person.say("my photo", files=(person.upload("portrait.jpg", PORTRAIT),))
+    return await person.message(lambda m: m.id == said)
+
+
+async def by_option(ada: Person) -> None:
+    await ada.slash("generate", prompt="both", model=DEV, image1=ada.upload("portrait.jpg", PORTRAIT))
+
+
+async def by_menu(ada: Person) -> None:
+    await ada.menu("Edit with Easel", await posted(ada))
+    await ada.submit(await ada.modal(), prompt="in winter")
+
+
+async def by_form(ada: Person) -> None:
+    await ada.menu("Edit with Easel", await posted(ada))
+    await ada.submit(await ada.modal(), prompt="both", references=[ada.upload("portrait.jpg", PORTRAIT)])
+
+
+async def by_preset(ada: Person) -> None:
+    await ada.react(await posted(ada), "🎨")
+
+
+async def by_note(ada: Person) -> None:
+    await ada.react(await posted(ada), "✏️")
+    await ada.click(await note_for(ada), NOTE)
+    await ada.submit(await ada.modal(), prompt="in winter")
+
+
+async def by_tray(ada: Person) -> None:
+    await ada.menu("Use as reference", await posted(ada))
+    await private_reply(ada, "Saved to your tray")
+    await ada.slash("edit", prompt="in winter")
+
+
+async def by_forward(ada: Person) -> None:
+    said = await ada.forward(await posted(ada), "studio")
+    await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == said))
+    await ada.submit(await ada.modal(), prompt="in winter")
+
+
+async def by_embed(ada: Person) -> None:
+    embed = {"image": {"url": "attachment://portrait.jpg"}}
+    said = await ada.let_other_bot_say(files=(ada.upload("portrait.jpg", PORTRAIT),), embeds=(embed,))
+    await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == said))
+    await ada.submit(await ada.modal(), prompt="in winter")
+
+
+async def by_again(ada: Person) -> None:
+    await ada.click(await edit(ada, "portrait.jpg", PORTRAIT), "Again")
+
+
+async def by_again_reaction(ada: Person) -> None:
+    await ada.react(await edit(ada, "portrait.jpg", PORTRAIT), "🔁")
+
+
+ROUTES = (by_option, by_menu, by_form, by_preset, by_note, by_tray, by_forward, by_embed, by_again, by_again_reaction)
+
+
+@pytest.fixture
+async def reading(env: Env) -> AsyncIterator[Env]:
+    """A bot that may read what members post, so that reactions to their images work."""
+    intents = frozenset({"message_content"})
+    async with discord.serve(switchboard=env.switchboard, privileged_intents=intents) as server:
+        yield replace(env, discord=server, overrides={"MESSAGE_CONTENT_INTENT": "true", "REFERENCE_MODE": "link"})
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_every_route_passes_on_the_cleaned_image(reading: Env, route: Callable[[Person], Awaitable[None]]) -> None:
+    env = reading
+    async with env.app(), person_in(env, "Ada") as ada:
+        await route(ada)
+        await until_generations(env, 2 if "again" in route.__name__ else 1)
+        sent = await arrived(env, ada)
+        assert [(is_turned(content), remains(content)) for _is_link, content in sent] == [(True, [])] * len(sent)
+        assert len(sent) > 0
