@@ -6,7 +6,7 @@ Source: https://discord.com/developers/docs/resources/message
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -15,8 +15,25 @@ from urllib.parse import unquote, urlsplit
 
 import discord
 
-_IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-_READ: Final = ("image/png", "image/apng", "image/jpeg", "image/jpg", "image/webp", "image/gif")
+_READ_ENDINGS: Final = (".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".heic", ".heif", ".hif", ".avif")
+_READ: Final = frozenset(
+    {
+        *("image/png", "image/apng", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp", "image/gif", "image/avif"),
+        *("image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"),
+    }
+)
+# Formats that Easel does not read, by the names that people know: content types and the ends of file names.
+_UNREAD: Final[Mapping[str, tuple[str, ...]]] = {
+    "TIFF": ("image/tiff", ".tif", ".tiff"),
+    "BMP": ("image/bmp", "image/x-ms-bmp", ".bmp"),
+    "SVG": ("image/svg+xml", ".svg", ".svgz"),
+    "JPEG XL": ("image/jxl", ".jxl"),
+    "JPEG 2000": ("image/jp2", "image/jpx", ".jp2", ".j2k"),
+    "PSD": ("image/vnd.adobe.photoshop", ".psd"),
+    "ICO": ("image/x-icon", "image/vnd.microsoft.icon", ".ico"),
+    "RAW": ("image/x-adobe-dng", "image/dng", ".dng", ".cr2", ".cr3", ".nef", ".arw"),
+}
+_UNREAD_ENDINGS: Final = tuple(mark for marks in _UNREAD.values() for mark in marks if mark.startswith("."))
 _VIDEO_ENDINGS: Final = (".mp4", ".mov", ".webm")
 _NAME_MAX: Final = 100  # characters
 
@@ -39,8 +56,15 @@ class Medium:
     url: str  # at one of Discord's hosts if Discord has a copy
     filename: str
     original: str  # the link of what it is a copy of: equal for the same file
+    content_type: str = ""  # as Discord names it; empty: not known
     size_bytes: int = 0  # 0: not known
     spoiler: bool = False
+
+    @property
+    def unread_format(self) -> str:
+        """The name of a format that Easel does not read, such as "TIFF"; empty if it has no name that people know."""
+        named = self.filename.lower()
+        return next((name for name, marks in _UNREAD.items() if self.content_type in marks or named.endswith(marks)), "")
 
 
 Part = discord.Message | discord.MessageSnapshot
@@ -81,9 +105,15 @@ def _shown_by(part: Part) -> Iterator[Medium]:
 
 
 def _attached(file: discord.Attachment) -> Medium:
-    kind = _kind(file.content_type, file.filename, other=MediaKind.OTHER)
+    given = _type(file.content_type)
     return Medium(
-        kind=kind, url=file.url, filename=file.filename, original=_original(file.url), size_bytes=file.size, spoiler=file.is_spoiler()
+        kind=_kind(given, file.filename, other=MediaKind.OTHER),
+        url=file.url,
+        filename=file.filename,
+        original=_original(file.url),
+        content_type=given,
+        size_bytes=file.size,
+        spoiler=file.is_spoiler(),
     )
 
 
@@ -119,8 +149,14 @@ def _unfurled(item: discord.UnfurledMediaItem, *, spoiler: bool, other: MediaKin
 def _copied(url: str, proxy_url: str | None, content_type: str | None, *, spoiler: bool, other: MediaKind = MediaKind.IMAGE) -> Medium:
     """A medium by its address. It is read from Discord's own copy: the bot asks no server that a member can choose."""
     name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])[-_NAME_MAX:] or "image"
+    given = _type(content_type)
     return Medium(
-        kind=_kind(content_type, name, other=other), url=proxy_url or url, filename=name, original=_original(url), spoiler=spoiler
+        kind=_kind(given, name, other=other),
+        url=proxy_url or url,
+        filename=name,
+        original=_original(url),
+        content_type=given,
+        spoiler=spoiler,
     )
 
 
@@ -130,12 +166,18 @@ def _sticker(sticker: discord.StickerItem) -> Medium:
     return Medium(kind=kind, url=sticker.url, filename=name, original=sticker.url)
 
 
-def _kind(content_type: str | None, filename: str, *, other: MediaKind) -> MediaKind:
+def _type(content_type: str | None) -> str:
+    """Without parameters; empty if Discord does not know it."""
+    given = (content_type or "").partition(";")[0].strip().lower()
+    return "" if given == "application/octet-stream" else given
+
+
+def _kind(given: str, filename: str, *, other: MediaKind) -> MediaKind:
     """By the type that Discord names, else by the file's name; a name that promises an image counts more than another type."""
-    named, given = filename.lower(), (content_type or "").partition(";")[0].strip().lower()
+    named = filename.lower()
     kinds: Sequence[tuple[bool, MediaKind]] = (
-        (given in _READ or named.endswith(_IMAGE_ENDINGS), MediaKind.IMAGE),
-        (given.startswith("image/"), MediaKind.OTHER_FORMAT),
+        (given in _READ or named.endswith(_READ_ENDINGS), MediaKind.IMAGE),
+        (given.startswith("image/") or named.endswith(_UNREAD_ENDINGS), MediaKind.OTHER_FORMAT),
         (given.startswith("video/") or named.endswith(_VIDEO_ENDINGS), MediaKind.VIDEO),
         (bool(given), MediaKind.OTHER),
     )

@@ -13,7 +13,6 @@ from discord import app_commands
 
 from bot.core.errors import EaselError
 from bot.core.i18n import _, ngettext
-from bot.core.markdown import escaped
 from bot.domain.order import TrayItem
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
@@ -85,8 +84,7 @@ async def _add_to_tray(services: Services, request: Request, found: message_imag
             errors.append(error)
     if count == before and errors:
         raise errors[0]
-    unread = [_("{name} isn't a PNG, JPEG, WebP or GIF image.").format(name=escaped(name)) for name in found.other_formats]
-    return _Added(in_tray=count, refused=[*(error.sentence for error in errors), *unread], left_out=len(left))
+    return _Added(in_tray=count, refused=[*(error.sentence for error in errors), *found.unread], left_out=len(left))
 
 
 def _added_to_tray(added: _Added) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -18,6 +19,7 @@ import structlog
 from bot.client.message_media import MediaKind, Medium, is_unreadable, media_of, starter_of
 from bot.core.errors import NotFound
 from bot.core.i18n import N_, _
+from bot.core.markdown import escaped
 from bot.domain.job import Job, JobState, Source
 from bot.domain.order import Attachment
 from bot.domain.retention import image_gone
@@ -40,14 +42,16 @@ _FETCH_S: Final = 1.5  # for each of them: a form must be open within 3 s
 
 _NO_ANSWER: Final = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
 
-_NONE: Final = N_("That message has no image. Easel works with PNG, JPEG, WebP and GIF images.")
+_NONE: Final = N_("That message has no image.")
+_FORMATS: Final = N_("Easel works with PNG, JPEG, WebP, GIF, HEIC and AVIF images.")
 _PREVIEWS: Final = N_("The images here are only previews. Use the message that shows the image itself.")
 _UNREADABLE: Final = N_("Discord doesn't show Easel what's in that message. Right-click (or hold) the original message > Apps instead.")
 _DELETED: Final = N_("The original of that image was deleted.")
+_UNREAD: Final = N_("{name} is a {type} image. Save it as PNG or JPEG and try again.")
+_UNKNOWN: Final = N_("{name} has a format that Easel can't read. Save it as PNG or JPEG and try again.")
 _INSTEAD: Final[Mapping[MediaKind, str]] = {
-    MediaKind.OTHER_FORMAT: N_("That image has a format that Easel can't read. Easel works with PNG, JPEG, WebP and GIF images."),
-    MediaKind.VIDEO: N_("That message has a video. Easel works with PNG, JPEG, WebP and GIF images."),
-    MediaKind.ANIMATION: N_("That sticker is a vector animation. Easel works with PNG, JPEG, WebP and GIF images."),
+    MediaKind.VIDEO: N_("That message has a video."),
+    MediaKind.ANIMATION: N_("That sticker is a vector animation."),
 }
 
 
@@ -63,7 +67,7 @@ class FoundImages:
     is_gone: bool = False  # Easel made them, and the job is no longer stored
     known_owner_id: int | None = None  # the owner, unless nobody knows
     forwarded_by: int | None = None  # who forwarded them here, if they are another message's
-    other_formats: tuple[str, ...] = ()  # the file names of images beside these that Easel cannot read
+    unread: tuple[str, ...] = ()  # for each image beside these that Easel cannot read: why
     why_unusable: str = ""  # why these images may not be used here, if their origin says so
     why_none: str = ""  # if there are no images: why not, if the message shows something else
 
@@ -80,7 +84,7 @@ class FoundImages:
     def check_any(self) -> None:
         """Raises `NotFound` if the message has no image."""
         if not self.images:
-            raise NotFound(self.why_none or _(_NONE))
+            raise NotFound(self.why_none or f"{_(_NONE)} {_(_FORMATS)}")
 
     def check_known(self) -> None:
         """Raises `NotFound` if their origin forbids their use here, or nobody knows whose they are: their author says who may edit them."""
@@ -121,7 +125,7 @@ async def find(client: Easel, message: discord.Message) -> FoundImages:
         is_gone=origin.is_gone,
         known_owner_id=origin.owner_id,
         forwarded_by=message.author.id if forward else None,
-        other_formats=tuple(medium.filename for medium in media if medium.kind is MediaKind.OTHER_FORMAT),
+        unread=tuple(_unread(media)),
         why_unusable=why_unusable,
         why_none=why_none,
     )
@@ -194,7 +198,16 @@ def _why_none(client: Easel, message: discord.Message, media: Sequence[Medium], 
         return _(_PREVIEWS) if origin.is_panel else ""
     if is_unreadable(message) and not _is_own(client, message):
         return _(_UNREADABLE)
-    return next((_(_INSTEAD[medium.kind]) for medium in media if medium.kind in _INSTEAD), "")
+    instead = (f"{_(_INSTEAD[medium.kind])} {_(_FORMATS)}" for medium in media if medium.kind in _INSTEAD)
+    return next(chain(_unread(media), instead), "")
+
+
+def _unread(media: Sequence[Medium]) -> Iterator[str]:
+    """For each image whose format Easel does not read: which it is, and what to do."""
+    for medium in media:
+        if medium.kind is MediaKind.OTHER_FORMAT:
+            sentence = _(_UNREAD) if medium.unread_format else _(_UNKNOWN)
+            yield sentence.format(name=escaped(medium.filename), type=medium.unread_format)
 
 
 def _why_unusable(client: Easel, message: discord.Message, forward: discord.MessageReference, job: Job | None) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import BadReference, ImageError, InvalidRequest, NotAnImage, NotFound, ProviderError
+from bot.core.errors import BadReference, ImageError, InvalidRequest, NotFound, ProviderError
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
@@ -190,8 +190,6 @@ class Intake:
         name, content = file
         try:
             clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
-        except NotAnImage as error:
-            raise BadReference(_("{name} isn't a PNG, JPEG, WebP or GIF image.").format(name=escaped(name))) from error
         except ImageError as error:
             raise BadReference(f"{escaped(name)}: {error.sentence}") from error
         link = attachment.url if clean.was_bare and _is_unchanging(attachment.url) else ""

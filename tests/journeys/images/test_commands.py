@@ -187,7 +187,7 @@ async def test_a_slow_order_is_deferred_and_answered_in_that_message(ada: Person
 async def test_a_refusal_after_deferring_is_private(ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "DEFER_AFTER_S", 0)
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
-    refusal = await ada.message(lambda m: m.content.startswith("🚫 a.png isn't a PNG, JPEG, WebP or GIF image"))
+    refusal = await ada.message(lambda m: m.content.startswith("🚫 a.png: The file"))
     await ben.until(lambda: ben.messages() == [])
     assert (refusal.ephemeral, ada.messages()) == (True, [refusal])
 

@@ -144,7 +144,8 @@ async def test_what_was_saved_and_what_was_not_are_both_told(app: App, ada: Pers
     said = await ben.say("", files=tuple(ada.upload(*file) for file in (*files[:2], ("fox.bmp", b"BM"))))
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
     text = (await private_reply(ada, "Saved to your tray (1 image)")).text
-    assert "2 images couldn't be saved: fake.png isn't a PNG, JPEG, WebP or GIF image. fox.bmp isn't a PNG" in text
+    assert "2 images couldn't be saved: fake.png: The file" in text
+    assert "fox.bmp is a BMP image. Save it as PNG or JPEG and try again." in text
     said = await ben.say("", files=tuple(ada.upload(*file) for file in files))
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
     text = (await private_reply(ada, "Saved to your tray (4 images)")).text
