@@ -12,9 +12,10 @@ import pytest
 
 from bot import __main__ as command_line
 from bot.core.errors import EaselError
+from bot.media.codec import clean_reference
 from bot.ops import doctor_live
 from bot.ops.findings import Finding, Severity
-from bot.ops.live_images import LiveTiming
+from bot.ops.live_images import LiveTiming, small_image
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Person
@@ -211,3 +212,7 @@ async def test_it_asks_first(live: Env, eve: Person, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stdin", terminal)
     ended = await asyncio.to_thread(command_line.main, ["doctor", "--live", "--channel", eve.channel("studio")])
     assert (ended, len([each for each in await live.generations() if each["in_queue"]])) == (code, created)
+
+
+def test_the_doctor_s_own_reference_image_has_nothing_to_clean() -> None:
+    assert clean_reference(small_image(), max_pixels=1_000_000).was_bare

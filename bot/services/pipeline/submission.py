@@ -38,7 +38,7 @@ class Packing:
         """The complete submission."""
         refs = await self.store.read(jobs.references_of, generation.job_id)
         mode = self.mode if provider.takes_links else ReferenceMode.INLINE
-        links = [_link(ref, mode, self.clock()) for ref in refs]
+        links = [link_of(ref, mode, self.clock()) for ref in refs]
         limit_bytes = _INLINE_BYTES // max(1, links.count(None)) if provider.has_queue else None
         passed_on = [link or await self._data_uri(ref, limit_bytes) for ref, link in zip(refs, links, strict=True)]
         return replace(label(generation), references=passed_on)
@@ -50,7 +50,7 @@ class Packing:
         return await machine.in_thread(lambda: f"data:{content_type};base64,{base64.b64encode(content).decode()}")
 
 
-def _link(reference: Reference, mode: ReferenceMode, now: int) -> str | None:
+def link_of(reference: Reference, mode: ReferenceMode, now: int) -> str | None:
     """The link of a reference that has one, because its original has nothing to clean."""
     expires_at = reference.url_expires_at
     match mode:

@@ -18,6 +18,7 @@ from tests.env.app import Env, has_image, person_in
 from tests.env.originals import BARE, SECRET, TO_CLEAN, TURNED, encoded, photo, remains
 from tests.journeys.manager_steps import private_reply
 from tests.journeys.reaction_steps import NOTE, note_for, until_generations
+from tests.services.conftest import FakeClock
 
 DEV = "flux-2-dev"
 SD = "stable-diffusion-1.5"
@@ -77,6 +78,18 @@ async def test_an_image_api_that_reads_no_links_gets_cleaned_images(env: Env) ->
             await edit(ada, name, original, model=SD)
         sent = [base64.b64decode(each.json["image"].rpartition(",")[2]) for each in env.images.received("POST", "/v1/images/edits")]
         assert [remains(content) for content in sent] == [[]] * len(originals)
+
+
+@pytest.mark.parametrize("mode", ReferenceMode)
+async def test_a_repeated_edit_passes_no_link_on_that_has_expired(env: Env, mode: str) -> None:
+    clock = FakeClock()
+    async with env.app(REFERENCE_MODE=mode, clock=clock), person_in(env, "Ada") as ada:
+        made = await edit(ada, "plain.png", BARE["plain.png"]())
+        clock.advance(2 * 86_400_000)
+        await ada.click(made, "Again")
+        await until_generations(env, 2)
+        (_first, (is_link, content)) = await arrived(env, ada)
+        assert (is_link, remains(content)) == (False, [])
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------
