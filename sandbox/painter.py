@@ -17,26 +17,33 @@ LONG_SIDE_PX = 768  # at 1 MP; small enough that an image takes a tenth of a sec
 OVERSAMPLING = 2  # scenes are drawn at twice the size and reduced, which smooths edges
 DRAFT_PX = 96  # long side of a draft at 1 MP, and of what is drawn for a draft of an exact size
 REFERENCE_LIMIT_PX = 50_000_000
-ASPECT_LIMIT = 3.0
+ENLARGED_LIMIT_PX = 40_000_000
+ASPECT_LIMIT = 8.0
 
 
 class UnreadableReference(ValueError):
-    """A reference that is not an image."""
+    """A reference that is not an image, or a mask that does not fit the first one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
     """What to draw. The parameter names are the painter's own; every model has different ones."""
 
-    prompt: str
+    prompt: str = ""  # nothing for an enlargement
     seed: int
+    negative_prompt: str = ""  # its words are left out of the prompt
     aspect_ratio: str = "1:1"  # "w:h", or "match_input_image" for the ratio of the first reference
     resolution: str = "1 MP"
     steps: int = 28  # fewer than 28 make the image softer
     guidance: float = 2.0  # more makes the colours stronger
     output_format: str = "png"  # png, jpg, jpeg or webp
-    quality: int | str = "standard"  # 0 to 100, "standard" or "high"; PNG ignores it
+    quality: int | str = "standard"  # of the file from 0 to 100, or "low", "medium", "standard" or "high"
     references: tuple[bytes, ...] = ()
+    mask: bytes | None = None  # as large as the first reference: what is white there is new, what is black is kept
+    styles: tuple[bytes, ...] = ()  # images that the new one takes its colours from
+    enlarged: float | None = None  # the first reference in so many times its width and height, instead of something new
+    cutout: bool | None = None  # a part of the first reference: True shows it, False shows where it is
+    notes: tuple[str, ...] = ()  # written on the image, beside the prompt
     size_px: Size | None = None  # exact size; without it the size follows from aspect ratio and resolution
     strength: float | None = None  # 0 keeps the references, 1 is fully new; without it they are pasted onto the new scene
     is_draft: bool = False  # small and coarse, for tests: drawn in a few milliseconds
@@ -52,24 +59,34 @@ class PaintedImage:
 
 def paint(brief: Brief) -> PaintedImage:
     """Draw and encode one image. Raises `UnreadableReference` for references that are not images."""
+    image, size_px = _enlarged(brief) if brief.enlarged is not None and brief.references else (_painted(brief), brief.size_px)
+    _label(image, brief)
+    if brief.is_draft and size_px:
+        image = image.resize(size_px, Image.Resampling.NEAREST)
+    return _encoded(image, brief)
+
+
+def _painted(brief: Brief) -> Image.Image:
     detail_px = DRAFT_PX if brief.is_draft else max(brief.size_px or (LONG_SIDE_PX,))
     references = [_opened(each, detail_px) for each in brief.references]
     size = _size(brief, references)
     rng = random.Random(f"{brief.prompt}|{brief.seed}")
-    words = set("".join(each if each.isalnum() else " " for each in brief.prompt.casefold()).split())
+    words = _words(brief.prompt) - _words(brief.negative_prompt)
     palette = palette_for(words, rng)
     image = scene_for(words, rng)(_oversampled(size), palette, rng).reduce(OVERSAMPLING)
+    if brief.styles:
+        image = _in_colours_of([_opened(each, detail_px) for each in brief.styles], image)
+    if references and brief.cutout is not None:
+        return _cutout(ImageOps.fit(references[0], size), rng, shows_part=brief.cutout)
+    if references and brief.mask is not None:
+        return _masked(ImageOps.fit(references[0], size), image, brief)
     if references and brief.strength is None:
         image = _collage(image, references, palette, rng)
     if words & {"watercolor", "watercolour", "painting"}:
         image = _on_paper(image, rng)
     if references and brief.strength is not None:
         image = _transformed(image, references, brief.strength, palette, rng)
-    image = _finished(image, brief)
-    _label(image, brief.prompt, brief.seed)
-    if brief.is_draft and brief.size_px:
-        image = image.resize(brief.size_px, Image.Resampling.NEAREST)
-    return _encoded(image, brief)
+    return _finished(image, brief)
 
 
 def placeholder(name: str) -> bytes:
@@ -94,11 +111,15 @@ def _size(brief: Brief, references: list[Image.Image]) -> Size:
         ratio = references[0].width / references[0].height if references else 1.0
     elif ":" in brief.aspect_ratio:
         width, height = brief.aspect_ratio.split(":")
-        ratio = int(width) / int(height)
+        ratio = float(width) / float(height)
     ratio = min(max(ratio, 1 / ASPECT_LIMIT), ASPECT_LIMIT)
     long_px = (DRAFT_PX if brief.is_draft else LONG_SIDE_PX) * math.sqrt(float(brief.resolution.split()[0]))
     wide, high = (long_px, long_px / ratio) if ratio >= 1 else (long_px * ratio, long_px)
     return round(wide / 2) * 2, round(high / 2) * 2
+
+
+def _words(text: str) -> set[str]:
+    return set("".join(each if each.isalnum() else " " for each in text.casefold()).split())
 
 
 def _draft_of(size: Size) -> Size:
@@ -113,8 +134,8 @@ def _oversampled(size: Size) -> Size:
 # Steps after the scene is drawn
 
 
-def _opened(data: bytes, detail_px: int) -> Image.Image:
-    """A reference, upright, in RGB, reduced so that no side exceeds `detail_px`."""
+def _opened(data: bytes, detail_px: int | None) -> Image.Image:
+    """A reference, upright, in RGB, reduced so that no side exceeds `detail_px`, if that is given."""
     try:
         image = Image.open(io.BytesIO(data))
         if image.width * image.height > REFERENCE_LIMIT_PX:
@@ -122,8 +143,41 @@ def _opened(data: bytes, detail_px: int) -> Image.Image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise error if isinstance(error, UnreadableReference) else UnreadableReference("cannot identify image file") from error
-    upright.thumbnail((detail_px, detail_px))
+    if detail_px is not None:
+        upright.thumbnail((detail_px, detail_px))
     return upright
+
+
+def _enlarged(brief: Brief) -> tuple[Image.Image, Size]:
+    """The first reference in its new size or as a draft of it, and the new size."""
+    source = _opened(brief.references[0], None)
+    factor = min(brief.enlarged or 1, math.sqrt(ENLARGED_LIMIT_PX / (source.width * source.height)))
+    size = round(source.width * factor), round(source.height * factor)
+    large = source.resize(_draft_of(size) if brief.is_draft else size, Image.Resampling.LANCZOS)
+    return large.filter(ImageFilter.UnsharpMask(2, 80)), size
+
+
+def _masked(source: Image.Image, new: Image.Image, brief: Brief) -> Image.Image:
+    """The source, and the new image where the mask is white."""
+    first, mask = _opened(brief.references[0], None), _opened(brief.mask or b"", None)
+    if first.size != mask.size:
+        raise UnreadableReference(f"The mask must be as large as the image: {first.width}x{first.height}, not {mask.width}x{mask.height}")
+    return Image.composite(new, source, ImageOps.fit(mask.convert("L"), source.size))
+
+
+def _cutout(source: Image.Image, rng: random.Random, *, shows_part: bool) -> Image.Image:
+    """An oval part of the source on black, or the oval itself."""
+    mask = Image.new("L", source.size)
+    x, y = rng.uniform(0.3, 0.7) * source.width, rng.uniform(0.3, 0.7) * source.height
+    ImageDraw.Draw(mask).ellipse((x * 0.5, y * 0.5, x * 1.4, y * 1.4), fill=255)
+    return Image.composite(source, Image.new("RGB", source.size), mask) if shows_part else mask.convert("RGB")
+
+
+def _in_colours_of(styles: list[Image.Image], image: Image.Image) -> Image.Image:
+    """The image printed in the mean colours of the styles."""
+    means = [each.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) for each in styles]
+    mean = tuple(round(sum(channel) / len(means)) for channel in zip(*means, strict=True))
+    return Image.blend(image, ImageOps.colorize(ImageOps.grayscale(image), black="black", mid=mean, white="white"), 0.6)
 
 
 def _collage(ground: Image.Image, references: list[Image.Image], palette: Palette, rng: random.Random) -> Image.Image:
@@ -209,25 +263,30 @@ def _from_to(low: int, high: int) -> list[int]:
 
 
 def _finished(image: Image.Image, brief: Brief) -> Image.Image:
-    """Apply steps (sharpness), guidance (colour) and quality `high` (extra sharpness)."""
+    """Apply steps (sharpness), guidance (colour) and quality (`high`: sharper, `low`: softer)."""
+    if brief.quality == "low":
+        image = image.filter(ImageFilter.GaussianBlur(1))
     if brief.steps < 28:
         image = image.filter(ImageFilter.GaussianBlur((28 - brief.steps) / 9))
     image = ImageEnhance.Color(image).enhance(0.9 + 0.05 * brief.guidance)
     return image.filter(ImageFilter.UnsharpMask(1, 60)) if brief.quality == "high" else image
 
 
-def _label(image: Image.Image, prompt: str, seed: int) -> None:
-    """Write prompt and seed on a dark band at the bottom. A long prompt is shortened."""
+def _label(image: Image.Image, brief: Brief) -> None:
+    """Write prompt, seed and notes on a dark band at the bottom. A long prompt is shortened."""
     font_px = max(image.width // 48, 12)
     font = ImageFont.load_default(font_px)
-    words = f"sandbox image · {{}} · seed {seed}"
-    shown = _plain(prompt)[:200]
-    while shown and font.getlength(words.format(shown)) > image.width - 2 * font_px:
+    shown, after = _plain(brief.prompt)[:200], [f"seed {brief.seed}", *map(_plain, brief.notes)]
+
+    def line() -> str:
+        return " · ".join(["sandbox image", *([shown] if shown else []), *after])
+
+    while shown and font.getlength(line()) > image.width - 2 * font_px:
         shown = f"{shown.removesuffix('...')[:-3].rstrip()}..." if len(shown) > 6 else ""
     top = image.height - 2 * font_px
     draw = ImageDraw.Draw(image, "RGBA")
     draw.rectangle((0, top, image.width, image.height), fill=(12, 14, 22, 190))
-    draw.text((font_px, top + font_px), words.format(shown), font=font, fill=(255, 255, 255, 235), anchor="lm")
+    draw.text((font_px, top + font_px), line(), font=font, fill=(255, 255, 255, 235), anchor="lm")
 
 
 def _plain(text: str) -> str:
@@ -237,7 +296,7 @@ def _plain(text: str) -> str:
 
 
 def _encoded(image: Image.Image, brief: Brief) -> PaintedImage:
-    quality = {"standard": 82, "high": 95}.get(str(brief.quality), brief.quality)
+    quality = {"low": 60, "medium": 75, "standard": 82, "high": 95}.get(str(brief.quality), brief.quality)
     out = io.BytesIO()
     match extension_of(brief.output_format):
         case "jpg":

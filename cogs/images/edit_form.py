@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from bot.core import commands
 from bot.core.errors import InvalidRequest, NotFound
-from bot.core.i18n import _, pgettext
+from bot.core.i18n import _, ngettext, pgettext
 from bot.domain import permissions, visibility
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
@@ -117,7 +117,9 @@ def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: Mod
     if images > 1:
         modal.add_item(discord.ui.Label(text=pgettext("modal label", "Image"), component=_picker(images)))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change?"), component=prompt))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(models, preset, left)))
+    modal.add_item(
+        discord.ui.Label(text=pgettext("modal label", "Model"), description=_others(models), component=_models(models, preset, left))
+    )
     how, how_many = _("As name=value, separated by spaces."), _("Up to 3 more images.")
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:_HINT_MAX], component=options))
     modal.add_item(
@@ -130,6 +132,13 @@ def _picker(images: int) -> discord.ui.Select[Any]:
     label = pgettext("select option", "Image {number}")
     options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(images)]
     return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
+
+
+def _others(models: Sequence[ModelInfo]) -> str | None:
+    """Says that the menu does not list all models."""
+    count = len(models) - _MAX_OPTIONS
+    listed = ngettext("{count} more model with /edit.", "{count} more models with /edit.", count)
+    return listed.format(count=count)[:_HINT_MAX] if count > 0 else None
 
 
 def _models(models: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discord.ui.Select[Any]:

@@ -27,13 +27,13 @@ _ID_MAX = 2**63 - 1
 async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The models that can edit images, with their prices."""
     try:
-        found = services_of(interaction).orders.models.catalog.search(without_price(typed))
+        found = services_of(interaction).orders.models.catalog.search(without_price(typed), most=None)
     except EaselError:
         return []
     request, pricing = await request_of(interaction), services_of(interaction).pricing
     models = [pricing.priced(model, request.policy) for model in found]
     editing = [model for model in models if model.takes_references and model.price_microcredits is not None]
-    return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in editing]
+    return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in editing[:_MAX_CHOICES]]
 
 
 @autocomplete.brief

@@ -32,6 +32,15 @@ class OxenModel:
     def schema(self) -> Json:
         return self.facts.get("request_schema") or self.facts.get("json_request_schema") or {}
 
+    @property
+    def needs_prompt(self) -> bool:
+        return "prompt" in self.schema.get("required", ["prompt"])
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether it works on an image without a prompt."""
+        return not self.needs_prompt and "input_image" in self.schema["required"]
+
     def default(self, name: str) -> Any:
         """The default of one parameter, or None."""
         return self.schema.get("properties", {}).get(name, {}).get("default")

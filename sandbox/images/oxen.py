@@ -99,9 +99,10 @@ class OxenStandIn:
         if (canned := canned_answer(self.switchboard, made=False)) is not None:
             return canned
         body = await _json(request)
-        if not str(body.get("prompt") or "").strip():
+        model = self._model(body)
+        if model.needs_prompt and not str(body.get("prompt") or "").strip():
             raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "Prompt cannot be empty")
-        (generation,) = self.queue.submit(GenerationRequest(account=account, model=self._model(body), body=body), count=1, in_queue=False)
+        (generation,) = self.queue.submit(GenerationRequest(account=account, model=model, body=body), count=1, in_queue=False)
         try:
             await generation.ended.wait()
         except asyncio.CancelledError:  # the caller's connection was cut

@@ -1,6 +1,8 @@
 """What the local Oxen charges, and what its estimates say.
 
-A model is charged per image (by quality and resolution if its prices are a grid), by the seconds that a generation takes, or by tokens.
+A model is charged per image (by its options if its prices are a grid), by the seconds that a generation takes, or by tokens. A grid
+has one or two levels; the labels of a level are qualities, sizes, or values of any option that lists them all. The label "default" is
+for all other requests.
 A request for several images is charged for each.
 """
 
@@ -34,7 +36,7 @@ def estimate(model: OxenModel, prompt: Any, parameters: Json) -> Json:
     match pricing["method"]:
         case "per_image":
             return {"type": "exact", "cost": str(cost)}
-        case "time":
+        case "time" | "token" if model.media_type == "image":
             return {"type": "range", "min_cost": str(cost / 2), "max_cost": str(cost * 2)}
         case "per_video_output_second":
             return {"type": "rate", "cost_per_second": pricing["cost_per_second"]}
@@ -45,8 +47,19 @@ def estimate(model: OxenModel, prompt: Any, parameters: Json) -> Json:
 def _per_image(model: OxenModel, prompt: Any, parameters: Json) -> Decimal:
     del prompt
     pricing = model.facts["pricing"]
-    row = pricing.get("cost_per_image_grid", {}).get(_chosen(model, parameters, _QUALITIES), {})
-    return Decimal(str(row.get(_tier(_chosen(model, parameters, _TIERS)), pricing.get("cost_per_image", 0))))
+    found = _entry(model, parameters, pricing.get("cost_per_image_grid", {}))
+    found = _entry(model, parameters, found) if isinstance(found, dict) else found
+    return Decimal(str(pricing.get("cost_per_image", 0) if found is None else found))
+
+
+def _entry(model: OxenModel, parameters: Json, level: Json) -> Any:
+    """What a level of a grid has for a request, or None."""
+    for name, option in model.schema.get("properties", {}).items():
+        if name in _QUALITIES + _TIERS or (level and level.keys() <= set(option.get("enum", ()))):
+            label = _tier(_chosen(model, parameters, (name,)))
+            if label in level:
+                return level[label]
+    return level.get("default")
 
 
 def _by_time(model: OxenModel, prompt: Any, parameters: Json) -> Decimal:
@@ -82,8 +95,8 @@ def _count(model: OxenModel, parameters: Json) -> int:
 
 
 def _tier(size: Any) -> Any:
-    """The tier of a size in pixels: the smallest that contains it."""
+    """The tier of a size in pixels: the smallest that contains it. Any other value is its own."""
     sides = str(size).lower().split("x")
     if len(sides) == 2 and all(side.isdecimal() for side in sides):
         return f"{next((k for k in (1, 2, 4) if max(map(int, sides)) <= k * _K), 4)}K"
-    return size
+    return size if isinstance(size, str) else None

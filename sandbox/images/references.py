@@ -1,4 +1,4 @@
-"""Reads `input_image`: data URIs and loopback addresses. Any other address gets a drawn placeholder."""
+"""Reads images that a request names: data URIs and loopback addresses. Any other address gets a drawn placeholder."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ class ReferenceUnavailable(ValueError):
     """A reference that cannot be read. The text becomes the generation's error message."""
 
 
-async def read_references(session: aiohttp.ClientSession, input_image: str | list[str] | None) -> tuple[bytes, ...]:
-    """The bytes of every reference, in order. Raises `ReferenceUnavailable` for the first that cannot be read."""
-    names = [input_image] if isinstance(input_image, str) else input_image or []
+async def read_references(session: aiohttp.ClientSession, names: list[str]) -> tuple[bytes, ...]:
+    """The bytes of every image, in order. Raises `ReferenceUnavailable` for the first that cannot be read."""
     return tuple([await _read(session, name) for name in names])
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sandbox.images.briefs import brief, images_in
 from sandbox.images.references import ReferenceUnavailable, read_references
-from sandbox.painter import Brief, PaintedImage, UnreadableReference, paint
+from sandbox.painter import PaintedImage, UnreadableReference, paint
 
 if TYPE_CHECKING:
     import aiohttp
 
     from sandbox.images.generations import OxenGeneration
+    from sandbox.painter import Brief
 
 KEPT_IMAGES = 48
 PAINTINGS_AT_ONCE = 2
@@ -63,8 +65,8 @@ class Renderer:
     async def _paint_generation(self, generation: OxenGeneration) -> PaintedImage:
         self._check_parameters(generation)
         try:
-            references = await read_references(self._session, generation.request.parameters.get("input_image"))
-            return await self.paint(brief(generation, references))
+            images = {name: await read_references(self._session, given) for name, given in images_in(generation.request.parameters).items()}
+            return await self.paint(brief(generation, images))
         except (ReferenceUnavailable, UnreadableReference) as error:
             raise GenerationFailed(str(error)) from error
 
@@ -73,34 +75,8 @@ class Renderer:
         request = generation.request
         if request.model.media_type != "image":
             raise GenerationFailed("The sandbox makes no videos")
-        if request.prompt is not None and not str(request.prompt).strip():
+        if request.prompt is not None and request.model.needs_prompt and not str(request.prompt).strip():
             raise GenerationFailed("Prompt cannot be empty")
         given = request.parameters if request.prompt is None else {"prompt": request.prompt, **request.parameters}
         if validation_error := request.model.validation_error(given):
             raise GenerationFailed(validation_error)
-
-
-def brief(generation: OxenGeneration, references: tuple[bytes, ...]) -> Brief:
-    """Translate the model's parameters to the painter's. Missing ones have the model's default."""
-    request = generation.request
-
-    def value(*names: str, otherwise: Any) -> Any:
-        found = (request.parameters.get(name, request.model.default(name)) for name in names)
-        return next((each for each in found if each is not None), otherwise)
-
-    return Brief(
-        prompt=request.prompt,
-        seed=generation.seed,
-        aspect_ratio=value("aspect_ratio", otherwise="1:1"),
-        resolution=_in_megapixels(value("resolution", otherwise="1 MP")),
-        steps=value("num_inference_steps", otherwise=28),
-        guidance=value("guidance_scale", "guidance", otherwise=2.0),
-        output_format=value("output_format", otherwise="png"),
-        quality=value("output_quality", otherwise="standard"),
-        references=references,
-    )
-
-
-def _in_megapixels(resolution: str) -> str:
-    """The painter's resolution. A tier such as "2K" is drawn smaller than it is, so that it takes little time."""
-    return f"{resolution[:-1]} MP" if resolution.upper().endswith("K") else resolution

@@ -140,6 +140,10 @@ async def test_events_are_neither_replayed_nor_shared_between_keys(client: Clien
         ({"model": "gpt-image-2"}, "0.42"),
         ({"model": "gpt-image-2", "quality": "high", "resolution": "4K"}, "1.47"),
         ({"model": "ideogram-v4", "num_images": 4}, "0.24"),
+        ({"model": "ideogram-v4", "rendering_speed": "QUALITY"}, "0.09"),
+        ({"model": "bytedance-seedream-4", "size": "4K"}, "0.06"),
+        ({"model": "flux-1-dev", "image_size": "optimize_for_speed"}, "0.015"),
+        ({"model": "nano-banana-2", "resolution": "512"}, "0.045"),
         ({"model": "z-image-turbo", "num_inference_steps": 10}, "0.00500"),
     ],
 )
@@ -169,6 +173,9 @@ async def test_charges_are_listed_in_pages_newest_first(client: Client) -> None:
     [
         ("gpt-image-2", {"quality": "low"}, {"type": "exact", "cost": "0.02"}),
         ("ideogram-v4", {"num_images": 2}, {"type": "exact", "cost": "0.12"}),
+        ("topazlabs-image-upscale", {"upscale_factor": "4x"}, {"type": "exact", "cost": "0.1"}),
+        ("topazlabs-wonder-3-image", {"enhancement_strength": "high"}, {"type": "exact", "cost": "0.06"}),
+        ("nano-banana", {}, {"type": "range", "min_cost": "0.0150000", "max_cost": "0.0600000"}),
         ("z-image-turbo", {}, {"type": "range", "min_cost": "0.00200", "max_cost": "0.00800"}),
         ("sandbox-reel-video", {}, {"type": "rate", "cost_per_second": 0.05}),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
@@ -46,6 +47,9 @@ def test_another_seed_or_prompt_gives_another_image(other: Brief) -> None:
         ("9:16", "1 MP", (432, 768)),
         ("4:3", "0.5 MP", (544, 408)),
         ("2:3", "2 MP", (724, 1086)),
+        ("2.35:1", "1 MP", (768, 326)),
+        ("9:19.5", "1 MP", (354, 768)),
+        ("8:1", "1 MP", (768, 96)),
         ("match_input_image", "1 MP", (768, 512)),
     ],
 )
@@ -68,3 +72,40 @@ def test_any_prompt_can_be_drawn(prompt: str) -> None:
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(UnreadableReference):
         paint(replace(FOX, references=(data,)))
+
+
+@pytest.mark.parametrize("is_draft", [True, False])
+@pytest.mark.parametrize(("factor", "size"), [(1, (30, 20)), (2, (60, 40)), (6, (180, 120)), (1000, (7746, 5164))])
+def test_an_enlargement_has_the_source_s_size_times_the_factor(factor: float, size: tuple[int, int], is_draft: bool) -> None:
+    if factor < 1000 or is_draft:
+        assert opened(Brief(seed=1, enlarged=factor, references=(png(30, 20),), is_draft=is_draft)).size == size
+
+
+def test_only_what_is_white_in_the_mask_is_new() -> None:
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (32, 0, 64, 64))
+    out = io.BytesIO()
+    mask.save(out, "PNG")
+    made = opened(replace(FOX, references=(png(64, 64, "red"),), mask=out.getvalue()))
+    assert made.getpixel((100, 300)) == (255, 0, 0)
+    assert made.getpixel((600, 300)) != (255, 0, 0)
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(UnreadableReference, match="64x64, not 32x64"):
+        paint(replace(FOX, references=(png(64, 64),), mask=png(32, 64)))
+
+
+def test_a_cutout_is_on_black_or_a_mask() -> None:
+    part, mask = (opened(replace(FOX, references=(png(64, 64, "red"),), cutout=shows_part)) for shows_part in (True, False))
+    assert (part.getpixel((0, 0)), mask.getpixel((0, 0))) == ((0, 0, 0),) * 2
+    assert {(255, 0, 0), (0, 0, 0)} <= {colour for _count, colour in part.getcolors(10**6) or ()}
+    assert (255, 255, 255) in {colour for _count, colour in mask.getcolors(10**6) or ()}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"styles": (png(8, 8, "blue"),)}, {"negative_prompt": "red"}, {"notes": ("creativity=9",)}, {"quality": "low"}]
+)
+def test_what_a_request_asks_for_is_seen(changed: dict[str, Any]) -> None:
+    brief = replace(FOX, prompt="a red fox, hills")
+    assert difference(opened(brief), opened(replace(brief, **changed))) > 0.01

@@ -70,13 +70,18 @@ async def test_only_the_models_of_this_server_are_listed(app: App, ada: Person) 
     await ada.message(lambda m: "isn't available here any more" in m.content)
 
 
+async def paged(person: Person, panel: Message, start: str) -> Message:
+    """The panel once its menu shows the models from this one on."""
+    await person.select(panel, CHOOSE, start)
+    return await person.message(lambda m: m.id == panel.id and repr(start) not in str(m.raw))
+
+
 async def test_more_models_than_a_menu_holds_are_paged(env: Env) -> None:
     models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
     endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
     async with env.app(OPENAI_ENDPOINTS=endpoint), person_in(env, "Ada") as ada:
         panel = await opened(ada)
-        await ada.select(panel, CHOOSE, "+24")
-        further = await ada.message(lambda m: m.id == panel.id and "model-39" in str(m.raw))
+        further = await paged(ada, await paged(ada, panel, "+24"), "+48")
         await chosen(ada, further, "model-39", "model-39")
 
 

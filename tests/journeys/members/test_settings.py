@@ -130,14 +130,19 @@ async def test_a_role_is_offered_only_in_a_server(ada: Person, channel: str) -> 
     await after(ada, panel, "Private: on", channel)
 
 
+async def paged(person: Person, panel: Message, start: str) -> Message:
+    """The panel once its menu shows the models from this one on."""
+    await person.select(panel, "v1:settings:model", start)
+    return await person.message(lambda m: m.id == panel.id and repr(start) not in str(m.raw))
+
+
 async def test_more_models_than_a_menu_holds_are_paged(env: Env) -> None:
     models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
     endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
     async with env.app(OPENAI_ENDPOINTS=endpoint), Person.connect(env.discord.url, "Ada") as ada:
         await ada.until(lambda: (ada.bot_online and "settings" in ada.commands) or None)
         panel = await opened(ada)
-        await ada.select(panel, "v1:settings:model", "+23")
-        further = await ada.message(lambda m: m.id == panel.id and "model-39" in str(m.raw))
+        further = await paged(ada, await paged(ada, panel, "+23"), "+46")
         await ada.select(further, "v1:settings:model", "model-39")
         chosen = await ada.message(lambda m: m.id == panel.id and preset(m, "model") == ["model-39"])
         assert len(control(chosen, "model")["options"]) == 25
