@@ -22,7 +22,7 @@ from bot.core.running.loops import KeyedLocks, Timing
 from bot.core.running.machine import Disk
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
-from bot.domain.order import OperatorLimits
+from bot.domain.order import RESULT_MAX_PIXELS, OperatorLimits
 from bot.domain.retention import KeepDays
 from bot.media.addresses import AddressRules, host_of
 from bot.media.decoding import DecodingPool
@@ -62,7 +62,6 @@ from bot.store.engine.opening import open_store
 
 log = structlog.get_logger(__name__)
 
-_RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few megapixels
 _THUMBNAILS_S = 4.0
 _JUDGED_PER_GUILD = 200  # prompts that wait for their guild's rules
 _MANAGED_PER_GUILD = 8  # documents, imports and charts
@@ -304,7 +303,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
         locks=KeyedLocks(),
         spool=Spool(resources.spool),
         max_bytes=int(resources.settings.result_max_mb * _MB),
-        max_pixels=_RESULT_MAX_PIXELS,
+        max_pixels=RESULT_MAX_PIXELS,
         started_at=resources.clock(),
         clock=resources.clock,
     )

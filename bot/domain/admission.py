@@ -329,6 +329,12 @@ def _limits(facts: Facts) -> None:
                 ratio=quoted(facts.aspect_ratio), others=others or "-"
             )
         )
+    check_megapixels(facts)
+
+
+def check_megapixels(facts: Facts) -> None:
+    """Raise `InvalidRequest` if the image would be larger than the member may have here. An upscale's size is known only late."""
+    allowance = facts.allowance
     if facts.megapixels is not None and allowance.max_megapixels is not None and facts.megapixels > allowance.max_megapixels:
         raise InvalidRequest(
             _("Images here can have up to {limit} MP. This one would have {given} MP.").format(

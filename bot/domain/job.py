@@ -22,6 +22,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, without e
 class JobKind(StrEnum):
     GENERATE = "generate"  # from a prompt, with or without reference images
     EDIT = "edit"  # changes at least one given image
+    UPSCALE = "upscale"  # makes one given image larger; mostly without a prompt
 
 
 class JobState(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.catalog.options import show
-from bot.domain.job import Job
+from bot.domain.job import Job, JobKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def changes(parent: Job, child: Job) -> tuple[Change, ...]:
 def _changes(parent: Job, child: Job) -> Iterator[Change]:
     if parent.model != child.model:
         yield Change(aspect=Aspect.MODEL, before=parent.model, after=child.model)
-    if parent.prompt != child.prompt:
+    if parent.prompt != child.prompt and child.kind is not JobKind.UPSCALE:
         yield Change(aspect=Aspect.PROMPT, before=parent.prompt, after=child.prompt)
     for name in sorted({*parent.params, *child.params}):
         before, after = (show(job.params[name]) if name in job.params else None for job in (parent, child))

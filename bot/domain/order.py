@@ -13,6 +13,7 @@ from bot.domain.request import Channel, Request
 
 PROMPT_MAX = 2000  # characters
 COUNT_MAX = 4  # images per order; Discord shows up to four in one message well
+RESULT_MAX_PIXELS = 100_000_000  # a larger result could not be shown
 
 
 ReadFile = tuple[str, bytes]  # file name and content

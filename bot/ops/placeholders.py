@@ -126,6 +126,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "titles": "models' titles",
     "total": "an amount with its unit, such as “1.4 credits”",
     "type": "a file format, such as WebP",
+    "upscale": "a command, as a link",
     "used": "an amount with its unit, such as “1.4 credits”",
     "value": "what was typed",
     "values": "what can be chosen",

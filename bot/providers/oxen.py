@@ -151,7 +151,7 @@ class Oxen(Provider):
         return await asyncio.gather(*(with_schema(model) for model in listed))
 
     async def estimate(self, model: str, params: Mapping[str, Any], *, prompt_bytes: int) -> Decimal | None:
-        body = {**params, "model": model, "prompt": _FILLER * -(-prompt_bytes // len(_FILLER.encode()))}
+        body = {**params, "model": model, **_prompt(_FILLER * -(-prompt_bytes // len(_FILLER.encode())))}
         return read_estimate(await self._api.send(f"/api/ai/models/{_quoted(model)}/estimate", body, timeout_s=_ESTIMATE_TIMEOUT_S))
 
     async def billed(self, *, since: int = 0) -> AsyncIterator[Billed]:
@@ -293,7 +293,7 @@ class Oxen(Provider):
 
     def _body(self, submission: Submission) -> dict[str, Any]:
         slots = self._slots(submission.model)
-        body = {**submission.params, "model": submission.model, "prompt": submission.prompt}
+        body = {**submission.params, "model": submission.model, **_prompt(submission.prompt)}
         if submission.seed is not None:
             body[slots.seed] = submission.seed
         if submission.references:
@@ -353,14 +353,21 @@ class Oxen(Provider):
             return model
 
 
+def _prompt(prompt: str) -> dict[str, str]:
+    """Upscalers refuse a prompt, also an empty one."""
+    return {"prompt": prompt} if prompt else {}
+
+
 def _same(report: GenerationReport, submission: Submission) -> bool | None:
     """Whether model, prompt and chosen seed are the same; None if the report leaves one of them out and the others are."""
     prompt, seed = report.prompt, report.seed
-    if report.model not in {submission.model, ""} or (prompt is not None and not is_same_prompt(prompt, submission.prompt)):
+    is_other = bool(submission.prompt) and prompt is not None and not is_same_prompt(prompt, submission.prompt)
+    if report.model not in {submission.model, ""} or is_other:
         return False
     if submission.seed is not None and seed not in {submission.seed, None}:
         return False
-    is_told = (prompt is not None or not submission.prompt) and (submission.seed is None or seed is not None)
+    has_prompt = prompt is not None if submission.prompt else not prompt  # an upscaler may write one by itself
+    is_told = has_prompt and (submission.seed is None or seed is not None)
     return True if is_told else None
 
 

@@ -14,7 +14,7 @@ from bot.core.errors import EaselError, MachineTrouble, ProviderAccount, Provide
 from bot.core.running.executors import BoundedExecutor
 from bot.core.running.supervision import Loop, Loops, pause
 from bot.domain.catalog.costs import needs_estimate, with_estimate
-from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images
+from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images, takes_prompt
 from bot.domain.catalog.reading import id_of, is_quick
 from bot.providers.explanations import ACCOUNT_DO
 from bot.providers.provider import Provider
@@ -163,7 +163,8 @@ async def with_estimates(provider: Provider, raw: Raw) -> Raw:
             return model
         try:
             async with turn:
-                usd = await provider.estimate(str(model.get("id")), {}, prompt_bytes=_USUAL_PROMPT_BYTES)
+                prompt_bytes = _USUAL_PROMPT_BYTES if takes_prompt(model) else 0
+                usd = await provider.estimate(str(model.get("id")), {}, prompt_bytes=prompt_bytes)
         except (ProviderError, MachineTrouble):
             return model
         return model if usd is None else with_estimate(model, usd)

@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from statistics import median
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 
 from bot.domain.admission import check_waiting
 from bot.domain.gestures import Reaction, normalized_emoji
 from bot.domain.job import (
+    Generation,
     GenerationState,
     Job,
     JobMessage,
@@ -27,7 +28,7 @@ from bot.store.money import ledger
 from bot.store.money.payment import pay, with_sponsor
 from bot.store.rows import generation_row, job_row, jobs_by_id, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
-from bot.store.tables.work import OPEN, WAITING
+from bot.store.tables.work import ACTIVE, OPEN, WAITING
 
 # Built once, because building a statement takes longer than running it.
 _OPEN_AFTER = (
@@ -144,6 +145,17 @@ def claimed(conn: Connection, provider: str, provider_ids: Collection[str]) -> s
     """Which of these ids of one image API belong to a generation already."""
     there = and_(generations.c.provider == provider, generations.c.provider_id.in_(provider_ids))
     return set(conn.scalars(select(generations.c.provider_id).where(there)))
+
+
+def has_rival(conn: Connection, generation: Generation) -> bool:
+    """Whether another job is being sent that differs from this one at most by its reference images, which no lookup compares."""
+    if generation.seed is not None:
+        return False
+    same = and_(*(generations.c[name] == getattr(generation, name) for name in ("provider", "api_model", "prompt")))
+    is_other = and_(generations.c.job_id != generation.job_id, generations.c.seed.is_(None))
+    is_sent = and_(text(ACTIVE), generations.c.state == GenerationState.SUBMITTING)
+    has_references = exists().where(references.c.job_id == generation.job_id)
+    return conn.scalar(select(generations.c.job_id).where(is_sent, same, is_other, has_references).limit(1)) is not None
 
 
 def references_of(conn: Connection, job_id: str) -> list[Reference]:

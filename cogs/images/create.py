@@ -1,4 +1,4 @@
-"""/generate and /edit, and the autocomplete of their options."""
+"""/generate, /edit and /upscale, and the autocomplete of their options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Saved = app_commands.Range[str, 1, STYLE_NAME_MAX]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _IMAGES = ("image", "image1", "image2", "image3", "image4")
-_CHOSEN = tuple(idea for idea in Idea if idea is not Idea.SEED)  # options that are typed or chosen as text
+_CHOSEN = tuple(idea for idea in Idea if idea not in (Idea.SEED, Idea.SCALE))  # options that are typed or chosen as text
 _DESCRIPTIONS = {
     "prompt": "Describe the image",
     "model": "Model to use",
@@ -56,7 +56,7 @@ def with_descriptions(*names: str, **own: str) -> Callable[[Command], Command]:
     """Decorator that sets the descriptions of a command's options, `own` instead of the shared ones, and autocompletes."""
 
     def apply(command: Command) -> Command:
-        completions = {str(idea): autocomplete.idea(idea) for idea in _CHOSEN}
+        completions = {str(idea): autocomplete.idea(idea, JobKind.GENERATE) for idea in _CHOSEN}
         described = app_commands.describe(**{name: text for name, text in _DESCRIPTIONS.items() if name in names}, **own)(command)
         return app_commands.autocomplete(model=autocomplete.model, style=autocomplete.style, **completions)(described)
 
@@ -64,7 +64,7 @@ def with_descriptions(*names: str, **own: str) -> Callable[[Command], Command]:
 
 
 class Create(commands.Cog):
-    """The commands /generate and /edit. `_order` reads the options of both."""
+    """The commands /generate, /edit and /upscale. `_order` reads the options of all."""
 
     @app_commands.command(description="Create an image from a prompt", extras=UNDEFERRED)
     @everywhere
@@ -123,15 +123,46 @@ class Create(commands.Cog):
         private: bool | None = None,
         spoiler: bool | None = None,
     ) -> None:
-        private = _is_private(interaction)
-        async with answers.deferring(interaction, private=private):
-            request = await request_of(interaction)
-            wanted = _order(request, interaction, JobKind.EDIT, private=private)
-            sources = await services_of(interaction).reader.read(tray.sources, request.actor.user_id)
-            wanted, tray_size = KnownChannels(client_of(interaction)).with_sources(wanted, sources), len(sources)
-            ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
-            if await interactions.order(interaction, ordering, private=private) and tray_size:
-                await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
+        await _from_image(interaction, JobKind.EDIT)
+
+    @app_commands.command(description="Make an image larger and sharper", extras=UNDEFERRED)
+    @everywhere
+    @app_commands.describe(
+        **{name: text for name, text in _DESCRIPTIONS.items() if name in ("format", "more", "private", "spoiler")},
+        image="Image to upscale. Leave out to use your tray",
+        model="Model to use. Leave out for the cheapest",
+        scale="How many times larger",
+        prompt="What the image shows, for models that use it",
+    )
+    @app_commands.autocomplete(
+        model=autocomplete.upscaler, scale=autocomplete.scale, format=autocomplete.idea(Idea.FORMAT, JobKind.UPSCALE)
+    )
+    async def upscale(
+        self,
+        interaction: Interaction,
+        image: discord.Attachment | None = None,
+        model: Text | None = None,
+        scale: Text | None = None,
+        format: Text | None = None,  # noqa: A002  the option's name in Discord
+        more: app_commands.Range[str, 1, 500] | None = None,
+        prompt: Prompt | None = None,
+        private: bool | None = None,
+        spoiler: bool | None = None,
+    ) -> None:
+        await _from_image(interaction, JobKind.UPSCALE)
+
+
+async def _from_image(interaction: Interaction, kind: JobKind) -> None:
+    """Order an edit or an upscale of the attached images and of those in the tray; an upscale uses the tray if none is attached."""
+    private = _is_private(interaction)
+    async with answers.deferring(interaction, private=private):
+        request = await request_of(interaction)
+        wanted = _order(request, interaction, kind, private=private)
+        sources = await services_of(interaction).reader.read(tray.sources, request.actor.user_id) if wanted.from_tray else []
+        wanted, tray_size = KnownChannels(client_of(interaction)).with_sources(wanted, sources), len(sources)
+        ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
+        if await interactions.order(interaction, ordering, private=private) and tray_size:
+            await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
 
 
 def _is_private(interaction: Interaction) -> bool:
@@ -144,18 +175,19 @@ def _order(request: Request, interaction: Interaction, kind: JobKind, *, private
     """The order in the options. The member's settings apply to options that were left out."""
     given: Mapping[str, Any] = vars(interaction.namespace)
     spoiler = given.get("spoiler")
+    attachments = [interactions.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None]
     return Order(
         request=request.answered(private=private),
         kind=kind,
-        prompt=given["prompt"],
+        prompt=given.get("prompt") or "",
         model=given.get("model"),
         style=given.get("style"),
-        options={idea: given.get(str(idea)) for idea in _CHOSEN},
+        options={idea: given.get(str(idea)) for idea in (*_CHOSEN, Idea.SCALE)},
         more=given.get("more") or "",
         count=given.get("count") or 1,
         seed=given.get("seed"),
-        attachments=[interactions.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None],
-        from_tray=kind is JobKind.EDIT,
+        attachments=attachments,
+        from_tray=kind is JobKind.EDIT or (kind is JobKind.UPSCALE and not attachments),
         spoiler=request.preferences.spoiler if spoiler is None else spoiler,
     )
 

@@ -8,10 +8,10 @@ from functools import partial
 from bot.core.i18n import _, ngettext, pgettext
 from bot.core.markdown import code
 from bot.domain.catalog.options import show
-from bot.domain.job import Job, message_url
+from bot.domain.job import Job, JobKind, message_url
 from bot.domain.lineage import Aspect, Change, Lineage, changes
 from cogs.kit.job_texts import price_of
-from cogs.kit.texts import PANEL_MAX, duration, quoted
+from cogs.kit.texts import PANEL_MAX, duration, quoted, subject
 
 _PROMPT_SHOWN = 900  # characters
 _RELATIVE_SHOWN = 120  # characters of a relative's prompt
@@ -34,11 +34,15 @@ def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
         _("Cost"): price_of(job, job.spent),
         _("Requested"): _("{when} by {member}").format(when=f"<t:{job.created_at // 1000}:f>", member=f"<@{job.place.user_id}>"),
         **_times(job),
-        _("Edited from"): _("[this image]({link})").format(link=job.origin_url) if job.origin_url else "",
+        _made_from(job): _("[this image]({link})").format(link=job.origin_url) if job.origin_url else "",
         _("Reaction"): job.reaction or "",
         _("Support code"): f"`{job.id}`",  # the operator finds the job by it in the log
     }
     return "\n".join(f"**{name}** {value}" for name, value in rows.items() if value)[:_DETAILS_MAX]
+
+
+def _made_from(job: Job) -> str:
+    return _("Upscaled from") if job.kind is JobKind.UPSCALE else _("Edited from")
 
 
 def _options(job: Job) -> str:
@@ -92,7 +96,7 @@ def family(lineage: Lineage, title_of: TitleOf) -> str:
 
 def _relatives(lineage: Lineage, title_of: TitleOf) -> Iterator[str]:
     if lineage.parent:
-        yield _("⬆️ **Edited from**")
+        yield f"⬆️ **{_made_from(lineage.job)}**"
         yield _relative(lineage.parent, changes(lineage.parent, lineage.job), title_of)
     if lineage.children:
         yield ngettext("⬇️ **{count} edit of this image**", "⬇️ **{count} edits of this image**", len(lineage.children)).format(
@@ -107,7 +111,7 @@ def _relatives(lineage: Lineage, title_of: TitleOf) -> Iterator[str]:
 
 
 def _relative(job: Job, changed: Iterable[Change], title_of: TitleOf) -> str:
-    prompt = quoted(job.prompt, limit=_RELATIVE_SHOWN)
+    prompt = quoted(subject(job), limit=_RELATIVE_SHOWN)
     prompt = f"||{prompt}||" if job.spoiler else prompt
     place = job.place
     url = None if place.private or place.message_id is None else message_url(place.guild_id, place.channel_id, place.message_id)
@@ -133,7 +137,8 @@ def _quoted_title(title_of: TitleOf, model: str) -> str:
 def relation(lineage: Lineage, other: Job) -> tuple[str, str]:
     """An arrow and a label: how `other` is related to the job."""
     if lineage.parent is not None and other.id == lineage.parent.id:
-        return "⬆️", pgettext("select option", "Edited from")
+        return "⬆️", _made_from(lineage.job)
     if other in lineage.children:
-        return "⬇️", pgettext("select option", "Edit of this image")
+        upscale, edit = pgettext("select option", "Upscale of this image"), pgettext("select option", "Edit of this image")
+        return "⬇️", upscale if other.kind is JobKind.UPSCALE else edit
     return "↔️", pgettext("select option", "Other edit of the same image")

@@ -19,7 +19,7 @@ from bot.domain.request import Request
 from bot.domain.visibility import Border, Origin, border
 from bot.store import lineage, messages
 from cogs.images import detail_texts, thumbnails
-from cogs.kit import panels
+from cogs.kit import panels, texts
 from cogs.kit.channels import KnownChannels
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
@@ -96,7 +96,7 @@ def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> di
     select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Open a related image"))
     for other in found.all[:_MAX_OPTIONS]:
         arrow, relation = detail_texts.relation(found, other)
-        label = plain(other.prompt)[:_LABEL_MAX]
+        label = plain(texts.subject(other))[:_LABEL_MAX]
         select.add_option(label=label, value=other.id, description=f"{relation} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select
 

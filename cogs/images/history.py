@@ -153,7 +153,7 @@ def _navigation(page: HistoryPage, place: _Place) -> list[Part]:
     """The menu to choose a job, and the buttons to other pages."""
     if not page.jobs:
         return []
-    labels = {job.id: f"{number}. {plain(job.prompt)}" for number, job in _numbered(page)}
+    labels = {job.id: f"{number}. {plain(texts.subject(job))}" for number, job in _numbered(page)}
     options = [discord.SelectOption(label=label[:_LABEL_MAX], value=job_id) for job_id, label in labels.items()]
     choose = discord.ui.Select[Any](
         custom_id=_PICK(page=place.page, words=place.words),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
 from bot.domain.job import GenerationState, HistoryPage, Job, JobState, message_url
-from cogs.kit.texts import amount_of, quoted
+from cogs.kit.texts import amount_of, quoted, subject
 
 _STATES = {
     JobState.OPEN: N_("🎨 Generating."),
@@ -59,7 +59,7 @@ def _lines(job: Job, title_of: Callable[[str], str], *, head: str, more: str) ->
 
 
 def _prompt(job: Job, limit: int) -> str:
-    words = quoted(job.prompt, limit=limit)
+    words = quoted(subject(job), limit=limit)
     return f"||{words}||" if job.spoiler else words
 
 

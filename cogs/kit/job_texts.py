@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bot.core.i18n import _, ngettext
+from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
 from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
-from cogs.kit.texts import CONTENT_MAX, amount_of, duration, quoted
+from cogs.kit.texts import CONTENT_MAX, amount_of, duration, quoted, subject
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
@@ -20,7 +20,7 @@ def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
     job, images = receipt.job, len(receipt.job.generations)
     foot = ngettext("-# {model} · {count} image · {price} reserved", "-# {model} · {count} images · {price} reserved", images)
     lines = [
-        f"**{quoted(job.prompt)}**",
+        f"**{quoted(subject(job))}**",
         " ".join(_status(receipt, steps)),
         foot.format(model=quoted(receipt.model.title), count=images, price=price_of(job)),
         *(f"-# {line}" for line in _payer(receipt)),
@@ -96,7 +96,7 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     if answer.bare:
         none = "" if answer.images else _("🚫 No image was created.")
         return "\n".join([f"<@{job.place.user_id}> {none}".rstrip(), *(f"-# {note}" for note in answer.notes)])
-    head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
+    head = f"**{quoted(subject(job))}**" if not job.spoiler else f"**||{quoted(subject(job))}||**"
     lines = [head]
     if answer.images:
         lines.append(f"-# {' · '.join(_facts(job, title_of))}")
@@ -118,14 +118,17 @@ def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
     yield price_of(job, job.spent)
 
 
+# Who asked for it, without and with a link to the original image.
+_AUTHORS: Mapping[JobKind, tuple[str, str]] = {
+    JobKind.GENERATE: ("{member}", N_("{member}, based on [this image]({link})")),
+    JobKind.EDIT: (N_("edited by {member}"), N_("edited by {member} from [this image]({link})")),
+    JobKind.UPSCALE: (N_("upscaled by {member}"), N_("upscaled by {member} from [this image]({link})")),
+}
+
+
 def _author(job: Job) -> str:
-    """Who asked for it; for an edit also a link to the original image."""
-    member = f"<@{job.place.user_id}>"
-    if job.kind is not JobKind.EDIT:
-        return member if job.origin_url is None else _("{member}, based on [this image]({link})").format(member=member, link=job.origin_url)
-    if job.origin_url is None:
-        return _("edited by {member}").format(member=member)
-    return _("edited by {member} from [this image]({link})").format(member=member, link=job.origin_url)
+    alone, linked = _AUTHORS[job.kind]
+    return _(alone if job.origin_url is None else linked).format(member=f"<@{job.place.user_id}>", link=job.origin_url)
 
 
 def _failure(job: Job, failed: Sequence[Generation]) -> str:
@@ -168,7 +171,7 @@ def ping(job: Job) -> str:
 def direct_message(job: Job) -> str:
     """Direct message about a finished job."""
     sentence = _("✅ Your image is ready: {link}") if _has_image(job) else _("🚫 Your request ended without an image: {link}")
-    return f"{sentence.format(link=_link(job))}\n-# {quoted(job.prompt)}"
+    return f"{sentence.format(link=_link(job))}\n-# {quoted(subject(job))}"
 
 
 def _has_image(job: Job) -> bool:

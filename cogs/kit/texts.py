@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.core import markdown
 from bot.core.i18n import _, ngettext
 from bot.domain.catalog.models import ModelInfo
+from bot.domain.job import Job, JobKind
 from bot.domain.money.quota import in_credits, plural_count, with_unit
 
 CONTENT_MAX = 2000  # characters of a message
@@ -18,8 +19,15 @@ def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
     return markdown.escaped(prompt, limit)
 
 
+def subject(job: Job) -> str:
+    """What a job shows: its prompt, or that it is an upscale, which mostly has none."""
+    return job.prompt or (_("Upscaled image") if job.kind is JobKind.UPSCALE else "")
+
+
 def alt(prompt: str) -> str:
-    """An image's alternative text."""
+    """An image's alternative text. Only an upscale has no prompt."""
+    if not prompt:
+        return _("Upscaled image")
     return _("Image created from the prompt: {words}").format(words=markdown.plain(prompt))[:ALT_MAX]
 
 

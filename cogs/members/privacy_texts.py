@@ -95,8 +95,8 @@ def privacy(retention: Retention) -> str:
         "## " + _("Your privacy"),
         _("The bot stores your prompts, images, credits and settings; only its operator can read them, and nothing is sold."),
         _(
-            "To create an image, your prompt and reference images are sent to {services}, without your name and without hidden data such"
-            " as where a photo was taken."
+            "To create, edit or upscale an image, your prompt and reference images are sent to {services}, without your name and without"
+            " hidden data such as where a photo was taken."
         ).format(services=comma_list(retention.services)),
         _("{mydata_export} sends you a copy of your data, and {mydata_erase} deletes it.").format(**_commands()),
     ]

@@ -9,7 +9,7 @@ from bot.core.numbers import number
 from bot.domain.job import GalleryEntry, GenerationState, Job, JobState, message_url
 from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
 from bot.services.moderation.cases import DECIDED
-from cogs.kit.texts import CONTENT_MAX, amount_of, quoted
+from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, subject
 
 _WORDS = 300  # characters of a member's text
 _FLAGS_SHOWN = 5
@@ -37,7 +37,7 @@ def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: 
     member = f"<@{about.author_id}>"
     yield _("🚩 **Case {number}** about an image by {member}").format(number=about.id, member=member)
     if job is not None:
-        yield left_out or f"**||{quoted(job.prompt)}||**"
+        yield left_out or f"**||{quoted(subject(job))}||**"
     yield _why(about, flags)
     yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in flags[:_FLAGS_SHOWN] if each.reason)
     facts = [quoted(title_of(job.model)), amount_of(job.spent)] if job is not None else []
@@ -102,7 +102,7 @@ def log_entry(job: Job, title_of: TitleOf, latest: Case | None, *, is_shown: boo
 
 
 def _log_entry(job: Job, title_of: TitleOf, latest: Case | None, is_shown: bool) -> Iterator[str]:
-    place, prompt = job.place, quoted(job.prompt)
+    place, prompt = job.place, quoted(subject(job))
     where = _("private") if place.private else f"<#{place.channel_id}>"
     link = None
     if place.message_id is not None and not place.private and job.state is not JobState.DELETED:
@@ -139,7 +139,7 @@ def gallery(job: Job, shown: GalleryEntry, channel_id: int, title_of: TitleOf) -
     link = message_url(shown.guild_id, channel_id, shown.message_id)
     credit = _("by {member} · {model} · [original]({link})")
     foot = credit.format(member=f"<@{shown.author_id}>", model=quoted(title_of(job.model)), link=link)
-    return f"**{quoted(job.prompt)}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]
+    return f"**{quoted(subject(job))}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]
 
 
 # --- direct messages -------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
     lines = [
         _("⚖️ Your appeal was reviewed. This decision is final.") if about.appealed_at is not None else "",
         _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(guild_name)),
-        f"**||{quoted(job.prompt)}||**" if job is not None else "",
+        f"**||{quoted(subject(job))}||**" if job is not None else "",
         _("-# If you think this is wrong, you can appeal once. The moderators will review it again.") if about.may_be_appealed else "",
     ]
     return "\n".join(filter(None, lines))[:CONTENT_MAX]

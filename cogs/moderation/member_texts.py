@@ -9,7 +9,7 @@ from bot.core.numbers import number
 from bot.domain.job import Job, message_url
 from bot.domain.moderation.cases import Report
 from bot.domain.moderation.conduct import LATELY_DAYS, MemberRecord, UsageSum
-from cogs.kit.texts import amount_of, quoted
+from cogs.kit.texts import amount_of, quoted, subject
 
 _REPORTS_SHOWN = 5
 _PROMPT_SHOWN = 120  # characters
@@ -46,7 +46,7 @@ def _sum(made: UsageSum) -> str:
 
 
 def _job(job: Job, title_of: Callable[[str], str]) -> str:
-    prompt = quoted(job.prompt, limit=_PROMPT_SHOWN)
+    prompt = quoted(subject(job), limit=_PROMPT_SHOWN)
     place = job.place
     url = None if place.message_id is None else message_url(place.guild_id, place.channel_id, place.message_id)
     parts = (f"<t:{job.created_at // 1000}:R>", f"||{prompt}||" if job.spoiler else prompt, quoted(title_of(job.model)), url)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bot.core.i18n import _
 from bot.domain.job import Job
-from cogs.kit.texts import CONTENT_MAX, gone, quoted
+from cogs.kit.texts import CONTENT_MAX, gone, quoted, subject
 
 _BOLD = "**"
 
@@ -19,7 +19,7 @@ def original(job: Job, title_of: Callable[[str], str], link: str, *, missing: in
     models = ", ".join(quoted(title_of(model)) for model in dict.fromkeys(g.model for g in job.succeeded))
     seeds = ", ".join(str(g.seed) for g in job.succeeded if g.seed is not None)
     rows = (
-        f"{_BOLD}{quoted(job.prompt, limit=1200)}{_BOLD}",
+        f"{_BOLD}{quoted(subject(job), limit=1200)}{_BOLD}",
         _("Model: {models}").format(models=models),
         _("Seed: {seeds}").format(seeds=seeds) if seeds else "",
         f"⚠️ {gone(missing)}" if missing else "",

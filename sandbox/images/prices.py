@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _COUNTS = ("num_images", "num_outputs", "max_images", "batch_size", "n")
-_QUALITIES = ("quality", "output_quality", "rendering_speed")
-_TIERS = ("resolution", "size", "image_size")
+_QUALITIES = ("quality", "output_quality", "rendering_speed", "enhancement_strength")
+_TIERS = ("resolution", "size", "image_size", "upscale_factor", "scale")
 _USUAL_STEPS = 28
 _SECONDS_PER_STEP = Decimal("0.25")
 _TOKENS_PER_IMAGE = 1000

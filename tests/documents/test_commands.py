@@ -159,7 +159,7 @@ async def test_slash_commands_exist(here: Page) -> None:
 
 async def test_every_option_of_an_image_is_explained() -> None:
     tree, text = await load.command_tree(), page("docs/members.md").text
-    commands = [command.to_dict(tree) for command in tree.get_commands() if command.name in ("generate", "edit")]
+    commands = [command.to_dict(tree) for command in tree.get_commands() if command.name in ("generate", "edit", "upscale")]
     options = {option["name"] for command in commands for option in command["options"]} - {"prompt"}
     assert sorted(option for option in options if f"**{option}**" not in text) == []
 

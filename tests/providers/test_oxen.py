@@ -11,11 +11,12 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, Slots
 from bot.domain.catalog.params import build_params
 from bot.providers.oxen import Linked, Oxen
-from bot.providers.provider import Accepted, CompletedImage, Submission
+from bot.providers.provider import Accepted, CompletedImage, GenerationReport, ReportState, Submission
 from sandbox import images
 from tests.env.providers import DEV, KLEIN_4B, KLEIN_9B, MakeOxen
 
 OX = Submission(model=KLEIN_4B, prompt="an ox in the rain", seed=7, params={"aspect_ratio": "1:1"})
+UPSCALER = "topazlabs-image-upscale"
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -54,6 +55,24 @@ async def test_several_references_are_a_list_and_nothing_is_sent_that_was_not_ch
     (request,) = server.received("POST", "/api/ai/queue")
     assert sorted(request.json) == ["input_image", "model", "prompt"]
     assert len(request.json["input_image"]) == 2
+
+
+async def test_an_upscale_has_no_prompt(make_oxen: MakeOxen, server: images.ImageServer) -> None:
+    oxen = make_oxen(slots=lambda _: Slots(many=False))
+    await oxen.submit(Submission(model=UPSCALER, prompt="", params={"upscale_factor": "4x"}, references=(PIXEL,)))
+    (request,) = server.received("POST", "/api/ai/queue")
+    assert request.json == {"model": UPSCALER, "input_image": PIXEL, "upscale_factor": "4x"}
+
+
+@pytest.mark.parametrize(("described", "certain"), [("", True), (None, True), ("an oak, by the model itself", False)])
+async def test_a_lost_upscale_is_found_without_a_prompt(make_oxen: MakeOxen, described: str | None, certain: bool) -> None:
+    oxen = make_oxen()
+    row = GenerationReport(
+        provider_id="one", state=ReportState.SUCCEEDED, model=UPSCALER, prompt=described, seed=None, enqueued_at=None, result_url=None
+    )
+    found = oxen._match(row, Submission(model=UPSCALER, prompt=""), 0)
+    assert found is not None
+    assert found.is_certain is certain
 
 
 async def test_many_megabytes_of_references_are_sent(oxen: Oxen) -> None:

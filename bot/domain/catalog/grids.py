@@ -16,6 +16,8 @@ from itertools import islice
 from typing import Any, Final
 
 from bot.domain.catalog.aspect_ratios import pixels_of
+from bot.domain.catalog.ideas import IDEA_NAMES, Idea
+from bot.domain.catalog.options import factor_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ _TIER: Final = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,4})?)(k|mp|megapixels?|px)?"
 _BLANKS: Final = re.compile(r"[\s_-]+")
 _TIER_NAMES: Final = ("resolution", "size", "megapixel", "dimension", "tier")
 _QUALITY_NAMES: Final = ("quality",)
+_ONLY_QUALITY: Final = frozenset({None, "default"})  # of a model whose price depends on other options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class Grid:
         return [cell for cell in self.cells if cell.quality in qualities], False
 
     def _qualities_of(self, values: Values) -> tuple[frozenset[str | None], bool]:
-        if self._qualities == {None}:
+        if self._qualities <= _ONLY_QUALITY:
             return self._qualities, True
         named = {fold(value) for name, given in values.items() if _is_named(name, _QUALITY_NAMES) for value in given.values}
         if any(text not in self._qualities and not text.isdecimal() for text in named):  # a number is the file's compression
@@ -168,8 +171,10 @@ def _sides(value: object, *, in_megapixels: bool = False) -> tuple[float, float]
 
 
 def _listing(labels: frozenset[str | None], values: Values) -> set[str]:
-    """The values of options that list all of these labels, under any name."""
-    return {fold(value) for given in values.values() if labels <= given.listed for value in given.values}
+    """The values of options that list all of these labels, under any name; and labels such as "2x" for the scale 2."""
+    factors = {factor_of(value) for name in IDEA_NAMES[Idea.SCALE] if name in values for value in values[name].values}
+    scales = {label for label in labels if label is not None and "x" in label and factor_of(label) in factors - {None}}
+    return {fold(value) for given in values.values() if labels <= given.listed for value in given.values} | scales
 
 
 def _sizes(values: Values) -> Iterator[tuple[str, Any]]:

@@ -28,6 +28,7 @@ class Idea(StrEnum):
     RESOLUTION = "resolution"  # how large it is
     STRENGTH = "strength"  # how much an edit changes: 0 keeps the image, 1 replaces it
     SEED = "seed"  # start of the random numbers
+    SCALE = "scale"  # how many times larger an upscaler makes each side
 
 
 # The names of each idea in schemas; the first that a schema has is used.
@@ -40,6 +41,7 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
     Idea.RESOLUTION: ("resolution", "image_size", "size", "output_resolution", "megapixels"),
     Idea.STRENGTH: ("strength", "prompt_strength", "denoising_strength"),
     Idea.SEED: ("seed", "random_seed", "noise_seed"),
+    Idea.SCALE: ("upscale_factor", "scale", "upscale", "scale_factor", "upscaling_factor", "upscale_ratio", "outscale", "factor"),
 }
 
 # The names of reference images in schemas.

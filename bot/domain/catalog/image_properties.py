@@ -6,7 +6,7 @@ All hold for values at any depth, and under any name that an image API may use.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from bot.domain.catalog.ideas import Idea
@@ -14,7 +14,7 @@ from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, leaves
 from bot.domain.catalog.safety_switches import is_less_careful
 from bot.domain.catalog.schema import Option
-from bot.domain.catalog.sizes import default_size, enlargement, read_size, sizes
+from bot.domain.catalog.sizes import MEGA, default_size, enlargement, read_size, sizes
 
 _SHAPE: Final = re.compile(r"(?P<shape>square|portrait|landscape)(?:_hd)?(?P<sides>_\d{1,2}_\d{1,2})?(?:_hd)?", re.IGNORECASE)
 _RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")
@@ -55,6 +55,16 @@ def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:
     else:
         usual = None if option.name in params or option.default is None else read_size(option.name, option.default)
     return None if usual is None else usual.megapixels * enlargement(params)
+
+
+def upscaled_megapixels(model: ModelInfo, params: Mapping[str, Any], references: Iterable[tuple[int, int]]) -> float | None:
+    """The size of the result in millions of pixels, from those of the reference images in px; None: the model is no upscaler."""
+    if not model.upscales:
+        return None
+    scale = model.option(Idea.SCALE)
+    usual = {scale.name: scale.default} if scale is not None and scale.default is not None else {}
+    largest = max((width * height for width, height in references), default=0)
+    return largest / MEGA * enlargement({**usual, **params})
 
 
 def safety_checker_off(model: ModelInfo, params: Mapping[str, Any]) -> bool:

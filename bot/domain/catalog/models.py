@@ -87,6 +87,21 @@ class ModelInfo:
     def references_required(self) -> bool:
         return self.reference_option is not None and self.reference_option.required
 
+    @cached_property
+    def prompt_required(self) -> bool:
+        """Whether it needs a prompt. A model that needs no reference image does, even if its schema says nothing of it."""
+        required = self.schema["required"]  # the options of a whole list of models would take long to read
+        return "prompt" in required or not (any(name in required for name in REFERENCE_NAMES) and self.references_required)
+
+    @property
+    def takes_prompt(self) -> bool:
+        return self.prompt_required or "prompt" in self.schema["properties"]
+
+    @property
+    def upscales(self) -> bool:
+        """Whether a reference image is enough for it: such models are offered for upscales, and for nothing else."""
+        return not self.prompt_required
+
     @property
     def max_references(self) -> int | None:
         """The most reference images that the model accepts; None: no limit."""
@@ -130,7 +145,12 @@ class ModelInfo:
         return tuple(idea for idea in Idea if self.option(idea) is not None)
 
     def option(self, idea: Idea) -> Option | None:
-        """The model's parameter for an idea. For a model that lists only sizes, the aspect ratios are derived from them."""
+        """The model's parameter for an idea. For a model that lists only sizes, the aspect ratios are derived from them.
+
+        Only upscalers have a scale: other models give these names to other things.
+        """
+        if idea is Idea.SCALE and not self.upscales:
+            return None
         own = ideas.find_option(self.options, IDEA_NAMES[Idea(idea)])
         if own is not None or idea is not Idea.ASPECT_RATIO:
             return own
@@ -242,6 +262,13 @@ def makes_images(raw: Mapping[str, Any]) -> bool:
     if isinstance(output, list) and output:
         return "image" in output
     return "/images/" in _text(raw.get("endpoint"), 500)
+
+
+def takes_prompt(raw: Mapping[str, Any]) -> bool:
+    """Whether a raw model's schema has a prompt, or says nothing of its parameters."""
+    schema = find_schema(raw)
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    return not isinstance(properties, Mapping) or not properties or "prompt" in properties
 
 
 def _is_offered(raw: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from bot.core.i18n import N_, _, pgettext
@@ -29,6 +29,7 @@ _RANGES: Final[Mapping[tuple[str | None, str | None], str]] = {
 _INSIDE_A_NAME: Final = re.compile(r"(?<=[A-Za-z0-9])\\_(?=[A-Za-z0-9])")
 _PRICE: Final = re.compile(r"\s+·\s[^·]*$")  # after a choice's name
 _MARKS: Final = re.compile(r"\s+\([^()]*\)$")  # before the price: what is the default, the range
+_FACTOR: Final = re.compile(r"[x×]?\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*[x×]?", re.IGNORECASE)
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}(\.0{1,6})?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
@@ -97,10 +98,9 @@ def fits(option: Option, number: float) -> bool:
 def coerce(option: Option, given: object) -> Scalar | list[Scalar]:
     """The typed value, or the shown name of one, converted to the option's type. Raises ValueError if it cannot be converted."""
     text = given.strip() if isinstance(given, str) else show(given) if isinstance(given, bool) else str(given)
-    for form in _forms(text):
-        for value in option.values:
-            if _names(form, value):
-                return value
+    listed = next(_named_values(option, text), None)
+    if listed is not None:
+        return listed
     if option.closed:
         raise ValueError("not one of the values")
     for form in _forms(text):
@@ -113,6 +113,19 @@ def coerce(option: Option, given: object) -> Scalar | list[Scalar]:
     if "array" in option.kinds:
         return [part.strip() for part in text.split(",") if part.strip()]
     raise ValueError("of another type")
+
+
+def _named_values(option: Option, text: str) -> Iterator[Scalar]:
+    """The listed values that a text names, the best one first: 2 and x2 also name "2x"."""
+    yield from (value for form in _forms(text) for value in option.values if _names(form, value))
+    factor = factor_of(text)
+    yield from (value for value in option.values if factor is not None and isinstance(value, str) and factor_of(value) == factor)
+
+
+def factor_of(value: object) -> float | None:
+    """The number in "2x", "x2", "2" or 2; None if it is no factor."""
+    found = None if isinstance(value, bool) else _FACTOR.fullmatch(str(value).strip())
+    return float(found[1]) if found is not None else None
 
 
 def _forms(text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import coerce, quoted
+from bot.domain.catalog.options import coerce, factor_of, quoted, show
 from bot.domain.catalog.refusals import no_option, not_allowed
 from bot.domain.catalog.schema import Option, Scalar
 
@@ -112,10 +112,15 @@ def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
 
 
 def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
-    """The stripped prompt. Raises `InvalidRequest` if it is empty, or longer than the model or `max_length` (characters) allows."""
+    """The stripped prompt, which is empty only for models that need none.
+
+    Raises `InvalidRequest` if it is missing, or longer than the model or `max_length` (characters) allows, or if the model takes none.
+    """
     text = storable(prompt).strip()
     limit = min(max_length, model.prompt_limit or max_length)
-    if not text:
+    if text and not model.takes_prompt:
+        raise InvalidRequest(_("{model} doesn't use a prompt. Leave it out, or choose another model.").format(model=quoted(model.title)))
+    if not text and model.prompt_required:
         raise InvalidRequest(_("Describe the image in the prompt."))
     if len(text) > limit:
         sentence = _("Your prompt has {count} characters. Shorten it to {limit}.")
@@ -225,8 +230,9 @@ def _read(model: ModelInfo, option: Option, label: str, value: object) -> Scalar
         return value
     if isinstance(value, str) and _LINK.match(value):
         raise InvalidRequest(_("{name} can't be a link. Attach reference images instead.").format(name=commands.option(label)))
+    factor = factor_of(value) if label == Idea.SCALE else None
     try:
-        read = coerce(option, value)
+        read = coerce(option, value if factor is None else show(factor))
     except ValueError:
         raise InvalidRequest(not_allowed(model, option, label, value)) from None
     return read if isinstance(read, list) else option.sent_as.get(read, read)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, groups, leaves, words_of
+from bot.domain.catalog.options import factor_of
 
 MEGA: Final = 1_000_000
 _WIDTH: Final = frozenset({"w", "width"})
@@ -26,7 +27,6 @@ _SMALLEST_SIDE: Final = 64  # px: a smaller number is no side of an image
 
 _ENLARGING: Final = frozenset({"upscale", "upscaler", "upscaling", "enlarge", "enlargement", "hires", "hr"})
 _SCALES: Final = ({"scale"}, {"scale", "factor"}, {"resize", "factor"})  # but not `guidance_scale`
-_TIMES: Final = re.compile(r"x?\s*([0-9]+(?:\.[0-9]+)?)\s*x?", re.IGNORECASE)
 _TIMES_MAX: Final = 16  # a larger number is something else
 
 
@@ -66,8 +66,8 @@ def _enlarges(words: set[str]) -> bool:
 
 
 def _times(value: object) -> float:
-    found = None if isinstance(value, bool) else _TIMES.fullmatch(str(value).strip())
-    return float(found[1]) if found is not None and 1 <= float(found[1]) <= _TIMES_MAX else 1.0
+    factor = factor_of(value)
+    return factor if factor is not None and 1 <= factor <= _TIMES_MAX else 1.0
 
 
 def default_size(model: ModelInfo) -> Size | None:

@@ -43,8 +43,8 @@ class Classifier:
         return self.endpoint is not None and policy.checks.prompts
 
     async def prompt(self, policy: Policy, text: str) -> Classification:
-        """Classify a prompt."""
-        if self.endpoint is None or not policy.checks.prompts:
+        """Classify a prompt. An upscale may have none."""
+        if self.endpoint is None or not policy.checks.prompts or not text.strip():
             return _NOTHING
         try:
             return self._classified(await self.endpoint.check_text(text), policy)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.core.errors import (
@@ -382,7 +383,7 @@ class Dispatch:
             if isinstance(error, MachineTrouble) or not await self._end_overdue(generation):
                 await self._postpone_lookup(generation, generation.lookups, self._pause_ms(generation, error))
             return
-        reports = await self._unclaimed(provider.name, reports)
+        reports = await self._unclaimed(generation, reports)
         for report in reports:
             if report.is_certain and await self._record_id(generation, report.provider_id):
                 log.info("lost generation found", job=generation.job_id, n=generation.n, provider_id=report.provider_id)
@@ -414,9 +415,10 @@ class Dispatch:
         not_before = self._clock() + pause_ms
         await self._store.write(steps.postpone_lookup, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
 
-    async def _unclaimed(self, provider: str, reports: Sequence[GenerationReport]) -> list[GenerationReport]:
-        taken = await self._store.read(jobs.claimed, provider, [report.provider_id for report in reports])
-        return [report for report in reports if report.provider_id not in taken]
+    async def _unclaimed(self, generation: Generation, reports: Sequence[GenerationReport]) -> list[GenerationReport]:
+        """Those that may be the generation's. While a similar one is being sent, none is certain."""
+        taken, has_rival = await self._store.read(_claims, generation, [report.provider_id for report in reports])
+        return [replace(report, is_certain=report.is_certain and not has_rival) for report in reports if report.provider_id not in taken]
 
     async def _wait(self, generation: Generation, error: ProviderBusy) -> None:
         """The API did not take it: put it back in the queue, unless it has waited too long."""
@@ -438,6 +440,10 @@ class Dispatch:
     async def _fail(self, generation: Generation, failure: Failure, reason: str = "") -> None:
         self._failures.pop(_key(generation), None)
         await self._orders.settle(generation, failed(failure, reason))
+
+
+def _claims(conn: Connection, generation: Generation, provider_ids: Collection[str]) -> tuple[set[str], bool]:
+    return jobs.claimed(conn, generation.provider, provider_ids), jobs.has_rival(conn, generation)
 
 
 def _key(generation: Generation) -> tuple[str, int]:

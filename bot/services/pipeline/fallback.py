@@ -24,8 +24,11 @@ def fallback_for(
         if model.provider not in answering:
             continue
         try:
+            asked = catalog.get(generation.model)
+            if model.upscales != asked.upscales:
+                continue
             check_prompt(model, generation.prompt, max_length=len(generation.prompt))
-            params = carry_over(generation.params, catalog.get(generation.model), model)
+            params = carry_over(generation.params, asked, model)
             check_references(model, references, params)
         except InvalidRequest:
             continue

@@ -10,24 +10,27 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.core.errors import BadReference, ImageError, InvalidRequest, NotFound, ProviderError
-from bot.core.i18n import _
+from bot.core.i18n import N_, _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
 from bot.core.running.machine import Disk
 from bot.domain import permissions, visibility
-from bot.domain.admission import Admission, Facts
+from bot.domain.admission import Admission, Facts, check_megapixels
+from bot.domain.catalog import image_properties
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed, repeat
+from bot.domain.catalog.purposes import check_purpose, serves
+from bot.domain.catalog.sizes import MEGA
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, ReadFile, TrayItem
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, Attachment, OperatorLimits, Order, ReadFile, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import Audience, Border, Origin
@@ -38,9 +41,16 @@ from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
 from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
+from bot.services.money.upscalers import upscaler
 from bot.services.pipeline.classifier import Classifier
 from bot.store import jobs, messages, tray
 from bot.store.engine.base import Store
+
+# What is said if there is no image to work on.
+_NO_SOURCE: Final = {
+    JobKind.EDIT: N_("Attach an image to edit, or save one first: right-click (or hold) a message > Apps > Use as reference."),
+    JobKind.UPSCALE: N_("Attach an image to upscale, or save one first: right-click (or hold) a message > Apps > Use as reference."),
+}
 
 Borders = Mapping[str, tuple[bool, bool]]  # by job id: whether it is private, and whether it is from an age-restricted channel
 Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that is ready to be written
@@ -67,6 +77,7 @@ class Intake:
         await self.disk.check()
         order = self._with_preferences(order)
         model = self.models.catalog.get(order.model or self.limits.default_model)
+        check_purpose(model, order.kind)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
         if not 1 <= order.count <= COUNT_MAX:
@@ -83,15 +94,15 @@ class Intake:
         audience = replace(visibility.audience_of(order.request), has_seen=True)
         for origin in filter(None, origins):
             visibility.check(origin, audience)
-        if order.kind is JobKind.EDIT and not sources:
-            raise InvalidRequest(
-                _("Attach an image to edit, or save one first: right-click (or hold) a message > Apps > Use as reference.")
-            )
+        if order.kind in _NO_SOURCE and not sources:
+            raise InvalidRequest(_(_NO_SOURCE[order.kind]))
         check_references(model, len(sources), params)
         fetched = await self._take_references(order.attachments, order.request)
+        references = (*fetched, *(item.reference for item in tray_items))
+        _check_size(facts, model, params, references)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
         job = _bounded(job, [origin for origin in origins if origin is not None], audience)
-        return job, (*fetched, *(item.reference for item in tray_items)), admission
+        return job, references, admission
 
     async def prepare_again(self, old: Job, request: Request, *, origin: Origin, reaction: str | None = None) -> Prepared:
         """Prepare a job that repeats `old`, which is shown at `origin`, for the request's actor, with new seeds."""
@@ -114,8 +125,9 @@ class Intake:
         facts = self.admissions.facts(request, model, old.prompt, params, count=count)
         facts, references, is_hidden = await self.store.read(_facts_of_repeat, facts, old)
         admission = await self.admissions.admit(facts)
-        if old.kind is JobKind.EDIT and not references:
+        if old.kind in _NO_SOURCE and not references:
             raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
+        _check_size(facts, model, params, references)
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         linked_in = () if old.place.private else origin.channels  # there the link was followed before
         source = Origin(channels=(order.channel_of(old.origin_channel_id or 0), *linked_in))
@@ -143,7 +155,8 @@ class Intake:
             given = {idea: value for idea, value in order.options.items() if value is not None}
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
-        order = replace(order, model=order.model or self._usual_model(order, chosen.default_model))
+        if not order.model:
+            order = replace(order, model=self._usual_model(order, chosen.default_model))
         if chosen.aspect_ratio and order.kind is JobKind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
             model = self.models.catalog.get(order.model or self.limits.default_model)
             if chosen.aspect_ratio in {choice.value for choice in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
@@ -151,11 +164,16 @@ class Intake:
         return order
 
     def _usual_model(self, order: Order, own: str | None) -> str | None:
-        """The default model: the member's, else the operator's, else the first that is open to them here."""
+        """The default model: the member's, else the operator's, else the first that is open to them here; of upscalers the cheapest.
+
+        None: the operator's, which says why it can't be used. Raises `InvalidRequest` if no model here upscales.
+        """
         offers = self.pricing.offers(self.models.offered, order.request)
-        opened = {name for model in offers for name in (model.id, model.title)}
+        if order.kind is JobKind.UPSCALE:
+            return upscaler(self.pricing, offers, order.request, order.options, usual=(own, self.limits.default_model))
+        opened = {name for model in offers if not model.upscales for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
-        fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is JobKind.GENERATE))
+        fitting = (m.id for m in offers if m.price_microcredits is not None and serves(m, order.kind))
         return usual or next(fitting, None)
 
     async def _take_references(self, attachments: Sequence[Attachment], request: Request) -> list[Reference]:
@@ -279,6 +297,20 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
         return None
     low, high = model.seed_range
     return random.randint(low, max(low, high - (count - 1)))
+
+
+def _check_size(facts: Facts, model: ModelInfo, params: Mapping[str, Any], references: Sequence[Reference]) -> None:
+    """Raise `InvalidRequest` if an upscale would be too large. Its size is known once its reference image was read."""
+    given = image_properties.upscaled_megapixels(model, params, [(each.width_px, each.height_px) for each in references])
+    if given is None:
+        return
+    check_megapixels(replace(facts, megapixels=given))
+    if given * MEGA > RESULT_MAX_PIXELS:
+        raise InvalidRequest(
+            _("The result would have {given} MP, and Easel can show up to {limit} MP. Choose a smaller scale or a smaller image.").format(
+                given=number(given, decimals=0), limit=number(RESULT_MAX_PIXELS / MEGA)
+            )
+        )
 
 
 def _with_origin(sources: Sequence[Source | None], job: Job) -> Job:

@@ -163,7 +163,7 @@ def _lock(conn: Connection, me: Member, paying: list[str]) -> None:
 
 def _keep_fingerprints(conn: Connection, me: Member) -> None:
     """Replace the prompts of generations that are being sent: if the answer is lost, they are found by these."""
-    sending = and_(generations.c.job_id.in_(me.jobs), generations.c.state == GenerationState.SUBMITTING)
+    sending = and_(generations.c.job_id.in_(me.jobs), generations.c.state == GenerationState.SUBMITTING, generations.c.prompt != "")
     for row in conn.execute(select(generations.c.job_id, generations.c.n, generations.c.prompt).where(sending)).all():
         this = and_(generations.c.job_id == row.job_id, generations.c.n == row.n)
         conn.execute(update(generations).where(this).values(prompt=fingerprint_of(row.prompt)))

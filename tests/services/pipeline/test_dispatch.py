@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -10,7 +11,7 @@ from sqlalchemy import update
 from bot.core.errors import AnswerLost
 from bot.core.running.loops import Timing
 from bot.domain.failures import failed
-from bot.domain.job import Failure, GenerationState, JobState, Lane
+from bot.domain.job import Failure, GenerationState, Job, JobKind, JobState, Lane
 from bot.domain.order import Attachment, ReadFile
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, CompletedImage, Submission
@@ -121,6 +122,35 @@ async def test_two_identical_requests_with_one_lost_response_get_two_images(pipe
             await pipeline.until(twin)
     assert await pipeline.enqueued() == 2
     assert len(set(await provider_ids(pipeline, *(twin.id for twin in twins)))) == 2
+
+
+async def upscales(pipeline: Pipeline, count: int) -> list[Job]:
+    async def read() -> ReadFile:
+        return "a.png", png(16, 16)
+
+    image = Attachment(url="", filename="a.png", size_bytes=9, read=read)
+    more: dict[str, Any] = {"kind": JobKind.UPSCALE, "model": "topazlabs-image-upscale", "attachments": [image]}
+    return [await pipeline.order("", **more) for _ in range(count)]
+
+
+@pytest.mark.faults("enqueue-answer-lost", times=2)
+async def test_of_two_lost_upscales_none_gets_the_image_of_the_other(pipeline: Pipeline) -> None:
+    """Their requests differ only by the image, which is not looked up."""
+    jobs_sent = await upscales(pipeline, 2)
+    async with pipeline.running():
+        for job in jobs_sent:
+            ended = await pipeline.until(job)
+            assert [g.failure for g in ended.generations] == [Failure.UNCERTAIN]
+    assert await pipeline.enqueued() == 2
+    assert await pipeline.spent() == 0
+
+
+@pytest.mark.faults("enqueue-answer-lost", times=1)
+async def test_a_lost_upscale_is_found(pipeline: Pipeline) -> None:
+    (job,) = await upscales(pipeline, 1)
+    async with pipeline.running("dispatch"):
+        await eventually(lambda: all_running(pipeline, job.id))
+    assert await pipeline.enqueued() == 1
 
 
 @pytest.mark.faults("enqueue-cut", times=1)

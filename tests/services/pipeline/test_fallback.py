@@ -10,6 +10,13 @@ from bot.services.pipeline.fallback import fallback_for
 from tests.services.conftest import MODEL, Pipeline
 
 
+async def test_an_upscaler_is_no_fallback_of_another_model(pipeline: Pipeline) -> None:
+    waiting = replace((await pipeline.order()).generations[0], model="flux-2-dev", cost=99_000_000)
+    for upscaler in ("topazlabs-image-upscale", "topazlabs-bloom-image"):
+        routes = {"flux-2-dev": upscaler}
+        assert fallback_for(waiting, references=1, catalog=pipeline.models.catalog, routes=routes, answering={"oxen"}) is None
+
+
 @pytest.mark.parametrize(("held", "is_used"), [(2_800_000, True), (1_400_000, True), (1_399_999, False), (0, False)])
 async def test_a_fallback_costs_at_most_what_is_held(pipeline: Pipeline, held: int, is_used: bool) -> None:
     waiting = replace((await pipeline.order()).generations[0], model="flux-2-dev", cost=held)

@@ -1,0 +1,65 @@
+"""Which upscalers a member may use, and what each scale costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.params import build_params
+from bot.domain.request import Request
+from bot.services.money.pricing import Pricing
+
+Options = Mapping[Idea, str | int | float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleOffer:
+    """One scale of one model."""
+
+    model: ModelInfo
+    scale: str | None  # None: the model has no scales
+    price: int  # microcredits
+
+
+def upscale_offers(pricing: Pricing, offers: Sequence[ModelInfo], request: Request) -> list[UpscaleOffer]:
+    """Every scale of every upscaler among `offers`, which come from `Pricing.offers`; the cheapest model first."""
+    found = [list(_offers_of(pricing, model, request)) for model in offers if is_usable(model)]
+    return [offer for each in sorted(filter(None, found), key=lambda each: min(offer.price for offer in each)) for offer in each]
+
+
+def is_usable(model: ModelInfo) -> bool:
+    """Whether it upscales and has a price."""
+    return model.upscales and model.price_microcredits is not None
+
+
+def upscaler(pricing: Pricing, offers: Sequence[ModelInfo], request: Request, options: Options, *, usual: Sequence[str | None]) -> str:
+    """The id of the model that upscales if none was chosen: the first of `usual` that takes the options, else the cheapest that does.
+
+    Raises `InvalidRequest` if there is no upscaler.
+    """
+    able = [model for model in offers if is_usable(model)]
+    if not able:
+        raise InvalidRequest(_("No model here can upscale images."))
+    prices = {model.id: price for model in able if (price := _price(pricing, model, request, options)) is not None}
+    named = [model.id for name in usual for model in able if name in (model.id, model.title) and model.id in prices]
+    return next(iter(named), None) or min(prices, key=lambda model_id: prices[model_id], default=able[0].id)
+
+
+def _offers_of(pricing: Pricing, model: ModelInfo, request: Request) -> Iterator[UpscaleOffer]:
+    scales: list[str | None] = [choice.value for choice in model.choices(Idea.SCALE)]
+    for scale in scales or [None]:
+        price = _price(pricing, model, request, {Idea.SCALE: scale})
+        if price is not None:
+            yield UpscaleOffer(model=model, scale=scale, price=price)
+
+
+def _price(pricing: Pricing, model: ModelInfo, request: Request, options: Options) -> int | None:
+    """None: the model does not take these options, or their price is not known."""
+    try:
+        return pricing.price(model, request.policy, build_params(model, options))
+    except InvalidRequest:
+        return None
