@@ -58,6 +58,7 @@ class Medium:
     original: str  # the link of what it is a copy of: equal for the same file
     content_type: str = ""  # as Discord names it; empty: not known
     size_bytes: int = 0  # 0: not known
+    sides_px: tuple[int, int] | None = None  # None: not known
     spoiler: bool = False
 
     @property
@@ -113,6 +114,7 @@ def _attached(file: discord.Attachment) -> Medium:
         original=_original(file.url),
         content_type=given,
         size_bytes=file.size,
+        sides_px=(file.width, file.height) if file.width and file.height else None,
         spoiler=file.is_spoiler(),
     )
 

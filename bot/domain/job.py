@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from bot.domain.catalog.edit_shape import SourceShape
+
 TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens are valid for 15 minutes; minus time for an upload
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, without easily confused letters
@@ -132,6 +134,11 @@ class Outcome:
     error: str | None = None  # one sentence, safe to show
 
 
+class ReferenceRole(StrEnum):
+    REFERENCE = "reference"
+    MASK = "mask"  # says where the first reference image is changed
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reference:
     """A reference image of an order, validated and without metadata."""
@@ -143,6 +150,7 @@ class Reference:
     url: str | None = None  # Discord's link to the original, only if nothing had to be cleaned there
     url_expires_at: int | None = None  # Unix ms
     owner_id: int | None = None  # the member whose image it is; None: uploaded by the actor
+    role: ReferenceRole = ReferenceRole.REFERENCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +237,7 @@ class Job:
     spoiler: bool = False
     parent_id: str | None = None  # the job whose image or request this one starts from
     parent_n: int | None = None  # index among that job's images
+    source_shape: SourceShape | None = None  # the reference image after which its shape was chosen; None: it was not
     origin_channel_id: int | None = None  # where the image was posted that this one was made from
     origin_message_id: int | None = None
     reaction: str | None = None  # the emoji on the origin that requested it

@@ -17,6 +17,7 @@ RESULT_MAX_PIXELS = 100_000_000  # a larger result could not be shown
 
 
 ReadFile = tuple[str, bytes]  # file name and content
+Sides = tuple[int, int]  # width and height in px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Attachment:
     url: str
     filename: str
     size_bytes: int
+    sides_px: Sides | None = None  # None: Discord does not say
     source: Source | None = None  # None: the actor's own upload
     read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # reads the image if there is no link to it
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, case, exists, func, literal, or_, select, text, update
 from sqlalchemy.sql.expression import BindParameter
 
+from bot.domain.catalog.edit_shape import SourceShape
 from bot.domain.job import Generation, GenerationState, JobState, Lane
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import steps, usage
 from bot.store.engine.statements import Prepared
-from bot.store.rows import generation_of, read_generations
+from bot.store.rows import generation_of, read_generations, shape_of
 from bot.store.tables import generations, jobs, ledger, outbox, references
 from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
 
@@ -103,6 +104,15 @@ class ToSubmit:
     has_references: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stuck:
+    """A generation that waits for an image API that is away, with what a fallback model has to take."""
+
+    generation: Generation
+    references: int
+    source_shape: SourceShape | None = None  # as its job's
+
+
 def to_submit(conn: Connection, now: int, *, free: int, caps: Caps, places: Mapping[str, Place]) -> list[ToSubmit]:
     """Mark at most `free` waiting generations as being submitted, in fair order. `places`: the image APIs that are available."""
     queue = queue_of(conn, now, lock=True)
@@ -162,16 +172,15 @@ def to_read(conn: Connection, provider: str, now: int, *, free: int, new_since: 
     return [generation_of(row) for row in _READ.mappings(conn, {**due, "new_since": new_since, "soon": soon, "later": later})]
 
 
-def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[tuple[Generation, int]]:
-    """Waiting generations of image APIs that are `away`: those with a fallback model in `routes`, or ordered `before` (Unix ms).
-
-    Each with the number of its job's references.
-    """
+def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[Stuck]:
+    """Waiting generations of image APIs that are `away`: those with a fallback model in `routes`, or ordered `before` (Unix ms)."""
     late_or_routed = or_(generations.c.created_at < before, generations.c.model.in_(routes))
     found = read_generations(conn, and_(text(WAITING), generations.c.provider.in_(away), late_or_routed), limit=_STUCK)
-    of_jobs = references.c.job_id.in_({each.job_id for each in found})
-    counts = Counter(conn.scalars(select(references.c.job_id).where(of_jobs)))
-    return [(each, counts[each.job_id]) for each in found]
+    job_ids = {each.job_id for each in found}
+    counts = Counter(conn.scalars(select(references.c.job_id).where(references.c.job_id.in_(job_ids))))
+    shaped = conn.execute(select(jobs.c.id, jobs.c.source_shape).where(jobs.c.id.in_(job_ids), jobs.c.source_shape.is_not(None)))
+    shapes = {row.id: shape_of(row.source_shape) for row in shaped}
+    return [Stuck(generation=each, references=counts[each.job_id], source_shape=shapes.get(each.job_id)) for each in found]
 
 
 def of_others(conn: Connection, providers: Collection[str]) -> list[Generation]:

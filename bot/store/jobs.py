@@ -19,6 +19,7 @@ from bot.domain.job import (
     Lane,
     MessageRole,
     Reference,
+    ReferenceRole,
 )
 from bot.domain.money.payment import Payment
 from bot.store import messages, outbox, tray
@@ -162,7 +163,7 @@ def references_of(conn: Connection, job_id: str) -> list[Reference]:
     """A job's reference images, in order; empty once they were deleted."""
     columns = [column for column in references.c if column.name not in ("job_id", "n")]
     rows = conn.execute(select(*columns).where(references.c.job_id == job_id).order_by(references.c.n))
-    return [Reference(**row) for row in rows.mappings()]
+    return [Reference(**{**row, "role": ReferenceRole(row["role"])}) for row in rows.mappings()]
 
 
 def image_of(conn: Connection, job_id: str, n: int) -> bytes | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, String, and_, bindparam, exists, or_, select
 
+from bot.domain.catalog.edit_shape import SourceShape
 from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobKind, JobState, Lane, Reference, ReplyTarget
 from bot.store.engine.statements import Prepared
 from bot.store.tables import generations, job_messages, jobs
@@ -72,8 +73,15 @@ def _with_generations(conn: Connection, rows: Sequence[Mapping[Any, Any]]) -> li
 def _job(row: Mapping[Any, Any], parts: Sequence[Generation]) -> Job:
     values = dict(row)
     place = ReplyTarget(**{name: values.pop(name) for name in _PLACE})
-    values |= {"kind": JobKind(row["kind"]), "state": JobState(row["state"])}
+    values |= {"kind": JobKind(row["kind"]), "state": JobState(row["state"]), "source_shape": shape_of(row["source_shape"])}
     return Job(**values, place=place, generations=tuple(parts))
+
+
+def shape_of(kept: Mapping[str, Any] | None) -> SourceShape | None:
+    """A job's `source_shape` from its column."""
+    if kept is None:
+        return None
+    return SourceShape(**{**kept, "ratios": None if kept["ratios"] is None else tuple(kept["ratios"])})
 
 
 def has_image() -> ColumnElement[bool]:
@@ -84,7 +92,8 @@ def has_image() -> ColumnElement[bool]:
 
 def job_row(job: Job) -> dict[str, Any]:
     """The values of a job's row, among others."""
-    return {**vars(job), **vars(job.place), "params": dict(job.params)}
+    shape = None if job.source_shape is None else vars(job.source_shape)
+    return {**vars(job), **vars(job.place), "params": dict(job.params), "source_shape": shape}
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.job import Reference, Source
-from bot.domain.order import TrayItem
+from bot.domain.order import Sides, TrayItem
 from bot.store.sweeps import Expired
 from bot.store.tables import tray
 
@@ -55,6 +55,12 @@ def sources(conn: Connection, user_id: int) -> list[Source]:
     """Where the images in a member's tray are from, without loading them; oldest first."""
     columns = [tray.c[column].label(name) for name, column in _SOURCE.items()]
     return [Source(**row) for row in conn.execute(select(*columns).where(tray.c.user_id == user_id).order_by(tray.c.id)).mappings()]
+
+
+def first_sides(conn: Connection, user_id: int) -> Sides | None:
+    """Width and height in px of the oldest image in a member's tray; None if it is empty."""
+    row = conn.execute(select(tray.c.width_px, tray.c.height_px).where(tray.c.user_id == user_id).order_by(tray.c.id).limit(1)).first()
+    return None if row is None else (row.width_px, row.height_px)
 
 
 def clear(conn: Connection, user_id: int) -> int:

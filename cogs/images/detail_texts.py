@@ -10,7 +10,7 @@ from bot.core.markdown import code
 from bot.domain.catalog.options import show
 from bot.domain.job import Job, JobKind, message_url
 from bot.domain.lineage import Aspect, Change, Lineage, changes
-from cogs.kit.job_texts import price_of
+from cogs.kit.job_texts import kept_shape_of, price_of
 from cogs.kit.texts import PANEL_MAX, duration, quoted, subject
 
 _PROMPT_SHOWN = 900  # characters
@@ -31,6 +31,7 @@ def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
         _("Style"): quoted(style) if style else "",
         _("Seeds"): ", ".join(f"`{g.seed}`" for g in job.generations if g.seed is not None),
         _("Options"): _options(job),
+        _("Aspect ratio"): kept_shape_of(job),
         _("Cost"): price_of(job, job.spent),
         _("Requested"): _("{when} by {member}").format(when=f"<t:{job.created_at // 1000}:f>", member=f"<@{job.place.user_id}>"),
         **_times(job),

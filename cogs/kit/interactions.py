@@ -28,7 +28,12 @@ log = structlog.get_logger(__name__)
 
 
 def attachment_of(attachment: discord.Attachment) -> Attachment:
-    return Attachment(url=attachment.url, filename=attachment.filename, size_bytes=attachment.size)
+    return Attachment(
+        url=attachment.url,
+        filename=attachment.filename,
+        size_bytes=attachment.size,
+        sides_px=(attachment.width, attachment.height) if attachment.width and attachment.height else None,
+    )
 
 
 async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:

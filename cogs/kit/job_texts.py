@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
+from bot.domain.catalog.edit_shape import AUTO, MATCHING, shape_in
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
@@ -116,6 +117,22 @@ def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
     made = ", ".join(quoted(title_of(model)) for model in models)
     yield _("{made} instead of {asked}").format(made=made, asked=quoted(title_of(job.model))) if set(models) - {job.model} else made
     yield price_of(job, job.spent)
+    if shape := kept_shape_of(job):
+        yield shape
+
+
+def kept_shape_of(job: Job) -> str:
+    """The shape that was chosen after an edit's first reference image, in words; empty if it was not."""
+    made = (*job.succeeded, *job.generations)[:1]  # a fallback model chooses anew
+    shape = shape_in(made[0].params if made else job.params) if job.source_shape is not None else None
+    if job.source_shape is None or shape is None:
+        return ""
+    if shape in MATCHING:
+        return _("the original image's aspect ratio")
+    if shape == AUTO:
+        return _("aspect ratio chosen by the model")
+    like = _("{ratio}, like the original image") if job.source_shape.is_like(shape) else _("{ratio}, the closest to the original image")
+    return like.format(ratio=shape)
 
 
 # Who asked for it, without and with a link to the original image.

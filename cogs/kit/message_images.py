@@ -280,4 +280,4 @@ def _attachment(medium: Medium, position: int, message: discord.Message, job: Jo
         job_id=job.id if job else None,
         n=(position if number is None else number) if job else None,
     )
-    return Attachment(url=medium.url, filename=medium.filename, size_bytes=medium.size_bytes, source=source)
+    return Attachment(url=medium.url, filename=medium.filename, size_bytes=medium.size_bytes, sides_px=medium.sides_px, source=source)

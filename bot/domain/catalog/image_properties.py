@@ -17,6 +17,7 @@ from bot.domain.catalog.schema import Option
 from bot.domain.catalog.sizes import MEGA, default_size, enlargement, read_size, sizes
 
 _SHAPE: Final = re.compile(r"(?P<shape>square|portrait|landscape)(?:_hd)?(?P<sides>_\d{1,2}_\d{1,2})?(?:_hd)?", re.IGNORECASE)
+_MATCHING: Final = "match_input_image"  # a switch that keeps the shape of the reference image; elsewhere a value
 _RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")
 
 
@@ -26,14 +27,15 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
     If several are chosen that differ, all of them, separated by commas: which one the image API obeys is unknown.
     """
     by_size = [ratio for size in sizes(model, params) if (ratio := size.ratio) is not None]
-    by_size += [ratio for _path, value in leaves(params) if (ratio := _of_words(value)) is not None]
+    by_size += [ratio for _path, value in leaves(params) if (ratio := ratio_of_words(value)) is not None]
+    by_size += [path[-1] for path, value in leaves(params) if path[-1] == _MATCHING and str(value).casefold() == "true"]
     shape = model.option(Idea.ASPECT_RATIO)
     given = None if shape is None or shape.sent_as or shape.name not in params else str(params[shape.name])
     counts = given is not None and (not by_size or _RATIO.fullmatch(given))  # a word such as "custom" stands for the sides
     return ", ".join(dict.fromkeys([*by_size, *([given] if given is not None and counts else [])])) or None
 
 
-def _of_words(value: object) -> str | None:
+def ratio_of_words(value: object) -> str | None:
     """The ratio of "square_hd", "portrait_4_3" and "landscape_16_9"."""
     found = _SHAPE.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:

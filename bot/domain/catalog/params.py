@@ -14,6 +14,7 @@ from bot.core.numbers import number
 from bot.core.storable import storable
 from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
+from bot.domain.catalog.edit_shape import SourceShape, kept_shape, names_shape, without_shape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import coerce, factor_of, quoted, show
@@ -49,13 +50,27 @@ def build_params(model: ModelInfo, options: Mapping[Idea, str | int | float | No
     Raises `InvalidRequest` naming the field, what is allowed and what was given. A seed in the options is included; prompt and
     references are checked by `check_prompt` and `check_references`.
     """
+    return _with_defaults(model, _choices(model, options, more))
+
+
+def build_edit_params(
+    model: ModelInfo, options: Mapping[Idea, str | int | float | None], more: str, source: SourceShape
+) -> tuple[dict[str, Any], bool]:
+    """As `build_params`, for an edit of `source`. Also whether its shape was chosen after that image, because no other was chosen."""
+    choices = _choices(model, options, more)
+    params = _with_defaults(model, choices)
+    kept = {} if any(names_shape(name, params[name]) for name in choices) else kept_shape(model, params, source)
+    return {**params, **kept}, bool(kept)
+
+
+def _choices(model: ModelInfo, options: Mapping[Idea, str | int | float | None], more: str) -> Choices:
     choices: Choices = {}
     for idea, value in options.items():
         if value is not None and value != "":
             _add(choices, _idea_option(model, Idea(idea)), Idea(idea).value, value)
     for name, value in pairs(more):
         _add(choices, _named_option(model, name), name, value)
-    return _with_defaults(model, choices)
+    return choices
 
 
 def preview_params(model: ModelInfo, options: Mapping[Idea, object]) -> dict[str, Any]:
@@ -69,20 +84,22 @@ def preview_params(model: ModelInfo, options: Mapping[Idea, object]) -> dict[str
     return params
 
 
-def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo) -> dict[str, Any]:
+def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo, *, source: SourceShape | None = None) -> dict[str, Any]:
     """Convert one model's params for its fallback model, matching options by idea. Filled-in defaults are left out.
 
-    Raises `InvalidRequest` if a chosen value is not possible there. The seed is passed separately: see `ModelInfo.seed_field`.
+    `source`: the shape in the params was chosen after this image, so it is chosen anew. Raises `InvalidRequest` if a chosen value is not
+    possible there. The seed is passed separately: see `ModelInfo.seed_field`.
     """
     defaults = _filled_in(old)
     ideas = {option.name: idea for idea in Idea if (option := old.option(idea)) and not option.sent_as}
     choices: Choices = {}
-    for name, value in params.items():
+    for name, value in (params if source is None else without_shape(params)).items():
         if name in defaults and defaults[name] == value:
             continue
         label, converted = _converted(ideas.get(name), name, value, new)
         _add(choices, _named_option(new, label), label, converted)
-    return _with_defaults(new, choices)
+    carried = _with_defaults(new, choices)
+    return carried if source is None else {**carried, **kept_shape(new, carried, source)}
 
 
 def repeat(params: Mapping[str, Any], model: ModelInfo) -> dict[str, Any]:

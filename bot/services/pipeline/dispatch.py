@@ -45,7 +45,7 @@ from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.submission import Packing
 from bot.services.pipeline.watch import Watch
 from bot.store import claims, jobs, steps
-from bot.store.claims import Place, ToSubmit
+from bot.store.claims import Place, Stuck, ToSubmit
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
@@ -158,8 +158,8 @@ class Dispatch:
         away = [guard.name for guard in self._guards.values() if guard.away_since is not None]
         if away:
             late = now - self._policy.give_up_ms
-            for generation, references in await self._store.read(claims.stuck, away, routes=list(self._policy.routes), before=late):
-                await self._redirect(generation, references, now)
+            for waiting in await self._store.read(claims.stuck, away, routes=list(self._policy.routes), before=late):
+                await self._redirect(waiting, now)
         await self._end_limited()
         places = {
             name: Place(max_running=guard.max_running, turns=turns, queued=guard.provider.queues)
@@ -312,12 +312,12 @@ class Dispatch:
         watch.expect(provider_id)  # its event may have come before
         return True
 
-    async def _redirect(self, generation: Generation, references: int, now: int) -> None:
+    async def _redirect(self, stuck: Stuck, now: int) -> None:
         """The provider is unavailable: switch to the operator's fallback model if there is one; after `give_up_ms`, fail and refund."""
-        if now - generation.created_at > self._policy.give_up_ms:
-            await self._orders.settle_waiting(generation, failed(Failure.TIMEOUT))
+        if now - stuck.generation.created_at > self._policy.give_up_ms:
+            await self._orders.settle_waiting(stuck.generation, failed(Failure.TIMEOUT))
             return
-        await self._reroute(generation, references)
+        await self._reroute(stuck)
 
     async def _end_limited(self) -> None:
         """What waits for an image API whose limit lasts longer than they may wait gets a fallback model, or fails now."""
@@ -326,17 +326,19 @@ class Dispatch:
             if until is None or guard.away_since is not None:
                 continue
             late = until - self._policy.give_up_ms
-            for generation, references in await self._store.read(claims.stuck, [guard.name], routes=[], before=late):
-                if not await self._reroute(generation, references):
-                    await self._orders.settle_waiting(generation, failed(Failure.FAULT, _LIMITED if guard.is_rate_limited else _CLOSED))
+            for each in await self._store.read(claims.stuck, [guard.name], routes=[], before=late):
+                if not await self._reroute(each):
+                    await self._orders.settle_waiting(
+                        each.generation, failed(Failure.FAULT, _LIMITED if guard.is_rate_limited else _CLOSED)
+                    )
 
-    async def _reroute(self, generation: Generation, references: int) -> bool:
+    async def _reroute(self, stuck: Stuck) -> bool:
         """Switch to the operator's fallback model, if there is one that can be used."""
         if not self._orders.models.offered:
             return False  # no list of models was read yet, so no fallback is known
         answering = {name for name, guard in self._guards.items() if guard.away_since is None and guard.limited_until is None}
         catalog = self._orders.models.catalog
-        route = fallback_for(generation, references=references, catalog=catalog, routes=self._policy.routes, answering=answering)
+        route, generation = fallback_for(stuck, catalog=catalog, routes=self._policy.routes, answering=answering), stuck.generation
         if route is None or not await self._store.write(steps.reroute, generation.job_id, generation.n, other=route):
             return False
         log.info("fallback model used", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)

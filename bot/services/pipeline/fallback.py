@@ -9,17 +9,16 @@ from bot.core.errors import InvalidRequest
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.params import carry_over, check_prompt, check_references
-from bot.domain.job import Generation
+from bot.store.claims import Stuck
 from bot.store.steps import Fallback
 
 
-def fallback_for(
-    generation: Generation, *, references: int, catalog: Catalog, routes: Mapping[str, str], answering: Container[str]
-) -> Fallback | None:
+def fallback_for(stuck: Stuck, *, catalog: Catalog, routes: Mapping[str, str], answering: Container[str]) -> Fallback | None:
     """The first fallback model that can make the same image for at most its cost and whose provider is in `answering`, or None.
 
     Price and cost stay those that are held: the operator chose the fallback, and its cost was not checked against any limit.
     """
+    generation = stuck.generation
     for model in _fallback_chain(routes, catalog, generation.model):
         if model.provider not in answering:
             continue
@@ -28,8 +27,8 @@ def fallback_for(
             if model.upscales != asked.upscales:
                 continue
             check_prompt(model, generation.prompt, max_length=len(generation.prompt))
-            params = carry_over(generation.params, asked, model)
-            check_references(model, references, params)
+            params = carry_over(generation.params, asked, model, source=stuck.source_shape)
+            check_references(model, stuck.references, params)
         except InvalidRequest:
             continue
         cost = cost_microcredits(model, params)

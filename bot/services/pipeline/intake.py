@@ -23,14 +23,16 @@ from bot.core.numbers import number
 from bot.core.running.machine import Disk
 from bot.domain import permissions, visibility
 from bot.domain.admission import Admission, Facts, check_megapixels
+from bot.domain.allowance import merge
 from bot.domain.catalog import image_properties
+from bot.domain.catalog.edit_shape import SourceShape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed, repeat
+from bot.domain.catalog.params import build_edit_params, build_params, check_prompt, check_references, check_seed, repeat
 from bot.domain.catalog.purposes import check_purpose, serves
 from bot.domain.catalog.sizes import MEGA
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, Attachment, OperatorLimits, Order, ReadFile, TrayItem
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, Attachment, OperatorLimits, Order, ReadFile, Sides, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import Audience, Border, Origin
@@ -79,16 +81,14 @@ class Intake:
         model = self.models.catalog.get(order.model or self.limits.default_model)
         check_purpose(model, order.kind)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
-        params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
+        sides = await self._declared_sides(order)
+        params, shape = _chosen_params(order, model, sides)
         if not 1 <= order.count <= COUNT_MAX:
             allowed = _("You can create 1 to {most} images at a time, not {given}.")
             raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
         given = params.pop(model.seed_field, None) if model.seed_field else None
         seed = _seed(model, None if given is None else int(given), order.count)
-        model = await self.estimates.complete(model, prompt, params)
-        facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
-        facts, tray_items, borders = await self.store.read(_facts_of_order, facts, order)
-        admission = await self.admissions.admit(facts)
+        admission, facts, tray_items, borders = await self._admit(order, model, prompt, params)
         sources = [a.source for a in order.attachments] + [item.source for item in tray_items]
         origins = [None if source is None else _origin(order, source, borders) for source in sources]
         audience = replace(visibility.audience_of(order.request), has_seen=True)
@@ -99,9 +99,13 @@ class Intake:
         check_references(model, len(sources), params)
         fetched = await self._take_references(order.attachments, order.request)
         references = (*fetched, *(item.reference for item in tray_items))
-        _check_size(facts, model, params, references)
+        if references and (real := (references[0].width_px, references[0].height_px)) != sides:
+            declared, (params, shape) = params, _chosen_params(order, model, real, without_seed=True)
+            if params != declared:  # what is priced and admitted is what is sent
+                admission, facts, *_others = await self._admit(order, model, prompt, params)
+        _check_upscaled(facts, model, params, references)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
-        job = _bounded(job, [origin for origin in origins if origin is not None], audience)
+        job = replace(_bounded(job, [origin for origin in origins if origin is not None], audience), source_shape=shape)
         return job, references, admission
 
     async def prepare_again(self, old: Job, request: Request, *, origin: Origin, reaction: str | None = None) -> Prepared:
@@ -127,11 +131,11 @@ class Intake:
         admission = await self.admissions.admit(facts)
         if old.kind in _NO_SOURCE and not references:
             raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
-        _check_size(facts, model, params, references)
+        _check_upscaled(facts, model, params, references)
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         linked_in = () if old.place.private else origin.channels  # there the link was followed before
         source = Origin(channels=(order.channel_of(old.origin_channel_id or 0), *linked_in))
-        job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
+        job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id, source_shape=old.source_shape)
         return _bounded(job, [source, origin], audience), references, admission
 
     async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
@@ -175,6 +179,21 @@ class Intake:
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
         fitting = (m.id for m in offers if m.price_microcredits is not None and serves(m, order.kind))
         return usual or next(fitting, None)
+
+    async def _admit(
+        self, order: Order, model: ModelInfo, prompt: str, params: Mapping[str, Any]
+    ) -> tuple[Admission, Facts, list[TrayItem], Borders]:
+        """The terms of an order with these params, the facts that they follow from, the tray, and the borders of the sources' jobs."""
+        model = await self.estimates.complete(model, prompt, params)
+        facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
+        facts, tray_items, borders = await self.store.read(_facts_of_order, facts, order)
+        return await self.admissions.admit(facts), facts, tray_items, borders
+
+    async def _declared_sides(self, order: Order) -> Sides | None:
+        """The size of the first reference image as Discord or the tray says; None: not known before it is read."""
+        if order.attachments:
+            return order.attachments[0].sides_px
+        return await self.store.read(tray.first_sides, order.request.actor.user_id) if order.from_tray else None
 
     async def _take_references(self, attachments: Sequence[Attachment], request: Request) -> list[Reference]:
         """Fetch all references, after the member's others. Fetches nothing if the declared size of one is too large."""
@@ -288,6 +307,24 @@ def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, t
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
+def _chosen_params(
+    order: Order, model: ModelInfo, sides: Sides | None, *, without_seed: bool = False
+) -> tuple[dict[str, Any], SourceShape | None]:
+    """The order's params, and what their shape was chosen after: the first image of an edit, with these `sides`, if none was chosen."""
+    options = {**order.options, Idea.SEED: order.seed}
+    if order.kind is not JobKind.EDIT or sides is None:
+        params, source = build_params(model, options, order.more), None
+    else:
+        allowed = merge(order.request.policy, order.request.actor.role_ids)
+        ratios = None if allowed.aspect_ratios is None else tuple(sorted(allowed.aspect_ratios))
+        source = SourceShape(width_px=sides[0], height_px=sides[1], ratios=ratios, max_megapixels=allowed.max_megapixels)
+        params, is_kept = build_edit_params(model, options, order.more, source)
+        source = source if is_kept else None
+    if without_seed and model.seed_field:
+        params.pop(model.seed_field, None)
+    return params, source
+
+
 def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
     """The first generation's seed. It is always explicit: results are reproducible, and lost generations can be found by seed."""
     if seed is not None:
@@ -299,7 +336,7 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
     return random.randint(low, max(low, high - (count - 1)))
 
 
-def _check_size(facts: Facts, model: ModelInfo, params: Mapping[str, Any], references: Sequence[Reference]) -> None:
+def _check_upscaled(facts: Facts, model: ModelInfo, params: Mapping[str, Any], references: Sequence[Reference]) -> None:
     """Raise `InvalidRequest` if an upscale would be too large. Its size is known once its reference image was read."""
     given = image_properties.upscaled_megapixels(model, params, [(each.width_px, each.height_px) for each in references])
     if given is None:

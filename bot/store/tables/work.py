@@ -41,6 +41,7 @@ jobs = Table(
     Column("spoiler", Boolean, nullable=False),
     Column("parent_id", String(12)),  # no foreign key: the children of an erased job stay
     Column("parent_n", Integer),
+    Column("source_shape", JSON(none_as_null=True)),  # sizes and limits by which its shape was chosen; None: it was not
     Column("origin_channel_id", BigInteger),
     Column("origin_message_id", BigInteger),
     Column("reaction", Text),
@@ -158,6 +159,7 @@ references = Table(
     Column("url", Text),
     Column("url_expires_at", BigInteger),
     Column("owner_id", BigInteger),
+    Column("role", String(16), nullable=False),  # a `ReferenceRole`
     known("ix_job_references_owner", "owner_id"),
 )
 

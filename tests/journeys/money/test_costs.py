@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ import pytest
 from bot.app import App
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.env.images import png
 from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
@@ -141,6 +143,21 @@ async def test_an_endpoint_s_price_is_that_of_the_chosen_size(env: Env) -> None:
         for size in ("512x512", "768x768"):
             await ada.slash("generate", prompt="a fox", model="stable-diffusion-1.5", resolution=size)
         await eventually(lambda: _is(spent(app, ada), 11))
+
+
+async def test_an_edit_costs_the_size_that_is_chosen_after_its_image(env: Env) -> None:
+    prices = [{"when": {"size": "1024x1536"}, "credits": 9}, {"when": {"size": "auto"}, "credits": 7}]
+    wide, open_ = {"id": "wide", "sizes": ["1024x1024", "1024x1536"]}, {"id": "open", "sizes": ["512x512", "auto"]}
+    models = [{**model, "edits": True, "prices": prices[n : n + 1]} for n, model in enumerate((wide, open_))]
+    endpoint = {"name": "local", "base_url": env.images.openai_url, "key": env.images.openai_key, "price_credits": 2, "models": models}
+    async with env.app(OPENAI_ENDPOINTS=json.dumps([endpoint])), person_in(env, "Ada") as ada:
+        for model, price in (("wide", "9 credits"), ("open", "7 credits")):
+            await ada.slash("edit", prompt=f"as {price}", model=model, image=ada.upload("day.png", png(480, 640)))
+            await ada.message(partial(_shows, f"as {price}", f" {price}"))
+
+
+def _shows(prompt: str, price: str, message: Message) -> bool:
+    return prompt in message.content and price in message.content.replace(prompt, "")
 
 
 async def _is(amount: Awaitable[Decimal], expected: int) -> bool:

@@ -14,6 +14,7 @@ from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.env.images import png
 from tests.journeys.images.test_commands import image_bytes
 from tests.journeys.operations.test_crash import ask, in_database, killable_app, online, until
 from tests.journeys.operations.test_faults import finished
@@ -126,6 +127,14 @@ async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> N
         message = await made(ada, prompt="the last fox", model=OXLO[0])
         assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in message.content
         assert "2 credits" in message.content
+
+
+async def test_a_fallback_model_keeps_the_shape_of_an_edit_in_its_own_way(env: Env) -> None:
+    async with both(env, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (app, ada):
+        await lose_oxlo(env, app, ada)
+        day = ada.upload("day.png", png(480, 640))
+        assert "3:4, like the original image" in (await made(ada, "edit", prompt="the last fox", model=OXLO[0], image=day)).content
+        assert (await env.generations())[-1]["aspect_ratio"] == "3:4"
 
 
 async def test_a_model_whose_cost_is_unknown_is_no_fallback(env: Env) -> None:

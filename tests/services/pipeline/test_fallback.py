@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.services.pipeline.fallback import fallback_for
+from bot.store.claims import Stuck
 from tests.services.conftest import MODEL, Pipeline
 
 
@@ -14,12 +15,15 @@ async def test_an_upscaler_is_no_fallback_of_another_model(pipeline: Pipeline) -
     waiting = replace((await pipeline.order()).generations[0], model="flux-2-dev", cost=99_000_000)
     for upscaler in ("topazlabs-image-upscale", "topazlabs-bloom-image"):
         routes = {"flux-2-dev": upscaler}
-        assert fallback_for(waiting, references=1, catalog=pipeline.models.catalog, routes=routes, answering={"oxen"}) is None
+        assert (
+            fallback_for(Stuck(generation=waiting, references=1), catalog=pipeline.models.catalog, routes=routes, answering={"oxen"})
+            is None
+        )
 
 
 @pytest.mark.parametrize(("held", "is_used"), [(2_800_000, True), (1_400_000, True), (1_399_999, False), (0, False)])
 async def test_a_fallback_costs_at_most_what_is_held(pipeline: Pipeline, held: int, is_used: bool) -> None:
     waiting = replace((await pipeline.order()).generations[0], model="flux-2-dev", cost=held)
     routes = {"flux-2-dev": MODEL}  # an image of which costs 1.4 credits
-    found = fallback_for(waiting, references=0, catalog=pipeline.models.catalog, routes=routes, answering={"oxen"})
+    found = fallback_for(Stuck(generation=waiting, references=0), catalog=pipeline.models.catalog, routes=routes, answering={"oxen"})
     assert (found is not None) is is_used
