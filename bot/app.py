@@ -220,7 +220,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         timing=timing,
         screening=screening,
         disk=resources.disk,
-        packing=Packing(store=store, decoding=resources.references, mode=settings.reference_mode, clock=clock),
+        packing=Packing(store=store, decoding=resources.decoding, mode=settings.reference_mode, clock=clock),
         guards=image_apis.guards,
         watches=watches,
         policy=policy,

@@ -85,8 +85,7 @@ class Resources:
     session: aiohttp.ClientSession
     reference_fetcher: Fetcher
     result_fetchers: Mapping[str, Fetcher]  # by the image API's name
-    decoding: DecodingPool  # of results
-    references: DecodingPool  # apart, so that members cannot hold up the delivery
+    decoding: DecodingPool
     judging: BoundedExecutor
     managing: BoundedExecutor
     reading: BoundedExecutor
@@ -105,7 +104,6 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         open_session() as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         DecodingPool() as decoding,
-        DecodingPool("references") as references,
         BoundedExecutor("judging", per_key=_JUDGED_PER_GUILD, total=5 * _JUDGED_PER_GUILD) as judging,
         BoundedExecutor("managing", per_key=_MANAGED_PER_GUILD, total=10 * _MANAGED_PER_GUILD) as managing,
         BoundedExecutor("reading", per_key=_READ_AT_ONCE, total=_READ_AT_ONCE) as reading,
@@ -132,7 +130,6 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             reference_fetcher=reference_fetcher,
             result_fetchers=result_fetchers,
             decoding=decoding,
-            references=references,
             judging=judging,
             managing=managing,
             reading=reading,
@@ -257,7 +254,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
             results=results,
             attachments=resources.reference_fetcher,
             shown=post,
-            decoding=resources.references,
+            decoding=resources.decoding,
             limit_s=_THUMBNAILS_S,
         ),
     )
@@ -276,7 +273,7 @@ def _orders(
         limits=limits,
         classifier=resources.classifier,
         fetcher=resources.reference_fetcher,
-        decoding=resources.references,
+        decoding=resources.decoding,
         disk=resources.disk,
         clock=clock,
     )

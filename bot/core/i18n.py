@@ -7,7 +7,7 @@ started from there inherit it. Where it was never set, as in most background wor
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -28,14 +28,14 @@ _catalogues: dict[str, NullTranslations] = {"en": _ENGLISH}
 _speaking: ContextVar[str] = ContextVar("speaking", default="en")
 
 
-def load() -> None:
-    """Read every catalogue, and how each language writes numbers. Blocks for some tenths of a second: call it in a thread. Idempotent.
+def load(languages: Iterable[str] = LANGUAGES) -> None:
+    """Read catalogues, and how each language writes numbers. Blocks for some tenths of a second: call it in a thread. Idempotent.
 
     A catalogue that cannot be read is skipped with a warning; its texts stay English.
     """
     from babel.numbers import format_decimal  # imported here because this runs in a thread
 
-    for language in LANGUAGES:
+    for language in languages:
         if language in _catalogues:
             continue
         try:

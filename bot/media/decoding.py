@@ -1,36 +1,76 @@
-"""Runs the codec on files in threads of its own, within a budget of memory over all images that are being decoded."""
+"""Runs the codec within a budget of memory for all images that are being decoded, of references and results together.
+
+What an image will take is read from its header and taken from the budget before anything is decoded. A member's images are decoded one
+after the other, so that the budget of a member is what one image may take. Small images have a share of their own: they never wait for
+large ones. What takes long or has a fragile decoder runs in a process of its own, the rest in threads.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+import structlog
+
+from bot.core.i18n import _
+from bot.core.numbers import number
 from bot.core.running.budget import ByteBudget
 from bot.core.running.executors import BoundedExecutor
+from bot.core.running.loops import KeyedLocks
 from bot.media import codec
-from bot.media.cleaning import clean_in_process
 from bot.media.codec import CleanedImage, ImageInfo, Source
-from bot.media.headers import Format, read_header
+from bot.media.decoder_process import LIMIT_S, OWN_BYTES, TOO_SLOW, DecoderProcess, TooCostly
 
-_BUDGET_BYTES: Final = 48 * 1024 * 1024
-_PIXEL_BYTES: Final = 20  # the most that a decoder was seen to take (WebP); others take half of it
-_READ_IN_PIECES: Final = frozenset({Format.PNG, Format.JPEG})  # `codec.inspect` takes no memory for their pixels
-_OWN_PROCESS_PIXELS: Final = 8_000_000  # above this, a decoder holds the interpreter too long
+_MB: Final = 2**20
+_LARGE_BYTES: Final = 1024 * _MB
+_SMALL_BYTES: Final = 160 * _MB
+_SMALL_MOST_BYTES: Final = 80 * _MB  # of one image: two fit at any time
+_PIXEL_BYTES: Final = 20
+_THREAD_PIXELS: Final = 8_000_000  # more take tenths of a second, in a thread that cannot be ended
+_THREADS: Final = 12  # two decode; the others read headers and wait for processes, whose number the budget bounds
+_DECODING: Final = 2
 _PER_MEMBER, _TOTAL = 8, 64  # orders whose references wait
 
 T = TypeVar("T")
 
+log = structlog.get_logger(__name__)
+
+_member: ContextVar[int | None] = ContextVar("member", default=None)
+
+
+@contextmanager
+def for_member(user_id: int) -> Iterator[None]:
+    """What is decoded within the block is for this member: who attached it, or the author of its job."""
+    token = _member.set(user_id)
+    try:
+        yield
+    finally:
+        _member.reset(token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What decoding an image takes, by its header."""
+
+    size_bytes: int
+    is_long: bool  # or fragile: it needs a process of its own
+
 
 class DecodingPool:
-    """An async context manager. An image that takes more than the whole budget is decoded alone. Everything raises `MachineTrouble`."""
+    """An async context manager. Everything raises `MachineTrouble`, and `ImageError` for what cannot be decoded or exceeds the budget."""
 
-    def __init__(self, name: str = "decoding", *, budget_bytes: int = _BUDGET_BYTES) -> None:
-        self._budget = ByteBudget(budget_bytes)
-        self._threads = BoundedExecutor(name, per_key=_PER_MEMBER, total=_TOTAL)
+    def __init__(self, name: str = "decoding", *, small_bytes: int = _SMALL_BYTES, large_bytes: int = _LARGE_BYTES) -> None:
+        self._small, self._large = ByteBudget(small_bytes), ByteBudget(large_bytes)
+        self._threads = BoundedExecutor(name, per_key=_PER_MEMBER, total=_TOTAL, threads=_THREADS)
+        self._slots = asyncio.Semaphore(_DECODING)
+        self._turns = KeyedLocks()
+        self._is_hung = False  # a thread was lost: from then on, everything runs in processes
 
     async def __aenter__(self) -> Self:
         await self._threads.__aenter__()
@@ -39,37 +79,68 @@ class DecodingPool:
     async def __aexit__(self, *exc: object) -> None:
         await self._threads.__aexit__(*exc)
 
-    def turn(self, member: Hashable) -> AbstractAsyncContextManager[None]:
-        """Keeps a member's images one after the other. Raises `Overloaded` if too many wait."""
-        return self._threads.turn(member)
+    @asynccontextmanager
+    async def turn(self, member: int) -> AsyncIterator[None]:
+        """Keeps a member's orders one after the other. Raises `Overloaded` if too many wait."""
+        async with self._threads.turn(member):
+            with for_member(member):
+                yield
 
     async def inspect(self, path: Path, *, max_pixels: int) -> ImageInfo:
-        """Type and size of a file that is whole. Raises `ImageError`."""
-        verified = partial(codec.inspect, max_pixels=max_pixels, verify=True)
-        info = await self._threads.call(_without_decoding, verified, path)
-        return await self.run(verified, path, max_pixels=max_pixels) if info is None else info
+        """Type and size of a file that is whole."""
+        return await self.run(codec.inspect, path, max_pixels=max_pixels, verify=True)
 
     async def clean(self, content: bytes, *, max_pixels: int) -> CleanedImage:
-        """A reference without metadata, see `codec.clean_reference`. Raises `ImageError`."""
-        async with self._memory_for(content, max_pixels) as pixels:
-            if pixels > _OWN_PROCESS_PIXELS:
-                return await clean_in_process(content, max_pixels=max_pixels)
-            return await self._threads.call(partial(codec.clean_reference, max_pixels=max_pixels), content)
+        """A reference without metadata, see `codec.clean_reference`."""
+        return await self.run(codec.clean_reference, content, max_pixels=max_pixels)
 
-    async def run(self, work: Callable[..., T], source: Source, *args: Any, max_pixels: int = codec.DEFAULT_MAX_PIXELS) -> T:
-        """The result of a function of the codec: `work(source, *args)`. The memory is taken from the budget before. Raises `ImageError`."""
-        async with self._memory_for(source, max_pixels):
-            return await self._threads.call(work, source, *args)
+    async def run(self, work: Callable[..., T], source: Source, *args: Any, **options: Any) -> T:
+        """The result of a function of the codec: `work(source, *args, **options)`."""
+        cost = await self._briefly(_cost, source, max_pixels=options.get("max_pixels", codec.DEFAULT_MAX_PIXELS))
+        size_bytes = cost.size_bytes + (OWN_BYTES if self._needs_process(cost) else 0)
+        budget = self._small if size_bytes <= min(_SMALL_MOST_BYTES, self._small.size) else self._large
+        if size_bytes > budget.size:
+            raise TooCostly(_too_large(size_bytes, budget.size))
+        async with self._own_turn(), budget.taken(size_bytes):
+            if self._needs_process(cost):
+                return await self._in_process(cost.size_bytes, work, source, *args, **options)
+            async with self._slots:
+                return await self._briefly(work, source, *args, **options)
 
-    @contextlib.asynccontextmanager
-    async def _memory_for(self, source: Source, max_pixels: int) -> AsyncIterator[int]:
-        """Yields the number of pixels. Raises `ImageError`."""
-        pixels = await self._threads.call(partial(codec.decoded_pixels, max_pixels=max_pixels), source)
-        async with self._budget.taken(pixels * _PIXEL_BYTES):
-            yield pixels
+    def _own_turn(self) -> AbstractAsyncContextManager[None]:
+        member = _member.get()
+        return nullcontext() if member is None else self._turns.of(member)
+
+    def _needs_process(self, cost: Cost) -> bool:
+        return cost.is_long or self._is_hung
+
+    async def _briefly(self, work: Callable[..., T], *args: Any, **options: Any) -> T:
+        """In a thread, which is given up if it does not end."""
+        if self._is_hung:
+            return await self._in_process(_SMALL_MOST_BYTES, work, *args, **options)
+        try:
+            return await self._threads.call(partial(work, *args, **options), limit_s=LIMIT_S)
+        except TimeoutError as error:
+            self._is_hung = True
+            log.critical("decoder does not end", do="Restart the bot when it is convenient; images are decoded in processes until then.")
+            raise TooCostly(_(TOO_SLOW)) from error
+
+    async def _in_process(self, memory_bytes: int, work: Callable[..., T], *args: Any, **options: Any) -> T:
+        process = DecoderProcess(memory_bytes=memory_bytes)
+        running = asyncio.ensure_future(self._threads.call(partial(process.run, work, *args, **options)))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            process.end()
+            await asyncio.wait([running])
+            raise
 
 
-def _without_decoding(verified: Callable[[Path], ImageInfo], path: Path) -> ImageInfo | None:
-    with path.open("rb") as file:
-        is_read_in_pieces = read_header(file).format in _READ_IN_PIECES
-    return verified(path) if is_read_in_pieces else None
+def _cost(source: Source, *, max_pixels: int) -> Cost:
+    pixels = codec.decoded_pixels(source, max_pixels=max_pixels)
+    return Cost(size_bytes=pixels * _PIXEL_BYTES, is_long=pixels > _THREAD_PIXELS)
+
+
+def _too_large(size_bytes: int, limit_bytes: int) -> str:
+    sentence = _("The image needs {size} MB of memory to open. The limit is {limit} MB.")
+    return sentence.format(size=number(size_bytes / _MB, decimals=0), limit=number(limit_bytes / _MB, decimals=0))

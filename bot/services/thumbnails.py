@@ -38,7 +38,7 @@ class ThumbnailCache:
     results: Results
     attachments: Fetcher  # for Discord's links
     shown: ShownResults
-    decoding: DecodingPool  # of references
+    decoding: DecodingPool
     limit_s: float  # for one panel, which is then shown without what is still missing
 
     async def fetch(self, missing: Sequence[ImageKey]) -> Thumbnails:
@@ -97,7 +97,7 @@ class ThumbnailCache:
 
     async def _resized(self, url: str) -> bytes:
         content = await self.attachments.fetch_bytes(url, max_bytes=_MAX_BYTES)
-        codec.inspect(content, max_pixels=_MAX_PIXELS, formats={Format.WEBP})  # reads the header
+        await self.decoding.run(codec.inspect, content, max_pixels=_MAX_PIXELS, formats={Format.WEBP})
         return content
 
 

@@ -8,17 +8,18 @@ from contextlib import asynccontextmanager
 
 
 class ByteBudget:
-    """Bytes, which are given in the order of the requests. Whoever needs more than the whole budget gets it alone."""
+    """Bytes, which are given in the order of the requests."""
 
     def __init__(self, size: int) -> None:
-        self._size = self._free = size
+        self.size = self._free = size
         self._turn = asyncio.Lock()
         self._returned = asyncio.Event()
 
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
-        """Wait for so many bytes, and hold them within the block."""
-        size = min(size, self._size)
+        """Wait for so many bytes, and have them within the block. Raises `ValueError` for more than there are."""
+        if size > self.size:
+            raise ValueError(f"{size} bytes of {self.size}")
         async with self._turn:
             while self._free < size:
                 self._returned.clear()

@@ -59,13 +59,18 @@ class BoundedExecutor:
             if not self._waiting[key]:
                 del self._waiting[key]
 
-    async def call(self, work: Callable[..., T], *args: object) -> T:
-        """The result of `work(*args)` in a thread, in the language of the caller. Raises a shortage of this machine as `MachineTrouble`."""
+    async def call(self, work: Callable[..., T], *args: object, limit_s: float | None = None) -> T:
+        """The result of `work(*args)` in a thread, in the language of the caller. Raises a shortage of this machine as `MachineTrouble`.
+
+        Raises `TimeoutError` after `limit_s` seconds; the thread, which cannot be interrupted, is lost until the work ends.
+        """
         with machine.trouble_raised():
             future = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *args)
             try:
-                return await asyncio.shield(future)
+                return await asyncio.wait_for(asyncio.shield(future), limit_s)
             except asyncio.CancelledError:
                 future.cancel()
-                await asyncio.wait([future])  # a thread cannot be interrupted, and the next work of the key must not run beside it
+                await asyncio.wait([future], timeout=limit_s)  # the next work of the key must not run beside it
                 raise
+            finally:
+                future.cancel()

@@ -34,7 +34,7 @@ class Classifier:
     """Checks prompts before they are sent and images before they are shown. Off unless both the operator and the guild enable it."""
 
     endpoint: Moderations | None  # None: the operator has none
-    decoding: DecodingPool  # of results
+    decoding: DecodingPool
     _reported: set[str] = field(init=False, repr=False, default_factory=set)  # problems of the account, until it works again
     _down: Counter[str] = field(init=False, repr=False, default_factory=Counter)  # checks in a row without the answer that a guild needs
 
@@ -53,7 +53,7 @@ class Classifier:
 
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
         """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
-        if bool(policy.known_bad.hashes) and await self.decoding.run(_is_known, path, policy.known_bad):
+        if bool(policy.known_bad.hashes) and await self._is_known(path, policy.known_bad):
             return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
@@ -62,6 +62,9 @@ class Classifier:
             return self._classified(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy)
         except ProviderError as error:
             return self._unanswered(policy, error)
+
+    async def _is_known(self, path: Path, known_bad: KnownBad) -> bool:
+        return await machine.in_thread(known_bad.matches, await self.decoding.run(likeness.fingerprint, path))
 
     def _classified(self, scores: Scores, policy: Policy) -> Classification:
         if self._down.pop(_UNANSWERED, 0) >= _DOWN_AFTER:
@@ -85,7 +88,3 @@ class Classifier:
         if finding.hold and isinstance(error, ProviderRefused):
             return Classification(level=Level.BLOCK)
         return finding
-
-
-def _is_known(path: Path, known_bad: KnownBad) -> bool:
-    return known_bad.matches(likeness.fingerprint(path))

@@ -37,7 +37,7 @@ from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import Audience, Border, Origin
 from bot.media import likeness
-from bot.media.decoding import DecodingPool
+from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher
 from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
@@ -69,7 +69,7 @@ class Intake:
     estimates: Estimates
     classifier: Classifier
     fetcher: Fetcher
-    decoding: DecodingPool  # of references
+    decoding: DecodingPool
     limits: OperatorLimits
     disk: Disk
     clock: Clock
@@ -145,7 +145,8 @@ class Intake:
     async def fingerprint(self, attachment: Attachment, request: Request) -> int:
         """The fingerprint of an image, see `bot.media.likeness`. Raises `BadReference` and `Overloaded`."""
         reference = await self.take_reference(attachment, request)
-        return await self.decoding.run(likeness.fingerprint, reference.content)
+        with for_member(request.actor.user_id):
+            return await self.decoding.run(likeness.fingerprint, reference.content)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from bot.core.running.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState
 from bot.media import codec
 from bot.media.addresses import HostNotListed
-from bot.media.decoding import DecodingPool
+from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
 from bot.providers.factory import UNKNOWN_API
 from bot.providers.provider import Provider
@@ -244,7 +244,8 @@ class Results:
     async def _folder(self, job: Job) -> AsyncIterator[Path]:
         """A folder of its own, with space for all its images."""
         async with self.spool.folder_for(job.id, size_bytes=len(usable(job)) * self.max_bytes) as folder:
-            yield folder
+            with for_member(job.place.user_id):
+                yield folder
 
 
 def _setting_for(error: EaselError) -> str | None:

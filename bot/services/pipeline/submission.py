@@ -10,7 +10,7 @@ from bot.core.running import machine
 from bot.core.settings.field_types import ReferenceMode
 from bot.domain.job import Generation, Reference
 from bot.media import codec
-from bot.media.decoding import DecodingPool
+from bot.media.decoding import DecodingPool, for_member
 from bot.providers.provider import Provider, Submission
 from bot.store import jobs
 from bot.store.engine.base import Store
@@ -40,13 +40,14 @@ class Packing:
         mode = self.mode if provider.takes_links else ReferenceMode.INLINE
         links = [link_of(ref, mode, self.clock()) for ref in refs]
         limit_bytes = _INLINE_BYTES // max(1, links.count(None)) if provider.has_queue else None
-        passed_on = [link or await self._data_uri(ref, limit_bytes) for ref, link in zip(refs, links, strict=True)]
+        passed_on = [link or await self._data_uri(ref, limit_bytes, generation.user_id) for ref, link in zip(refs, links, strict=True)]
         return replace(label(generation), references=passed_on)
 
-    async def _data_uri(self, reference: Reference, limit_bytes: int | None) -> str:
+    async def _data_uri(self, reference: Reference, limit_bytes: int | None, user_id: int) -> str:
         content, content_type = reference.content, reference.content_type
         if limit_bytes is not None and len(content) > limit_bytes:
-            content, content_type = await self.decoding.run(codec.shrink, content, content_type, limit_bytes)
+            with for_member(user_id):
+                content, content_type = await self.decoding.run(codec.shrink, content, content_type, limit_bytes)
         return await machine.in_thread(lambda: f"data:{content_type};base64,{base64.b64encode(content).decode()}")
 
 
