@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.domain.catalog import image_properties
-from bot.domain.catalog.aspect_ratios import pixels_of
+from bot.domain.catalog.aspect_ratios import pixels_of, ratio_of
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.ideas import IDEA_NAMES, Idea
 from bot.domain.catalog.models import ModelInfo
@@ -24,8 +24,6 @@ MATCHING: Final = ("match_input_image", "match_input", "match_image", "match_sou
 AUTO: Final = "auto"
 _NAMES: Final = (*IDEA_NAMES[Idea.ASPECT_RATIO], *IDEA_NAMES[Idea.RESOLUTION])
 _RATIO: Final = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?)\s*[:/]\s*([0-9]{1,5}(?:\.[0-9]{1,3})?)")
-# Words without sides. Source: https://platform.openai.com/docs/guides/image-generation, which has 1024x1536 and 1536x1024.
-_WORDS: Final[Mapping[str, str]] = {"portrait": "2:3", "landscape": "3:2"}
 _SAME: Final = math.log(1.02)  # below this, nobody sees that two shapes differ
 
 Params = Mapping[str, Any]
@@ -84,13 +82,7 @@ def _shown(name: str, value: object) -> str | None:
 def _text_of(value: object) -> str | None:
     """A ratio in lowest terms, one of `MATCHING`, or "auto"; None for a value that is no shape, such as "2K"."""
     text = folded(str(value))
-    if text in {*MATCHING, AUTO}:
-        return text
-    sides = pixels_of(text)
-    if sides is not None:
-        common = math.gcd(*sides)
-        return f"{sides[0] // common}:{sides[1] // common}"
-    return text if _RATIO.fullmatch(text) else image_properties.ratio_of_words(text) or _WORDS.get(text)
+    return text if text in {*MATCHING, AUTO} or _RATIO.fullmatch(text) else ratio_of(text)
 
 
 def _value_of(text: str) -> float | None:

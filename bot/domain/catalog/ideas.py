@@ -36,7 +36,7 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
     Idea.ASPECT_RATIO: ("aspect_ratio", "ratio", "image_ratio"),
     Idea.STEPS: ("num_inference_steps", "steps", "inference_steps", "num_steps", "sampling_steps", "sample_steps"),
     Idea.GUIDANCE: ("guidance_scale", "guidance", "cfg_scale", "cfg", "true_cfg_scale"),
-    Idea.QUALITY: ("output_quality", "quality", "image_quality", "compression_quality"),
+    Idea.QUALITY: ("output_quality", "quality", "image_quality", "compression_quality", "rendering_speed"),
     Idea.FORMAT: ("output_format", "image_format", "format", "file_format"),
     Idea.RESOLUTION: ("resolution", "image_size", "size", "output_resolution", "megapixels"),
     Idea.STRENGTH: ("strength", "prompt_strength", "denoising_strength"),

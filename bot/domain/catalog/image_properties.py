@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from bot.domain.catalog.aspect_ratios import ratio_of, ratio_of_words
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, leaves
@@ -16,7 +17,6 @@ from bot.domain.catalog.safety_switches import is_less_careful
 from bot.domain.catalog.schema import Option
 from bot.domain.catalog.sizes import MEGA, default_size, enlargement, read_size, sizes
 
-_SHAPE: Final = re.compile(r"(?P<shape>square|portrait|landscape)(?:_hd)?(?P<sides>_\d{1,2}_\d{1,2})?(?:_hd)?", re.IGNORECASE)
 _MATCHING: Final = "match_input_image"  # a switch that keeps the shape of the reference image; elsewhere a value
 _RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")
 
@@ -29,21 +29,14 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
     by_size = [ratio for size in sizes(model, params) if (ratio := size.ratio) is not None]
     by_size += [ratio for _path, value in leaves(params) if (ratio := ratio_of_words(value)) is not None]
     by_size += [path[-1] for path, value in leaves(params) if path[-1] == _MATCHING and str(value).casefold() == "true"]
+    size = model.option(Idea.RESOLUTION)
+    by_size += [
+        ratio for name, value in params.items() if size is not None and name == size.name and (ratio := ratio_of(value)) is not None
+    ]
     shape = model.option(Idea.ASPECT_RATIO)
     given = None if shape is None or shape.sent_as or shape.name not in params else str(params[shape.name])
     counts = given is not None and (not by_size or _RATIO.fullmatch(given))  # a word such as "custom" stands for the sides
     return ", ".join(dict.fromkeys([*by_size, *([given] if given is not None and counts else [])])) or None
-
-
-def ratio_of_words(value: object) -> str | None:
-    """The ratio of "square_hd", "portrait_4_3" and "landscape_16_9"."""
-    found = _SHAPE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        return None
-    if found["sides"] is None:
-        return "1:1" if found["shape"].casefold() == "square" else None
-    sides = sorted(map(int, found["sides"].strip("_").split("_")), reverse=found["shape"].casefold() != "portrait")
-    return ":".join(map(str, sides))
 
 
 def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:

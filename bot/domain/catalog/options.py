@@ -101,7 +101,7 @@ def coerce(option: Option, given: object) -> Scalar | list[Scalar]:
     listed = next(_named_values(option, text), None)
     if listed is not None:
         return listed
-    if option.closed:
+    if option.closed or not option.is_typed:
         raise ValueError("not one of the values")
     for form in _forms(text):
         for kind, read in _READERS.items():
@@ -146,7 +146,7 @@ def accepted(option: Option) -> str:
     if "string" in option.kinds:
         limit = option.max_length
         return _("text") if limit is None else _("text of up to {limit} characters").format(limit=number(limit))
-    return _("a list in quotes, separated by commas") if "array" in option.kinds else _("nothing you can type here")
+    return _("a list in quotes, separated by commas") if option.is_typed else _("nothing you can type here")
 
 
 def _number(option: Option) -> str:

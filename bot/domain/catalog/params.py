@@ -185,7 +185,7 @@ def settable(model: ModelInfo) -> list[str]:
     by_idea = [(option.name, idea.value) for idea in Idea if (option := model.option(idea))]
     known = {name for name, _idea in by_idea}
     kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}
-    kept_back |= {name for name in model.options if names_a_count(name)}
+    kept_back |= {name for name, option in model.options.items() if names_a_count(name) or not option.is_typed}
     if model.reference_option:
         kept_back.add(model.reference_option.name)
     return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]

@@ -55,6 +55,7 @@ class Option:
     max_items: int | None = None
     default: Scalar | None = None
     required: bool = False
+    is_typed: bool = True  # False: its values are objects, or lists of objects
     summary: str = ""
     sent_as: Mapping[Scalar, Scalar] = field(default_factory=dict)  # values that are replaced before they are sent
 
@@ -217,8 +218,16 @@ def _option(name: str, node: Schema, *, required: bool) -> Option:
         max_items=next((branch["maxItems"] for branch in branches if "maxItems" in branch), None),
         default=next((part["default"] for part in (node, *branches) if "default" in part), None),
         required=required,
+        is_typed=any(_is_typed(branch) for branch in branches),
         summary=node.get("description", ""),
     )
+
+
+def _is_typed(branch: Schema) -> bool:
+    """Whether people can type its values: not objects, and not lists of only objects."""
+    kinds = set(_kinds(branch))
+    takes_list = "array" in kinds and set(_kinds(branch.get("items", {}))) != {"object"}
+    return not kinds or takes_list or bool(kinds - {"object", "array", "null"})
 
 
 def _branches(node: Schema) -> list[Schema]:

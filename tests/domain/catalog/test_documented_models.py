@@ -1,0 +1,72 @@
+"""The documented models: which parameter each option reaches, and what every choice costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import pytest
+
+from bot.core.errors import InvalidRequest
+from bot.domain.catalog.costs import MICROCREDITS, cost_microcredits, is_certain, needs_estimate
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.params import build_params, settable
+from sandbox.images.catalog import OxenModel
+from sandbox.images.prices import cost_usd
+from tests.env.option_table import CATALOG, FACTS, page
+from tests.imports import PROJECT
+
+PER_IMAGE = [model_id for model_id, facts in FACTS.items() if not needs_estimate(facts)]
+PRICED = {
+    "resolution",
+    "size",
+    "image_size",
+    "quality",
+    "rendering_speed",
+    "thinking_level",
+    "enhancement_strength",
+    "upscale_factor",
+    "scale",
+}
+
+
+def test_there_are_34_models() -> None:
+    assert len(CATALOG) == 34
+
+
+def test_the_page_of_models_lists_what_each_option_reaches() -> None:
+    """Renew it with `python -m tests.env.option_table > docs/models.md`."""
+    assert (PROJECT / "docs" / "models.md").read_text("utf-8") == page()
+
+
+def test_what_cannot_be_typed_is_not_offered() -> None:
+    krea = CATALOG.get("Krea 2 Large")
+    assert settable(krea) == ["aspect_ratio", "seed", "creativity"]
+    with pytest.raises(InvalidRequest, match="nothing you can type here"):
+        build_params(krea, {}, "image_style_references=a")
+
+
+@pytest.mark.parametrize(
+    ("model", "ratio", "sent"),
+    [
+        ("ideogram-v4", "9:16", {"image_size": "portrait_16_9"}),
+        ("ideogram-v4", "3:4", {"image_size": "portrait_4_3"}),
+        ("ideogram-v4", "1:1", {"image_size": "square_hd"}),
+        ("gpt-image-1-5", "2:3", {"size": "portrait"}),
+        ("gpt-image-1-5", "3:2", {"size": "landscape"}),
+        ("gpt-image-1-5", "1:1", {"size": "square"}),
+    ],
+)
+def test_an_aspect_ratio_chooses_the_size_that_has_it(model: str, ratio: str, sent: dict[str, str]) -> None:
+    assert build_params(CATALOG.get(model), {Idea.ASPECT_RATIO: ratio}) == sent
+
+
+@pytest.mark.parametrize("model_id", PER_IMAGE)
+def test_the_cost_of_every_choice_is_exactly_the_charge(model_id: str) -> None:
+    model, facts = CATALOG.get(model_id), OxenModel(facts=dict(FACTS[model_id]))
+    choices = {name: [None, *option.values] for name, option in model.options.items() if name in PRICED}
+    for values in product(*choices.values()):
+        params: dict[str, Any] = {name: value for name, value in zip(choices, values, strict=True) if value is not None}
+        charge = cost_usd(facts, "a fox", params) / Decimal("0.01") * MICROCREDITS
+        assert (Decimal(cost_microcredits(model, params) or 0), is_certain(model, params)) == (charge, True), params
