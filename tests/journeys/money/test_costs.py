@@ -22,6 +22,14 @@ from tests.services.conftest import eventually
 CREDIT_USD = Decimal("0.01")
 
 
+async def charges(env: Env) -> dict[str, Decimal]:
+    """What the image API charged, in US dollars, by its generations' ids."""
+    url = f"{env.images.url}/api/ai/generations?page_size=1000"
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Authorization": f"Bearer {env.images.key}"}) as response:
+        rows = (await response.json())["generations"]
+    return {row["generation_id"]: Decimal(row["cost"]) for row in rows if row["cost"] is not None}
+
+
 async def charged(env: Env) -> Decimal:
     """What the image API charged in total, in credits."""
     url = f"{env.images.url}/api/ai/generations"
