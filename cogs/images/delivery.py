@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
 from cogs.kit.channels import is_deleted
-from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, waiting_view
+from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, upscales_in, waiting_view
 from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, reopening, send_reply
 from cogs.kit.request import services_of
 
@@ -42,7 +42,7 @@ class DiscordPost:
         """By the interaction's webhook: needs no permission and is not subject to the global rate limit."""
 
         async def edit() -> discord.Message:
-            with self._content(answer, files="attachments") as content:
+            async with self._content(answer, files="attachments") as content:
                 return await self._edit_webhook(answer.job, content)
 
         async with self._asking(token=answer.job.place.token, message=answer.job.place.message_id):
@@ -53,7 +53,7 @@ class DiscordPost:
         """With the bot's token, which needs access to the channel."""
 
         async def edit() -> discord.Message:
-            with self._content(answer, files="attachments") as content:
+            async with self._content(answer, files="attachments") as content:
                 return await self._partial_message(answer.job).edit(**content)
 
         async with self._asking(message=answer.job.place.message_id, channel=answer.job.place.channel_id):
@@ -129,7 +129,7 @@ class DiscordPost:
 
     async def _send(self, channel: Messageable, answer: ResultMessage, *, reply_to: int | None = None) -> PostedMessage:
         async def send(reply: Mapping[str, Any]) -> discord.Message:
-            with self._content(answer, files="files") as content:
+            async with self._content(answer, files="files") as content:
                 # For a few minutes the nonce makes Discord return the first message instead of posting again.
                 return await channel.send(nonce=answer.job.id, **content, **reply)
 
@@ -143,14 +143,15 @@ class DiscordPost:
         message_id: Any = job.place.message_id or "@original"
         return await webhook.edit_message(message_id, **change)
 
-    @contextmanager
-    def _content(self, answer: ResultMessage, *, files: str) -> Iterator[dict[str, Any]]:
+    @asynccontextmanager
+    async def _content(self, answer: ResultMessage, *, files: str) -> AsyncIterator[dict[str, Any]]:
         """The arguments of a finished message; `files` names the uploads: "files" in a new message, "attachments" in an edit."""
+        upscales = await upscales_in(self._client, answer.job.place.guild_id)
         uploads = [discord.File(p.path, filename=p.filename, description=None if answer.bare else texts.alt(p.alt)) for p in answer.images]
         try:
             yield {
                 "content": job_texts.finished(answer, services_of(self._client).orders.models.title),
-                "view": ended_view(answer.job, images=len(answer.images)),
+                "view": ended_view(answer.job, images=len(answer.images), upscales=upscales),
                 "allowed_mentions": _NO_MENTIONS,
                 files: uploads,
             }

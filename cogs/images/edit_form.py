@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import discord
 from pydantic import TypeAdapter
@@ -19,6 +19,7 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
 from bot.domain.catalog.params import MAX_MORE
+from bot.domain.catalog.purposes import serves
 from bot.domain.gestures import DESCRIBES, Reaction, normalized_emoji
 from bot.domain.job import Job, JobKind
 from bot.domain.money.quota import in_credits
@@ -53,6 +54,7 @@ class Form:
 
 
 _FORMS = TypeAdapter(Form)
+AnyForm = TypeVar("AnyForm", bound=Form)
 
 
 # --- opening ---------------------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ async def _open(
     orders, pricing, request = services_of(interaction).orders, services_of(interaction).pricing, await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     offered = pricing.offers(orders.models.offered, request)
-    editing = [model for model in offered if model.takes_references and model.price_microcredits is not None]
+    editing = [model for model in offered if serves(model, JobKind.EDIT) and model.price_microcredits is not None]
     if not editing:
         raise InvalidRequest(_("No model here can edit images."))
     chosen = request.preferences
@@ -96,11 +98,15 @@ async def _open(
         reacted_to=reacted_to,
     )
     if job_id is not None and found.job is not None:  # not from a message here
-        origin = KnownChannels(client_of(interaction)).origin_of(found.job)
-        visibility.check(origin, visibility.audience_of(request.answered(private=form.private)))
+        check_origin(interaction, request.answered(private=form.private), found.job)
     await orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
     left = await pricing.left(request)
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), editing, preset, left=left))
+
+
+def check_origin(interaction: Interaction, request: Request, job: Job) -> None:
+    """Raise a `Refusal` if the job's image may not be shown where the request is answered."""
+    visibility.check(KnownChannels(client_of(interaction)).origin_of(job), visibility.audience_of(request))
 
 
 def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
@@ -115,7 +121,7 @@ def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: Mod
     references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=_REFERENCES_MAX)
     modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id)
     if images > 1:
-        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Image"), component=_picker(images)))
+        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Image"), component=picker(images)))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change?"), component=prompt))
     modal.add_item(
         discord.ui.Label(text=pgettext("modal label", "Model"), description=_others(models), component=_models(models, preset, left))
@@ -128,7 +134,7 @@ def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: Mod
     return modal
 
 
-def _picker(images: int) -> discord.ui.Select[Any]:
+def picker(images: int) -> discord.ui.Select[Any]:
     label = pgettext("select option", "Image {number}")
     options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(images)]
     return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
@@ -146,18 +152,20 @@ def _models(models: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discor
     ordered = [preset, *(model for model in models if model != preset)][:_MAX_OPTIONS]
     options = [
         discord.SelectOption(
-            label=model.title[:100], value=model.id, description=_price_and_left(model, left)[:100], default=model == preset
+            label=model.title[:100],
+            value=model.id,
+            description=price_and_left(texts.price(model), model.price_microcredits or 0, left=left),
+            default=model == preset,
         )
         for model in ordered
     ]
     return discord.ui.Select(custom_id="model", options=options, required=False)
 
 
-def _price_and_left(model: ModelInfo, left: int) -> str:
-    price, amount = texts.price(model), in_credits(left)
-    if left < (model.price_microcredits or 0):
-        return _("{price} · you only have {amount}").format(price=price, amount=amount)
-    return _("{price} · you have {amount}").format(price=price, amount=amount)
+def price_and_left(price: str, micro: int, *, left: int) -> str:
+    """The description of an option that costs `micro` microcredits, or `price` in words, for a member who has `left` microcredits."""
+    sentence = _("{price} · you only have {amount}") if left < micro else _("{price} · you have {amount}")
+    return sentence.format(price=price, amount=in_credits(left))[:_HINT_MAX]
 
 
 def _example(model: ModelInfo) -> str:
@@ -178,11 +186,7 @@ def _example(model: ModelInfo) -> str:
 @router.form(_FORM, defers=False)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the edit, then delete the note that answered the reaction, if any."""
-    kept = await services_of(interaction).reader.read(kv.get, f"form:{form}")
-    context = _FORMS.validate_python(kept) if kept else None
-    permissions.check(request, Action.SEND, Target(owner_id=context.user_id if context else None))
-    if context is None:  # cannot happen: the check has raised
-        return
+    context = await opened(request, interaction, form, _FORMS)
     async with answers.deferring(interaction, private=context.private, thinking=True):
         receipt = await interactions.order(interaction, _order_edit(request, interaction, context, given), private=context.private)
     if receipt is not None and context.reacted_to is not None:
@@ -190,10 +194,17 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
         await notes.remove_note(client_of(interaction), reaction)
 
 
+async def opened(request: Request, interaction: Interaction, form_id: int, forms: TypeAdapter[AnyForm]) -> AnyForm:
+    """The context of a form. Raises `NotAllowed` if it is gone, or was opened by someone else."""
+    kept = await services_of(interaction).reader.read(kv.get, f"form:{form_id}")
+    context = forms.validate_python(kept) if kept else None
+    permissions.check(request, Action.SEND, Target(owner_id=context.user_id if context else None))
+    assert context is not None  # noqa: S101  the check has raised
+    return context
+
+
 async def _order_edit(request: Request, interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
-    picked = form.images[int(next(iter(fields.get("picture") or ()), "0"))]
-    if form.job_id is not None:
-        picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
+    picked = picked_image(interaction, form, fields)
     order = Order(
         request=request.answered(private=form.private),
         kind=JobKind.EDIT,
@@ -204,6 +215,12 @@ async def _order_edit(request: Request, interaction: Interaction, form: Form, fi
         spoiler=form.spoiler,
     )
     return await services_of(interaction).orders.order(KnownChannels(client_of(interaction)).with_sources(order, [picked.source]))
+
+
+def picked_image(interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Attachment:
+    """The image of the form that the member picked."""
+    picked = form.images[int(next(iter(fields.get("picture") or ()), "0"))]
+    return picked if form.job_id is None else replace(picked, read=partial(_read, interaction, form.job_id, picked))
 
 
 async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:

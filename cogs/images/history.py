@@ -22,9 +22,9 @@ from bot.services.history import History
 from bot.services.pipeline.results import usable
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
-from cogs.images import details, edit_form, history_texts, thumbnails
+from cogs.images import details, edit_form, history_texts, thumbnails, upscale_form
 from cogs.kit import answers, audience, job_texts, panels, texts
-from cogs.kit.job_buttons import ended_view, job_button
+from cogs.kit.job_buttons import JOB_BUTTONS, ended_view, job_button, label_of, upscales_in
 from cogs.kit.panels import Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, one_of
@@ -37,6 +37,7 @@ _TURN = CustomId("history:{way}:-:{page}:{words}", way=one_of("newer", "older", 
 _PICK = CustomId("history:pick:-:{page}:{words}", **_WHERE)
 _REPOST = CustomId("history:repost:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _EDIT = CustomId("history:edit:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
+_UPSCALE = CustomId("history:upscale:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _DELETE = CustomId("history:delete:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _LABEL_MAX = 100  # characters of a choice
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
@@ -77,7 +78,8 @@ async def pick(request: Request, interaction: Interaction, values: Sequence[str]
     job = await _history(interaction).own(request, next(iter(values), ""))
     small = await thumbnails.of_jobs(interaction, [job], redraws=True)
     parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).orders.models.title)), *thumbnails.gallery(job, small)]
-    await panels.redraw(interaction, panel(*parts, *_actions(job, _Place(page=page, words=words))), thumbnails.files(small))
+    actions = _actions(job, _Place(page=page, words=words), upscales=await upscales_in(interaction, request.guild_id))
+    await panels.redraw(interaction, panel(*parts, *actions), thumbnails.files(small))
 
 
 @router.press(_REPOST)
@@ -88,11 +90,12 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
     reposts = services_of(interaction).reposts
     async with reposts.open(request, own, await details.origin_of(interaction, own)) as found:
         missing = len(usable(own)) - len(found.images)
+        upscales = await upscales_in(interaction, request.guild_id)
         with audience.language_of(interaction, private=False):
             shown = ResultMessage(job=found.job, images=found.images, notes=(texts.gone(missing),) if missing else ())
             uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
             content = job_texts.finished(shown, services_of(interaction).orders.models.title)
-            view = ended_view(own, images=len(found.images))
+            view = ended_view(own, images=len(found.images), upscales=upscales)
         message = await interaction.followup.send(
             content,
             view=view,
@@ -108,6 +111,12 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
 async def edit(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """Open the edit form."""
     await edit_form.ask_for_edit(interaction, await _history(interaction).own(request, job))
+
+
+@router.press(_UPSCALE, defers=False)
+async def upscale(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
+    """Open the form of an upscale."""
+    await upscale_form.ask_for_upscale(interaction, await _history(interaction).own(request, job))
 
 
 @router.press(_DELETE)
@@ -171,7 +180,7 @@ def _navigation(page: HistoryPage, place: _Place) -> list[Part]:
     return parts
 
 
-def _actions(job: Job, place: _Place) -> list[Part]:
+def _actions(job: Job, place: _Place, *, upscales: bool) -> list[Part]:
     """The buttons for one job, by its state."""
     has_image = any(generation.error is None for generation in job.succeeded)
     where = {"page": place.page, "words": place.words}
@@ -180,6 +189,8 @@ def _actions(job: Job, place: _Place) -> list[Part]:
         repost = pgettext("button", "Post here")
         buttons.append(button(repost, _REPOST(job=job.id, **where), emoji="📌", style=discord.ButtonStyle.primary))
         buttons.append(button(pgettext("button", "Edit"), _EDIT(job=job.id, **where), emoji="✏️"))
+        if upscales:
+            buttons.append(button(label_of("upscale"), _UPSCALE(job=job.id, **where), emoji=JOB_BUTTONS["upscale"].emoji))
     buttons.append(job_button("details", job.id))
     if job.state is JobState.OPEN:
         buttons.append(job_button("cancel", job.id))

@@ -18,7 +18,7 @@ from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
-from cogs.images import detail_texts, details, edit_form
+from cogs.images import detail_texts, details, edit_form, upscale_form
 from cogs.kit import answers, interactions, message_images, panels
 from cogs.kit.answers import UNDEFERRED
 from cogs.kit.panels import everywhere
@@ -31,6 +31,12 @@ from cogs.moderation import report
 @everywhere
 async def edit_with_easel(interaction: Interaction, message: discord.Message) -> None:
     await edit_form.ask_for_edit_of(interaction, message)
+
+
+@app_commands.context_menu(name="Upscale with Easel", extras=UNDEFERRED)
+@everywhere
+async def upscale_with_easel(interaction: Interaction, message: discord.Message) -> None:
+    await upscale_form.ask_for_upscale_of(interaction, message)
 
 
 @app_commands.context_menu(name="Image details")
@@ -111,4 +117,4 @@ async def report_image(interaction: Interaction, message: discord.Message) -> No
     await report.ask(await request_of(interaction), interaction, message)
 
 
-MENUS = (edit_with_easel, image_details, use_as_reference, report_image)
+MENUS = (edit_with_easel, upscale_with_easel, image_details, use_as_reference, report_image)

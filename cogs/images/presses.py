@@ -12,7 +12,7 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain.job import Job
 from bot.domain.request import Request
-from cogs.images import details, edit_form
+from cogs.images import details, edit_form, upscale_form
 from cogs.kit import answers, interactions, job_texts, message_images
 from cogs.kit.job_buttons import PRESS
 from cogs.kit.request import Interaction, services_of
@@ -27,6 +27,11 @@ _UNKNOWN_MESSAGE = 10008  # it is already deleted
 async def _edit(_request: Request, interaction: Interaction, _job_id: str) -> None:
     """Open the modal for an edit of the images in this message."""
     await edit_form.ask_for_edit_of(interaction, _message_of(interaction))
+
+
+async def _upscale(_request: Request, interaction: Interaction, _job_id: str) -> None:
+    """Open the modal for an upscale of one of the images in this message."""
+    await upscale_form.ask_for_upscale_of(interaction, _message_of(interaction))
 
 
 async def _again(request: Request, interaction: Interaction, job_id: str) -> None:
@@ -91,13 +96,14 @@ async def _find_job(interaction: Interaction, job_id: str) -> Job | None:
 
 _HANDLERS: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] = {
     "edit": _edit,
+    "upscale": _upscale,
     "again": _again,
     "details": _details,
     "delete": _delete,
     "report": _report,
     "cancel": _cancel,
 }
-_UNDEFERRED = ("edit", "report", "again")  # the first two open a form
+_UNDEFERRED = ("edit", "upscale", "report", "again")  # all but the last open a form
 
 
 @router.press(PRESS, defers=False)

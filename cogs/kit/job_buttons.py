@@ -11,7 +11,9 @@ import discord
 from bot.core.i18n import pgettext
 from bot.domain.failures import is_worth_retrying
 from bot.domain.job import GenerationState, Job
+from bot.services.money.upscalers import is_upscaling_offered
 from cogs.kit.posting import ids_in
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 
 
@@ -25,6 +27,7 @@ class JobButtonStyle:
 
 JOB_BUTTONS = {
     "edit": JobButtonStyle(emoji="✏️", style=discord.ButtonStyle.primary),
+    "upscale": JobButtonStyle(emoji="⏫"),
     "again": JobButtonStyle(emoji="🔁"),
     "details": JobButtonStyle(emoji="🔍"),
     "delete": JobButtonStyle(emoji="🗑️", style=discord.ButtonStyle.danger),
@@ -33,6 +36,7 @@ JOB_BUTTONS = {
 }
 _LABELS: Mapping[str, Callable[[], str]] = {
     "edit": lambda: pgettext("button", "Edit"),
+    "upscale": lambda: pgettext("button", "Upscale"),
     "again": lambda: pgettext("button", "Again"),
     "details": lambda: pgettext("button", "Details"),
     "delete": lambda: pgettext("button", "Delete"),
@@ -40,7 +44,9 @@ _LABELS: Mapping[str, Callable[[], str]] = {
     "cancel": lambda: pgettext("button", "Cancel"),
 }
 PRESS = CustomId("{action}:{job}:{n}", action=one_of(*JOB_BUTTONS), job=JOB_ID, n=integer(most=9))  # n is always 0
-_ENDED = ("edit", "again", "details", "delete", "report")  # under a finished message; a row holds five
+_ENDED = ("edit", "upscale", "again", "details", "delete", "report")  # under a finished message
+_MAKING = ("edit", "upscale", "again")  # in a row of their own if one row cannot hold them all
+_ROW_MAX = 5  # buttons
 
 
 def job_button(action: str, job_id: str) -> discord.ui.Button[Any]:
@@ -58,15 +64,26 @@ def waiting_view(job_id: str) -> discord.ui.View:
     return _row(("cancel",), job_id)
 
 
-def ended_view(job: Job, *, images: int) -> discord.ui.View:
-    """The buttons under a finished message: Edit and Report if it has an image, Again unless it would fail the same way."""
+def ended_view(job: Job, *, images: int, upscales: bool) -> discord.ui.View:
+    """The buttons under a finished message: Edit and Report if it has an image, Again unless it would fail the same way.
+
+    `upscales`: whether an upscaler is offered there.
+    """
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
     hidden = {
         "edit": not images,
+        "upscale": not images or not upscales,
         "again": not images and bool(failures) and not is_worth_retrying(failures),
         "report": not images or job.place.private,  # others cannot see a private message
     }
     return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
+
+
+async def upscales_in(source: Interaction | discord.Client, guild_id: int | None) -> bool:
+    """Whether anyone may upscale in a guild, or in direct messages."""
+    services = services_of(source)
+    policy = (await services.guilds.settings(guild_id)).policy
+    return is_upscaling_offered(services.pricing, services.orders.models.offered, policy)
 
 
 def ended_job_of(message: discord.Message) -> str | None:
@@ -87,5 +104,7 @@ def _job_with(message: discord.Message, actions: tuple[str, ...]) -> str | None:
 def _row(actions: tuple[str, ...], job_id: str) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for action in actions:
-        view.add_item(job_button(action, job_id))
+        button = job_button(action, job_id)
+        button.row = int(action not in _MAKING) if len(actions) > _ROW_MAX else None
+        view.add_item(button)
     return view

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
+from bot.domain.allowance import merge
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_params
+from bot.domain.guild.document import Policy
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
 
@@ -29,6 +31,12 @@ def upscale_offers(pricing: Pricing, offers: Sequence[ModelInfo], request: Reque
     """Every scale of every upscaler among `offers`, which come from `Pricing.offers`; the cheapest model first."""
     found = [list(_offers_of(pricing, model, request)) for model in offers if is_usable(model)]
     return [offer for each in sorted(filter(None, found), key=lambda each: min(offer.price for offer in each)) for offer in each]
+
+
+def is_upscaling_offered(pricing: Pricing, models: Iterable[ModelInfo], policy: Policy) -> bool:
+    """Whether anyone may upscale under these rules, whatever their roles."""
+    opened = merge(policy, policy.roles).models
+    return any(is_usable(pricing.priced(model, policy)) for model in models if opened is None or model.id in opened)
 
 
 def is_usable(model: ModelInfo) -> bool:

@@ -27,12 +27,13 @@ async def private_reply(person: Person, words: str) -> None:
     await person.message(lambda m: m.ephemeral and words in m.content)
 
 
-async def test_a_finished_message_has_five_buttons(asked: Ask) -> None:
-    assert list((await asked()).buttons) == ["Edit", "Again", "Details", "Delete", "Report"]
+async def test_a_finished_message_has_six_buttons_in_two_rows(asked: Ask) -> None:
+    rows = [[button["label"] for button in row["components"]] for row in (await asked()).raw["components"]]
+    assert rows == [["Edit", "Upscale", "Again"], ["Details", "Delete", "Report"]]
 
 
 async def test_a_private_message_has_no_report_button(asked: Ask) -> None:
-    assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
+    assert list((await asked(private=True)).buttons) == ["Edit", "Upscale", "Again", "Details", "Delete"]
 
 
 async def test_again_makes_another_image_on_the_quota_of_the_presser(app: App, ada: Person, ben: Person, asked: Ask) -> None:

@@ -113,7 +113,7 @@ async def test_a_request_is_reposted_as_an_ordinary_result(app: App, ada: Person
     alone = await picked(ada, await opened(ada))
     await ada.click(alone, "Post here")
     again = await ben.message(lambda m: has_image(m) and m.id != first.id)
-    assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Again", "Details", "Delete", "Report"])
+    assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Upscale", "Again", "Details", "Delete", "Report"])
     assert f"<@{ada.id}>" in again.content
     async with asyncio.timeout(5):
         while str((await app.store.read(in_state, JobState.DELIVERED))[0].place.message_id) != again.id:  # noqa: ASYNC110  as above

@@ -154,7 +154,9 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     await sent(ada, "appeal-form", words="It is a fox")
     await used(app, ada, forms["describe"])
     await sent(ada, "form", prompt="At night")
-    assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "models-form", "form"} == set(CUSTOM_IDS)
+    await ada.click(image, "Upscale")
+    await sent(ada, "upscale-form", offer=["0"])
+    assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "models-form", "form", "upscale-form"} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
 
