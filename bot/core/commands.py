@@ -12,6 +12,7 @@ from typing import Any, Final
 from bot.core import i18n
 
 _SLASH: Final = 1  # type of a command that is typed
+_IMAGE_COMMANDS: Final = ("generate", "upscale")  # which have all options of an image
 _GROUPS: Final = (1, 2)  # types of options that are subcommands or groups of them
 
 Described = Mapping[str, Any]  # a command, subcommand or option as in Discord's API
@@ -35,16 +36,17 @@ def shown(path: str) -> str:
     return f"/{_names.get((i18n.language(), path), path)}"
 
 
-def option(name: str, of: str = "generate") -> str:
-    """The name of a command's option, in the current language."""
-    return _names.get((i18n.language(), f"{of}:{name}"), name)
+def option(name: str, of: str | None = None) -> str:
+    """The name of a command's option in the current language; without `of`, of a command that makes images."""
+    named = (_names.get((i18n.language(), f"{command}:{name}")) for command in ((of,) if of else _IMAGE_COMMANDS))
+    return next(filter(None, named), name)
 
 
-def option_named(typed: str, of: str = "generate") -> str:
+def option_named(typed: str) -> str:
     """The own name of an option that a member named as it is shown; other names stay as they are."""
-    own, language = f"{of}:", i18n.language()
+    own, language = tuple(f"{of}:" for of in _IMAGE_COMMANDS), i18n.language()
     found = (path for (spoken, path), name in _names.items() if spoken == language and name == typed and path.startswith(own))
-    return next(found, typed).removeprefix(own)
+    return next(found, typed).rpartition(":")[2]
 
 
 def describe(commands: Iterable[Described]) -> None:

@@ -9,7 +9,9 @@ from bot.core.i18n import _
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.options import quoted
 from bot.domain.catalog.params import build_params, check_prompt, pairs
+from bot.domain.catalog.purposes import serves
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
+from bot.domain.job import JobKind
 
 
 def checked(
@@ -27,7 +29,7 @@ def checked(
         options=dict(pairs(options)),
     )
     info = model_of(wanted, catalog, default_model)
-    if not info.takes_references:
+    if not serves(info, JobKind.EDIT):
         raise InvalidRequest(_("{model} can't edit images. Choose another model for a preset.").format(model=quoted(info.title)))
     if info.price_microcredits is None:
         raise InvalidRequest(_("{model} can't be used yet because it has no price. Choose another model.").format(model=quoted(info.title)))
@@ -42,13 +44,13 @@ def params_of(preset: Preset, model: ModelInfo) -> dict[str, Any]:
 
 
 def model_of(preset: Preset, catalog: Catalog, default_model: str) -> ModelInfo:
-    """The model of a preset: its own, else the default model if it takes references, else the first model that does.
+    """The model of a preset: its own, else the default model if it edits images, else the first model that does.
 
     A member's default model is ignored, so that a preset costs everyone the price that `/presets list` shows. Raises `InvalidRequest`.
     """
     if preset.model is not None:
         return catalog.get(preset.model)
-    able = [model for model in catalog.models if model.takes_references and model.price_microcredits is not None]
+    able = [model for model in catalog.models if serves(model, JobKind.EDIT) and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("There's no model here right now that can edit images."))
     return next((model for model in able if model.id == default_model), able[0])

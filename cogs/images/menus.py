@@ -95,8 +95,8 @@ async def _add_to_tray(services: Services, request: Request, found: message_imag
 
 def _added_to_tray(added: _Added) -> str:
     sentence = ngettext(
-        "📎 Saved to your tray ({count} image). Your next /edit will use it.",
-        "📎 Saved to your tray ({count} images). Your next /edit will use them.",
+        "📎 Saved to your tray ({count} image). Your next /edit or /upscale will use it.",
+        "📎 Saved to your tray ({count} images). Your next /edit or /upscale will use them.",
         added.in_tray,
     )
     refused = ngettext("{count} image couldn't be saved:", "{count} images couldn't be saved:", len(added.refused))

@@ -11,7 +11,9 @@ def tray(count: int) -> str:
     if not count:
         empty = _("Your tray is empty. To save an image, right-click (or hold) its message > Apps > Use as reference.")
         return f"{head}\n{empty}"
-    holds = ngettext("Your next /edit will use this image.", "Your next /edit will use these {count} images.", count)
+    holds = ngettext(
+        "Your next /edit or /upscale will use this image.", "Your next /edit or /upscale will use these {count} images.", count
+    )
     return "\n".join([head, holds.format(count=count), "-# " + _("Images stay in your tray for a day.")])
 
 

@@ -55,6 +55,8 @@ def example(shown: ModelInfo) -> str:
 def _cost(shown: ModelInfo) -> str:
     if shown.price_microcredits is None:
         return "💳 " + _("This model has no price yet, so it can't be used.")
+    if shown.upscales:  # one image at a time
+        return f"💳 {price(shown)}"
     return "💳 " + _("{price}. {count} images cost {total}.").format(
         price=price(shown), count=_COUNT, total=amount_of(shown.price_microcredits * _COUNT)
     )
@@ -71,6 +73,8 @@ def _varied(shown: ModelInfo, price_of: PriceOf) -> Iterator[str]:
 
 
 def _references(shown: ModelInfo) -> str:
+    if shown.upscales:
+        return "🖼️ " + _("Makes an image larger and sharper, with {upscale}.").format(**commands.mentions("upscale"))
     if not shown.takes_references:
         return "🖼️ " + _("Creates images from a prompt only.")
     most = min(shown.max_references or REFERENCES_MAX, REFERENCES_MAX)

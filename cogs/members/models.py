@@ -21,6 +21,7 @@ from bot.domain.order import PROMPT_MAX, Order
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from cogs.kit import answers, interactions, panels
+from cogs.kit.job_buttons import JOB_BUTTONS
 from cogs.kit.panels import MORE, Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router, matching
@@ -77,13 +78,13 @@ async def ask_for_prompt(request: Request, interaction: Interaction, *, key: str
 @router.form(_FORM, defers=False)
 async def create(request: Request, interaction: Interaction, given: Mapping[str, Any], *, key: str) -> None:
     """Order the image, in public unless the member chose private answers."""
-    private = request.preferences.private
+    private, model = request.preferences.private, _named(request, interaction, key)
     async with answers.deferring(interaction, private=private, thinking=True):
         wanted = Order(
             request=request.answered(private=private),
-            kind=JobKind.GENERATE,
+            kind=JobKind.UPSCALE if model.upscales else JobKind.GENERATE,
             prompt=str(given.get("prompt") or ""),
-            model=_named(request, interaction, key).id,
+            model=model.id,
             more=str(given.get("options") or ""),
             attachments=given.get("references") or (),
             spoiler=request.preferences.spoiler,
@@ -115,9 +116,11 @@ def _panel(request: Request, interaction: Interaction, shown_id: str, *, start: 
 
 def _buttons(shown: ModelInfo, *, is_default: bool) -> list[Part]:
     has_price, key = shown.price_microcredits is not None, _key(shown)
-    create, keep = pgettext("button", "Create with this model"), pgettext("button", "Make it my default")
+    create, upscale = pgettext("button", "Create with this model"), pgettext("button", "Upscale with this model")
+    keep = pgettext("button", "Make it my default")
+    label, emoji = (upscale, JOB_BUTTONS["upscale"].emoji) if shown.upscales else (create, "🎨")
     return [
-        button(create, _CREATE(key=key), emoji="🎨", style=discord.ButtonStyle.primary, disabled=not has_price),
+        button(label, _CREATE(key=key), emoji=emoji, style=discord.ButtonStyle.primary, disabled=not has_price),
         button(keep, _DEFAULT(key=key), emoji="📌", disabled=is_default or not has_price),
     ]
 
@@ -126,7 +129,9 @@ def _modal(model: ModelInfo, key: str) -> discord.ui.Modal:
     prompt = discord.ui.TextInput[Any](custom_id="prompt", style=discord.TextStyle.paragraph, max_length=PROMPT_MAX)
     options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE, placeholder=model_texts.example(model))
     modal = discord.ui.Modal(title=model.title[:45], custom_id=_FORM(key=key))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Prompt"), component=prompt))
+    if model.takes_prompt:
+        prompt.required = model.prompt_required
+        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Prompt"), component=prompt))
     if model.takes_references:
         least, most = int(model.references_required), min(model.max_references or REFERENCES_MAX, REFERENCES_MAX)
         files = discord.ui.FileUpload[Any](custom_id="references", required=bool(least), min_values=least, max_values=most)

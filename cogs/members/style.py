@@ -11,6 +11,8 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import comma_list, show
 from bot.domain.catalog.params import MAX_MORE, build_params, pairs
+from bot.domain.catalog.purposes import check_purpose
+from bot.domain.job import JobKind
 from bot.domain.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, Preferences, Style
 from cogs.kit import autocomplete, interactions, panels
 from cogs.kit.panels import everywhere
@@ -91,9 +93,10 @@ def _name(given: str) -> str:
 def _model(interaction: Interaction, given: str | None, chosen: Preferences) -> ModelInfo:
     """The model that the options are checked against: the style's own, else the member's or the bot's default."""
     orders = services_of(interaction).orders
-    if given is None and chosen.default_model not in {model.id for model in orders.models.offered}:
-        return orders.models.catalog.get(orders.default_model)
-    return orders.models.catalog.get(given or chosen.default_model or orders.default_model)
+    own = next((model.id for model in orders.models.offered if model.id == chosen.default_model and not model.upscales), None)
+    found = orders.models.catalog.get(given or own or orders.default_model)
+    check_purpose(found, JobKind.GENERATE)
+    return found
 
 
 def _options(model: ModelInfo, text: str) -> dict[Idea, str]:

@@ -11,8 +11,10 @@ from bot.core.i18n import _
 from bot.domain import presets
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import without_price
+from bot.domain.catalog.purposes import serves
 from bot.domain.gestures import is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
+from bot.domain.job import JobKind
 from bot.domain.permissions import Action, may
 from bot.domain.request import Request
 from cogs.kit import autocomplete, interactions, panels, texts
@@ -32,7 +34,7 @@ async def suggest_model(interaction: Interaction, typed: str) -> list[app_comman
         return []
     request, pricing = await request_of(interaction), services_of(interaction).pricing
     models = [pricing.priced(model, request.policy) for model in found]
-    editing = [model for model in models if model.takes_references and model.price_microcredits is not None]
+    editing = [model for model in models if serves(model, JobKind.EDIT) and model.price_microcredits is not None]
     return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in editing[:_MAX_CHOICES]]
 
 

@@ -47,14 +47,15 @@ def is_usable(model: ModelInfo) -> bool:
 def upscaler(pricing: Pricing, offers: Sequence[ModelInfo], request: Request, options: Options, *, usual: Sequence[str | None]) -> str:
     """The id of the model that upscales if none was chosen: the first of `usual` that takes the options, else the cheapest that does.
 
-    Raises `InvalidRequest` if there is no upscaler.
+    If none takes all of them, one that takes the scale. Raises `InvalidRequest` if there is no upscaler.
     """
     able = [model for model in offers if is_usable(model)]
     if not able:
         raise InvalidRequest(_("No model here can upscale images."))
-    prices = {model.id: price for model in able if (price := _price(pricing, model, request, options)) is not None}
+    tries: tuple[Options, ...] = (options, {Idea.SCALE: options.get(Idea.SCALE)}, {})
+    prices = next(filter(None, (_prices(pricing, able, request, each) for each in tries)), {able[0].id: 0})
     named = [model.id for name in usual for model in able if name in (model.id, model.title) and model.id in prices]
-    return next(iter(named), None) or min(prices, key=lambda model_id: prices[model_id], default=able[0].id)
+    return next(iter(named), None) or min(prices, key=lambda model_id: prices[model_id])
 
 
 def _offers_of(pricing: Pricing, model: ModelInfo, request: Request) -> Iterator[UpscaleOffer]:
@@ -63,6 +64,11 @@ def _offers_of(pricing: Pricing, model: ModelInfo, request: Request) -> Iterator
         price = _price(pricing, model, request, {Idea.SCALE: scale})
         if price is not None:
             yield UpscaleOffer(model=model, scale=scale, price=price)
+
+
+def _prices(pricing: Pricing, models: Sequence[ModelInfo], request: Request, options: Options) -> dict[str, int]:
+    """The prices of those that take the options, by id."""
+    return {model.id: price for model in models if (price := _price(pricing, model, request, options)) is not None}
 
 
 def _price(pricing: Pricing, model: ModelInfo, request: Request, options: Options) -> int | None:

@@ -95,9 +95,9 @@ async def test_a_file_name_like_the_bot_s_is_not_trusted(ada: Person, ben: Perso
 
 async def test_references_are_saved_and_counted(app: App, ada: Person, asked: Ask) -> None:
     await ada.menu("Use as reference", await asked())
-    await private_reply(ada, "Saved to your tray (1 image). Your next /edit will use it")
+    await private_reply(ada, "Saved to your tray (1 image). Your next /edit or /upscale will use it")
     await ada.menu("Use as reference", await asked(count=2))
-    await private_reply(ada, "Saved to your tray (3 images). Your next /edit will use them")
+    await private_reply(ada, "Saved to your tray (3 images). Your next /edit or /upscale will use them")
     sources = [put.source for put in await app.store.read(tray.of, int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 

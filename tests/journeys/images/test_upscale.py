@@ -94,6 +94,8 @@ async def test_a_prompt_is_passed_on_where_the_model_uses_one(env: Env, ada: Per
         ({"model": UPSCALER, "scale": "3x"}, "Topaz Image Upscaler can't use 3x for scale. Choose 4x or 2x."),
         ({"model": UPSCALER, "prompt": "a fox"}, "Topaz Image Upscaler doesn't use a prompt."),
         ({"model": BLOOM, "scale": "2x"}, "has no option called scale"),
+        ({"scale": "6x", "format": "jpg"}, "Topaz Wonder 3 has no option called format"),  # none does both
+        ({"scale": "9x"}, "Topaz Image Upscaler can't use 9x for scale."),
     ],
 )
 async def test_a_wrong_choice_is_refused_and_costs_nothing(app: App, ada: Person, options: dict[str, object], sentence: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from bot.app import App
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
+from tests.env.images import png
 from tests.env.providers import DEV, KLEIN_4B
 from tests.journeys.manager_steps import change_rules
 
@@ -51,6 +52,19 @@ async def test_an_image_is_created_with_the_model(ada: Person) -> None:
     await ada.submit(modal, prompt="a fox", options="seed=7")
     made = await ada.message(has_image)
     assert ("FLUX.2 [dev]" in made.content, made.ephemeral) == (True, False)
+
+
+async def test_an_upscaler_says_so_and_asks_for_an_image_alone(ada: Person) -> None:
+    panel = await chosen(ada, await opened(ada), "topazlabs-image-upscale", "Topaz Image Upscaler")
+    for part in ("Makes an image larger and sharper, with </upscale:", "`scale` 4x, 2x (default)", "`scale` 4x: 10 credits"):
+        assert part in panel.text
+    await ada.click(panel, "Upscale with this model")
+    modal = await ada.modal()
+    assert [row["component"]["custom_id"] for row in modal.components] == ["references", "options"]
+    await ada.submit(modal, references=[ada.upload("photo.png", png(48, 32))], options="scale=4")
+    made = await ada.message(has_image)
+    assert made.content.startswith(f"**Upscaled image**\n-# upscaled by <@{ada.id}>")
+    assert "10 credits" in made.content
 
 
 async def test_a_model_becomes_the_member_s_default(app: App, ada: Person) -> None:

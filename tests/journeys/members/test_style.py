@@ -30,6 +30,12 @@ async def test_a_style_adds_words_model_and_options_to_a_prompt(env: Env, ada: P
     ]
 
 
+async def test_a_style_is_not_for_upscalers(ada: Person) -> None:
+    assert await ada.autocomplete("style save", "model", name="Sharp", model="topaz") == []
+    await ada.slash("style save", name="Sharp", model="topazlabs-image-upscale")
+    await private_reply(ada, "Topaz Image Upscaler only upscales images. Use /upscale instead.")
+
+
 async def test_an_option_overrides_a_style(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
     await asked(style="Ink", prompt="a fox", aspect_ratio="1:1")

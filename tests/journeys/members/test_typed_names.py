@@ -33,6 +33,7 @@ STEPS: tuple[tuple[str, str, Mapping[str, Any], str], ...] = (
     ("imageadmin models", "allow", {}, "Models for everyone"),
 )
 ELSEWHERE = {*((command, option) for command in ("generate", "edit") for option in ("model", "style", *IDEAS))}
+ELSEWHERE |= {("upscale", option) for option in ("model", "scale", "format")}
 ELSEWHERE |= {("cancel", "image"), ("style delete", "name"), ("imageadmin deleted", "remove")}  # the last one in admin/test_gone.py
 
 
@@ -83,6 +84,17 @@ async def test_an_order_by_the_shown_names_is_taken(env: Env, ada: Person, comma
     (generation,) = await env.generations()
     assert ("in ink" in generation["prompt"], len(named) > 2) == (True, True)
     assert DEV in str(generation)
+
+
+@pytest.mark.parametrize("model", ["", "topazlabs-image-upscale"])
+async def test_an_upscale_by_the_shown_names_is_taken(env: Env, ada: Person, model: str) -> None:
+    chosen = {"model": model} if model else {}
+    named = {option: await name_of(ada, "upscale", option, **chosen) for option in (("scale", "format") if model else ("scale",))}
+    named |= {"model": await name_of(ada, "upscale", "model", model=model)} if model else {}
+    await ada.slash("upscale", image=ada.upload("a.png", png(96, 64)), **named)
+    await ada.message(has_image)
+    (generation,) = await env.generations()
+    assert generation["output_format"] == "jpg" if model else generation["model_name"]
 
 
 @pytest.mark.faults("generation-stuck")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
+from bot.domain.catalog.purposes import serves
+from bot.domain.job import JobKind
 from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
@@ -88,7 +90,7 @@ async def test_presets_are_suggested_for_removal(mo: Person) -> None:
 
 async def test_only_models_that_edit_images_are_suggested(app: App, mo: Person) -> None:
     offered = {choice["value"] for choice in await mo.autocomplete("presets add", "model", model="")}
-    editing = {model.id for model in app.models.offered if model.takes_references and model.price_microcredits is not None}
+    editing = {model.id for model in app.models.offered if serves(model, JobKind.EDIT) and model.price_microcredits is not None}
     assert offered <= editing
     assert len(offered) == min(25, len(editing))
     assert await mo.autocomplete("presets add", "model", model="grok") != []
@@ -103,3 +105,9 @@ async def test_presets_are_kept_until_they_are_reset(mo: Person) -> None:
     await said_privately(mo, "Reset the presets to the defaults")
     await mo.slash("presets list")
     await said_privately(mo, "7 of 20 presets")
+
+
+async def test_a_preset_is_not_for_upscalers(mo: Person) -> None:
+    assert await mo.autocomplete("presets add", "model", emoji="🦊", name="Sharp", prompt="sharp", model="topaz") == []
+    await mo.slash("presets add", emoji="🦊", name="Sharp", prompt="sharp", model="topazlabs-bloom-image")
+    await said_privately(mo, "Topaz Bloom can't edit images. Choose another model for a preset.")
