@@ -56,7 +56,7 @@ class DecoderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ended = False
 
-    def run(self, work: Callable[..., T], *args: Any, **options: Any) -> T:
+    def run(self, work: Callable[..., T], /, *args: Any, **options: Any) -> T:
         """The result of `work(*args, **options)`, a function of a module with a type for its result.
 
         Raises what `work` raises: an `ImageError` with its own class and values, a shortage as `OSError` or `MemoryError`. Raises

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -24,17 +23,17 @@ from bot.core.running.budget import ByteBudget
 from bot.core.running.executors import BoundedExecutor
 from bot.core.running.loops import KeyedLocks
 from bot.media import codec
-from bot.media.codec import CleanedImage, ImageInfo, Source
+from bot.media.codec import CleanedImage, Cost, ImageInfo, Source
 from bot.media.decoder_process import LIMIT_S, OWN_BYTES, TOO_SLOW, DecoderProcess, TooCostly
 
 _MB: Final = 2**20
-_LARGE_BYTES: Final = 1024 * _MB
-_SMALL_BYTES: Final = 160 * _MB
-_SMALL_MOST_BYTES: Final = 80 * _MB  # of one image: two fit at any time
-_PIXEL_BYTES: Final = 20
+_LARGE_BYTES: Final = 640 * _MB
+_SMALL_BYTES: Final = 128 * _MB
+_SMALL_MOST_BYTES: Final = 64 * _MB  # of one image
 _THREAD_PIXELS: Final = 8_000_000  # more take tenths of a second, in a thread that cannot be ended
-_THREADS: Final = 12  # two decode; the others read headers and wait for processes, whose number the budget bounds
-_DECODING: Final = 2
+_DECODING_THREADS: Final = 2
+_PROCESSES: Final = 2  # of each share
+_THREADS: Final = 12  # these, those that wait for processes, and some that read headers
 _PER_MEMBER, _TOTAL = 8, 64  # orders whose references wait
 
 T = TypeVar("T")
@@ -54,21 +53,21 @@ def for_member(user_id: int) -> Iterator[None]:
         _member.reset(token)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What decoding an image takes, by its header."""
+class _Share:
+    """A part of the memory for images of some size, and the processes that may run in it at a time."""
 
-    size_bytes: int
-    is_long: bool  # or fragile: it needs a process of its own
+    def __init__(self, size_bytes: int) -> None:
+        self.budget = ByteBudget(size_bytes)
+        self.processes = asyncio.Semaphore(_PROCESSES)
 
 
 class DecodingPool:
     """An async context manager. Everything raises `MachineTrouble`, and `ImageError` for what cannot be decoded or exceeds the budget."""
 
     def __init__(self, name: str = "decoding", *, small_bytes: int = _SMALL_BYTES, large_bytes: int = _LARGE_BYTES) -> None:
-        self._small, self._large = ByteBudget(small_bytes), ByteBudget(large_bytes)
+        self._small, self._large = _Share(small_bytes), _Share(large_bytes)
         self._threads = BoundedExecutor(name, per_key=_PER_MEMBER, total=_TOTAL, threads=_THREADS)
-        self._slots = asyncio.Semaphore(_DECODING)
+        self._decoding = asyncio.Semaphore(_DECODING_THREADS)
         self._turns = KeyedLocks()
         self._is_hung = False  # a thread was lost: from then on, everything runs in processes
 
@@ -86,6 +85,10 @@ class DecodingPool:
             with for_member(member):
                 yield
 
+    async def check(self, content: bytes, *, max_pixels: int) -> None:
+        """Raise what `clean` would raise of an image that is too large, without waiting for anything."""
+        self._share_for(await self._cost(codec.clean_reference, content, max_pixels))
+
     async def inspect(self, path: Path, *, max_pixels: int) -> ImageInfo:
         """Type and size of a file that is whole."""
         return await self.run(codec.inspect, path, max_pixels=max_pixels, verify=True)
@@ -96,25 +99,35 @@ class DecodingPool:
 
     async def run(self, work: Callable[..., T], source: Source, *args: Any, **options: Any) -> T:
         """The result of a function of the codec: `work(source, *args, **options)`."""
-        cost = await self._briefly(_cost, source, max_pixels=options.get("max_pixels", codec.DEFAULT_MAX_PIXELS))
-        size_bytes = cost.size_bytes + (OWN_BYTES if self._needs_process(cost) else 0)
-        budget = self._small if size_bytes <= min(_SMALL_MOST_BYTES, self._small.size) else self._large
-        if size_bytes > budget.size:
-            raise TooCostly(_too_large(size_bytes, budget.size))
-        async with self._own_turn(), budget.taken(size_bytes):
+        cost = await self._cost(work, source, options.get("max_pixels", codec.DEFAULT_MAX_PIXELS))
+        share, size_bytes = self._share_for(cost)
+        async with self._own_turn(), share.budget.taken(size_bytes):
             if self._needs_process(cost):
-                return await self._in_process(cost.size_bytes, work, source, *args, **options)
-            async with self._slots:
+                async with share.processes:
+                    return await self._in_process(cost.memory_bytes, work, source, *args, **options)
+            async with self._decoding:
                 return await self._briefly(work, source, *args, **options)
+
+    async def _cost(self, work: Callable[..., object], source: Source, max_pixels: int) -> Cost:
+        return await self._briefly(codec.cost, source, max_pixels=max_pixels, work=work)
+
+    def _share_for(self, cost: Cost) -> tuple[_Share, int]:
+        """The share, and how many bytes are taken from it. Raises `TooCostly` for more than it has."""
+        size_bytes = cost.memory_bytes + (OWN_BYTES if self._needs_process(cost) else 0)
+        share = self._small if size_bytes <= _SMALL_MOST_BYTES else self._large
+        if size_bytes > share.budget.size:
+            sentence = _("The image needs {size} MB of memory to open. The limit is {limit} MB.")
+            raise TooCostly(sentence.format(size=number(size_bytes / _MB, decimals=0), limit=number(share.budget.size / _MB, decimals=0)))
+        return share, size_bytes
 
     def _own_turn(self) -> AbstractAsyncContextManager[None]:
         member = _member.get()
         return nullcontext() if member is None else self._turns.of(member)
 
     def _needs_process(self, cost: Cost) -> bool:
-        return cost.is_long or self._is_hung
+        return cost.is_fragile or cost.pixels > _THREAD_PIXELS or self._is_hung
 
-    async def _briefly(self, work: Callable[..., T], *args: Any, **options: Any) -> T:
+    async def _briefly(self, work: Callable[..., T], /, *args: Any, **options: Any) -> T:
         """In a thread, which is given up if it does not end."""
         if self._is_hung:
             return await self._in_process(_SMALL_MOST_BYTES, work, *args, **options)
@@ -125,7 +138,7 @@ class DecodingPool:
             log.critical("decoder does not end", do="Restart the bot when it is convenient; images are decoded in processes until then.")
             raise TooCostly(_(TOO_SLOW)) from error
 
-    async def _in_process(self, memory_bytes: int, work: Callable[..., T], *args: Any, **options: Any) -> T:
+    async def _in_process(self, memory_bytes: int, work: Callable[..., T], /, *args: Any, **options: Any) -> T:
         process = DecoderProcess(memory_bytes=memory_bytes)
         running = asyncio.ensure_future(self._threads.call(partial(process.run, work, *args, **options)))
         try:
@@ -134,13 +147,3 @@ class DecodingPool:
             process.end()
             await asyncio.wait([running])
             raise
-
-
-def _cost(source: Source, *, max_pixels: int) -> Cost:
-    pixels = codec.decoded_pixels(source, max_pixels=max_pixels)
-    return Cost(size_bytes=pixels * _PIXEL_BYTES, is_long=pixels > _THREAD_PIXELS)
-
-
-def _too_large(size_bytes: int, limit_bytes: int) -> str:
-    sentence = _("The image needs {size} MB of memory to open. The limit is {limit} MB.")
-    return sentence.format(size=number(size_bytes / _MB, decimals=0), limit=number(limit_bytes / _MB, decimals=0))

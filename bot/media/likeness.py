@@ -7,21 +7,25 @@ Source: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functi
 
 from __future__ import annotations
 
-import io
+import itertools
 import math
 import statistics
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bot.media.codec import DEFAULT_MAX_PIXELS, Source, inspect
+from bot.media import libvips
+from bot.media.reading import DEFAULT_MAX_PIXELS, Source, first_frame, read, read_header
 
-if TYPE_CHECKING:  # as in `codec`
-    from PIL import Image
+if TYPE_CHECKING:
+    import pyvips
 
 ALIKE: Final = 8  # of 64 bits: copies of an image usually differ in at most this many, other images in about half
 _SIDE: Final = 32  # px of the grey copy
 _KEPT: Final = 8  # frequencies in each direction
 _FLAT: Final = 2.0  # strength below which a frequency is noise; without it, plain images would differ at random
-_GREY: Final = (128, 128, 128, 255)  # background for transparent images
+_GREY: Final = 128.0  # background for transparent images
+_LUMA: Final = [0.299, 0.587, 0.114]  # ITU-R BT.601
+_AVERAGED: Final = 8  # px of each side that one of the grey copy is the average of
 
 # Rows of the cosine transform, without the first, which is the brightness.
 _COSINES: Final = tuple(
@@ -34,12 +38,11 @@ def fingerprint(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
 
     Raises `ImageError` if the bytes are not a usable image.
     """
-    from PIL import Image
-
-    info = inspect(source, max_pixels=max_pixels, verify=True)
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file, Image.open(file, formats=[info.format]) as image:
-        image.draft("L", (8 * _SIDE, 8 * _SIDE))  # JPEG: decode at reduced size
-        strengths = _frequencies(_small(image))
+    header = read_header(read(source))
+    header.check_pixels(max_pixels)
+    factor = max(1, min(header.width, header.height) // (_AVERAGED * _SIDE))
+    with libvips.decoding():
+        strengths = _frequencies(_small(first_frame(header, factor)))
     middle = max(statistics.median(strengths), _FLAT)
     return sum((strength > middle) << bit for bit, strength in enumerate(strengths))
 
@@ -49,22 +52,32 @@ def distance(a: int, b: int) -> int:
     return (a ^ b).bit_count()
 
 
-def _small(image: Image.Image) -> Image.Image:
-    """Upright, grey and square."""
-    from PIL import Image, ImageOps
+def _small(image: pyvips.Image) -> bytes:
+    """Grey and square, line by line."""
+    if image.hasalpha():
+        image = image.flatten(background=[_GREY])
+    if image.bands > 1:
+        image = (image * _LUMA).bandmean() * len(_LUMA)
+    grey = image.rint().cast("uchar")
+    most = _AVERAGED * _SIDE
+    grey = grey.shrink(max(1, grey.width // most), max(1, grey.height // most))
+    pixels, width = grey.write_to_memory(), grey.width
+    narrow = [_averages(pixels[start : start + width]) for start in range(0, len(pixels), width)]
+    columns = [_averages(column) for column in zip(*narrow, strict=True)]
+    return bytes(itertools.chain.from_iterable(zip(*columns, strict=True)))
 
-    upright = ImageOps.exif_transpose(image)
-    if upright.has_transparency_data:
-        ground = Image.new("RGBA", upright.size, _GREY)
-        ground.alpha_composite(upright.convert("RGBA"))
-        upright = ground
-    return upright.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+
+def _averages(line: Sequence[int]) -> list[int]:
+    """The averages of `_SIDE` equal parts of a line, as the stored fingerprints were made."""
+    length = len(line) / _SIDE
+    middles = ((line[int(length * (n + 0.5))],) for n in range(_SIDE))  # for lines that are shorter
+    parts = (line[int(length * n + 0.5) : int(length * (n + 1) + 0.5)] or middle for n, middle in enumerate(middles))
+    return [round(sum(part) / len(part)) for part in parts]
 
 
-def _frequencies(grey: Image.Image) -> list[float]:
+def _frequencies(grey: bytes) -> list[float]:
     """The low frequencies of the two-dimensional cosine transform."""
-    pixels = grey.tobytes()
-    lines = [pixels[start : start + _SIDE] for start in range(0, len(pixels), _SIDE)]
+    lines = [grey[start : start + _SIDE] for start in range(0, len(grey), _SIDE)]
     along = [[_dot(cosines, line) for line in lines] for cosines in _COSINES]
     return [_dot(cosines, column) for cosines in _COSINES for column in along]
 

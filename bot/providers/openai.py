@@ -23,7 +23,7 @@ from bot.core.i18n import N_, _
 from bot.core.running import machine
 from bot.core.settings.endpoints import EditEncoding
 from bot.domain.catalog.models import Slots
-from bot.media.headers import Format, read_header
+from bot.media.formats import SNIFFED_BYTES, Format, format_of
 from bot.providers.http import Api
 from bot.providers.provider import CompletedImage, Event, GenerationReport, Provider, Submission
 from bot.providers.response_images import Fetch, absolute, decode, follow, limited
@@ -146,7 +146,7 @@ def _read_reference(uri: str) -> _OpenAiImage:
     text = uri[head.end() :]
     try:
         content = base64.b64decode(text, validate=True)
-        kind = read_header(io.BytesIO(content)).format
+        kind = format_of(content[:SNIFFED_BYTES])
     except ValueError as error:  # invalid base64, or ImageError, which is a ValueError
         raise ProviderRefused(_(_UNUSABLE)) from error
     return _OpenAiImage(format=kind, content=content, base64=text)

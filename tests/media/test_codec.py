@@ -22,8 +22,8 @@ from PIL import Image, ImageCms
 
 from bot.core.errors import ImageError
 from bot.media import codec
-from bot.media.codec import FittedImage, ImageInfo, clean_reference, decoded_pixels, fit, inspect, shrink
-from bot.media.headers import Format
+from bot.media.codec import FittedImage, ImageInfo, clean_reference, cost, fit, inspect, shrink
+from bot.media.formats import Format
 from tests.env.images import png, tiny_webp
 
 LIMIT = 40_000_000
@@ -333,22 +333,25 @@ def test_a_truncated_image_cannot_be_fitted() -> None:
         (tiny_webp(8000, 5000), 40_000_000),
         (png_bomb(5000, 4000), 20_000_000),
         (gif((1, 1), (3000, 2000)), 6_000_000),
-        (gif((3000, 2000), (1, 1)), 6_000_000),
+        (gif((1, 1), (65_535, 65_535)), 4_294_836_225),
     ],
-    ids=["webp", "png", "gif frame", "gif screen"],
+    ids=["webp", "png", "gif frame", "largest gif frame"],
 )
-def test_the_pixels_of_a_decoder_are_known_from_the_headers(content: bytes, pixels: int) -> None:
-    assert decoded_pixels(content, max_pixels=LIMIT) == pixels
-    with pytest.raises(ImageError, match=rf"megapixels\. The limit is {pixels / 1_000_000:.0f}\."):
-        decoded_pixels(content, max_pixels=pixels - 1)
+def test_the_cost_of_an_image_is_known_from_the_headers(content: bytes, pixels: int) -> None:
+    found = cost(content, max_pixels=pixels)
+    assert (found.pixels, found.memory_bytes > pixels / 8) == (pixels, True)
+    with pytest.raises(ImageError, match=rf"megapixels\. The limit is {pixels // 1_000_000 - 1:,}\."):
+        cost(content, max_pixels=(pixels // 1_000_000 - 1) * 1_000_000)
 
 
-def test_no_memory_is_taken_before_the_pixels_of_a_webp_are_known() -> None:
-    """Twelve of them at once would take gigabytes: opening one allocates its canvas."""
+@pytest.mark.parametrize("content", [tiny_webp(16_383, 16_383), gif((1, 1), (65_535, 65_535)), png_bomb(20_000, 20_000)])
+def test_no_memory_is_taken_before_the_cost_of_an_image_is_known(content: bytes) -> None:
+    """Twelve of them at once would take gigabytes."""
     script = f"""import resource
-from bot.media.codec import decoded_pixels
+from bot.media.codec import cost
+cost({png(1, 1)!r}, max_pixels=1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-decoded_pixels({tiny_webp(16_383, 16_383)!r}, max_pixels=10**9)
+cost({content!r}, max_pixels=10**10)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  our own words

@@ -16,7 +16,7 @@ from bot.media import codec, decoding
 from bot.media.codec import Source
 from bot.media.decoder_process import TooCostly
 from bot.media.decoding import DecodingPool, for_member
-from bot.media.headers import Format
+from bot.media.formats import Format
 from tests.env.images import png, tiny_webp
 from tests.media import decoders
 
@@ -42,6 +42,10 @@ def _ends() -> Iterator[None]:
 async def of(member: int, work: Awaitable[object]) -> object:
     with for_member(member):
         return await work
+
+
+def is_free(pool: DecodingPool) -> bool:
+    return all(share.budget._free == share.budget.size for share in (pool._small, pool._large))
 
 
 class Meeting:
@@ -70,7 +74,7 @@ async def test_images_of_one_member_are_decoded_one_after_the_other(pool: Decodi
 
 
 async def test_images_beyond_the_budget_wait_for_each_other() -> None:
-    (cost,) = {decoding._cost(content, max_pixels=10**6).size_bytes for content in (SMALL, png(10, 10))}
+    cost = codec.cost(SMALL, max_pixels=10**6).memory_bytes
     for budget, together in ((2 * cost, True), (2 * cost - 1, False)):
         meeting = Meeting(10 if together else 0.05)
         async with DecodingPool(small_bytes=budget) as pool:
@@ -99,7 +103,7 @@ async def test_cancelled_work_frees_its_share(pool: DecodingPool) -> None:
         task.cancel()
         await asyncio.wait([task])
     assert await of(1, pool.run(decoders.size_of, LARGE)) == len(LARGE)
-    assert (pool._small._free, pool._large._free) == (pool._small.size, pool._large.size)
+    assert is_free(pool)
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE])
@@ -107,7 +111,7 @@ async def test_an_error_frees_its_share(pool: DecodingPool, content: bytes) -> N
     for _ in range(3):
         with pytest.raises(decoders.OddImage):
             await of(1, pool.run(decoders.odd, content))
-    assert (pool._small._free, pool._large._free) == (pool._small.size, pool._large.size)
+    assert is_free(pool)
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------------

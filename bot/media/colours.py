@@ -1,0 +1,46 @@
+"""Colours as people see them: every image in sRGB or grey, with 8 bits."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Final
+
+from bot.media import libvips
+
+if TYPE_CHECKING:
+    import pyvips
+
+_NEAR: Final = 2  # of 255: by how much a profile of sRGB may change colours, since some are rounded
+_STEPS: Final = range(0, 256, 51)
+
+
+def in_srgb(image: pyvips.Image) -> pyvips.Image:
+    """The image after its colour profile was applied. A profile that cannot be is left out; then, CMYK is converted as browsers do."""
+    if image.get_typeof(libvips.PROFILE):
+        try:
+            return _by_profile(image)
+        except libvips.error() as error:
+            if (trouble := libvips.trouble_of(error)) is not None:
+                raise trouble from error
+    if image.interpretation == "cmyk":
+        inks = image.invert()
+        return (inks[:3] * inks[3] / 255).cast("uchar").copy(interpretation="srgb")
+    return image.colourspace("b-w" if image.bands < 3 else "srgb")  # 16 bits are scaled
+
+
+def are_srgb(image: pyvips.Image) -> bool:
+    """Whether the samples of an image of 8 bits are sRGB or grey: without a profile, or with one that leaves colours as they are."""
+    if image.interpretation not in {"srgb", "b-w"}:
+        return False
+    profile = libvips.value(image, libvips.PROFILE, b"")
+    if not profile:
+        return True
+    bands = 1 if image.interpretation == "b-w" else 3
+    colours = list(itertools.product(_STEPS, repeat=bands))
+    samples = libvips.from_pixels(bytes(itertools.chain.from_iterable(colours)), len(colours), 1, bands, image.interpretation)
+    changes = (in_srgb(libvips.with_profile(samples, profile)) - samples).abs()
+    return not (changes > _NEAR).max()
+
+
+def _by_profile(image: pyvips.Image) -> pyvips.Image:
+    return image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8)

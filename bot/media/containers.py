@@ -1,0 +1,146 @@
+"""The chunks and segments of image files: which of them hold pixels, and the same image without any others.
+
+What is left out decides nothing: faulty metadata does not make an image unusable.
+Sources: PNG (W3C, sections 5 and 11), JPEG (ITU-T T.81, annex B), WebP (RFC 9649, section 2).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from bot.media.formats import Format
+
+_MAX_CHUNKS: Final = 20_000  # libpng's usual 8 KB make 160 MB of them
+_PNG_START: Final = b"\x89PNG\r\n\x1a\n"
+# Next to the pixels, small values that name nobody and change no colour.
+_PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sRGB", b"sBIT", b"bKGD", b"pHYs"})
+
+_WEBP_KEPT: Final = frozenset({b"VP8X", b"ALPH", b"VP8 ", b"VP8L"})
+_WEBP_ALPHA: Final = 0x10  # of the flags of VP8X; others say which metadata follow
+
+_JPEG_METADATA: Final = frozenset({*range(0xE0, 0xF0), 0xFE})
+_JPEG_KEPT: Final = {0xE0: (b"JFIF\0", 18), 0xEE: (b"Adobe", 16)}  # start and bytes: density without a preview; how colours are stored
+_START_OF_SCAN: Final = 0xDA
+_END_OF_IMAGE: Final = 0xD9
+_MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # in a scan, FF 00 stands for the byte FF, and D0 to D7 are restarts
+
+
+class Chunk(NamedTuple):
+    kind: bytes
+    data: memoryview
+    whole: memoryview  # with its length and checksum
+    is_sound: bool
+
+
+def png_chunks(content: bytes) -> Iterator[Chunk]:
+    """Up to the end of the image. Raises `ValueError` if that is missing, or a critical chunk is damaged."""
+    view, at = memoryview(content), len(_PNG_START)
+    for _chunk in range(_MAX_CHUNKS):
+        if at + 12 > len(view):
+            break
+        length, kind = struct.unpack_from(">I4s", view, at)
+        end = at + 12 + length
+        if end > len(view):
+            break
+        (checksum,) = struct.unpack_from(">I", view, end - 4)
+        is_sound = zlib.crc32(view[at + 4 : end - 4]) == checksum
+        if not is_sound and kind[:1].isupper():
+            raise ValueError("a checksum is wrong")
+        yield Chunk(kind, view[at + 8 : end - 4], view[at:end], is_sound)
+        if kind == b"IEND":
+            return
+        at = end
+    raise ValueError("the end is missing")
+
+
+def sound_png(content: bytes) -> bytes:
+    """The file without its faulty ancillary chunks. Raises `ValueError` if a critical one is damaged."""
+    if all(chunk.is_sound for chunk in png_chunks(content)):
+        return content
+    return _PNG_START + b"".join(chunk.whole for chunk in png_chunks(content) if chunk.is_sound)
+
+
+def png_frames(content: bytes) -> int:
+    """More than one in an animation (PNG, section 11.3.6.1), which other readers show as a still."""
+    for kind, data, _whole, is_sound in png_chunks(content):
+        if kind == b"acTL" and is_sound:
+            return int.from_bytes(data[:4], "big")
+        if kind == b"IDAT":
+            break
+    return 1
+
+
+def is_lossless_webp(content: bytes) -> bool:
+    return any(kind == b"VP8L" for kind, _data in _webp_chunks(content))
+
+
+def stripped(content: bytes, format_: Format) -> bytes:
+    """A still PNG, JPEG or WebP with the same encoded pixels and nothing else. Raises `ValueError` if the file is irregular."""
+    return _STRIPPED[format_](content)
+
+
+def _stripped_png(content: bytes) -> bytes:
+    return _PNG_START + b"".join(chunk.whole for chunk in png_chunks(content) if chunk.kind in _PNG_KEPT and chunk.is_sound)
+
+
+def _stripped_webp(content: bytes) -> bytes:
+    body = b"".join(_webp_chunk(kind, data) for kind, data in _webp_chunks(content) if kind in _WEBP_KEPT)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def _webp_chunk(kind: bytes, data: memoryview) -> bytes:
+    content = bytes([data[0] & _WEBP_ALPHA]) + data[1:] if kind == b"VP8X" else bytes(data)
+    return kind + struct.pack("<I", len(data)) + content + bytes(len(data) % 2)
+
+
+def _webp_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    view, at = memoryview(content), 12
+    end = min(len(view), int.from_bytes(view[4:8], "little") + 8)
+    for _each in range(_MAX_CHUNKS):
+        if at + 8 > end:
+            return
+        kind, length = struct.unpack_from("<4sI", view, at)
+        if at + 8 + length > end:
+            raise ValueError("a chunk is cut short")
+        yield kind, view[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
+    raise ValueError("too many chunks")
+
+
+def _stripped_jpeg(content: bytes) -> bytes:
+    return b"\xff\xd8" + b"".join(part for code, part in _jpeg_parts(content) if _is_kept(code, part)) + b"\xff\xd9"
+
+
+def _is_kept(code: int, part: memoryview) -> bool:
+    if code not in _JPEG_METADATA:
+        return True
+    start, size = _JPEG_KEPT.get(code, (b"", 0))
+    return len(part) == size and part[4:9] == start
+
+
+def _jpeg_parts(content: bytes) -> Iterator[tuple[int, memoryview]]:
+    """The segments from their markers on, those of scans with their data; without the start and the end of the image."""
+    view, at, has_scan = memoryview(content), 2, False
+    for _segment in range(_MAX_CHUNKS):
+        if (found := _MARKER.match(content, at)) is None:
+            break
+        code, start = found[1][0], found.end() - 2
+        if code == _END_OF_IMAGE and has_scan:
+            return
+        at = start + 2 + int.from_bytes(view[start + 2 : start + 4], "big")
+        if code == _START_OF_SCAN:
+            has_scan, after = True, _MARKER.search(content, at)
+            at = after.start() if after else len(view)
+        yield code, view[start:at]
+    raise ValueError("something else is between segments, or the end is missing")
+
+
+_STRIPPED: Final[Mapping[Format, Callable[[bytes], bytes]]] = {
+    Format.PNG: _stripped_png,
+    Format.WEBP: _stripped_webp,
+    Format.JPEG: _stripped_jpeg,
+}

@@ -1,0 +1,137 @@
+"""libvips, which decodes, changes and encodes every image: its set-up, its loaders, and what its errors mean.
+
+It is imported for the first image: that takes 13 MiB. HEIC is decoded by libheif's own package, because the wheels of libvips cannot.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from bot.core.errors import ImageError, MachineTrouble
+from bot.core.i18n import _
+from bot.core.running import machine
+from bot.media.formats import Format
+
+if TYPE_CHECKING:
+    import pyvips
+
+T = TypeVar("T")
+
+PROFILE: Final = "icc-profile-data"  # libvips' name of an image's colour profile
+_LOADERS: Final = {
+    Format.PNG: "pngload_buffer",
+    Format.JPEG: "jpegload_buffer",
+    Format.WEBP: "webpload_buffer",
+    Format.GIF: "gifload_buffer",
+    Format.HEIC: "heifload_buffer",
+    Format.AVIF: "heifload_buffer",
+}
+_CLASSES: Final = ("Png", "Jpeg", "Webp", "Nsgif", "Heif")  # of the loaders, in libvips
+_DAMAGED: Final = (
+    ValueError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    OSError,
+    MemoryError,
+)  # what libheif's package raises; it has no base class
+_HEIC_FORMATS: Final = {"L": ("b-w", 1), "RGB": ("srgb", 3), "RGBA": ("srgb", 4)}  # by the mode of libheif's package: space and bands
+
+# libvips and its decoders report shortages as texts. Those of a file that asks for too much are no shortages.
+_NO_MEMORY: Final = ("out of memory", "insufficient memory", "cannot allocate memory")
+_TOO_MUCH_ASKED: Final = ("bad image dimensions", "security limit")
+_SHORTAGES: Final = {os.strerror(code).casefold(): code for code in (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO)}
+
+
+def load(content: bytes, format_: Format, **options: Any) -> pyvips.Image:
+    """The first frame, lazily: only headers are read now, and pixels in lines from the top when they are used."""
+    _set_up()
+    import pyvips
+
+    image: pyvips.Image = getattr(pyvips.Image, _LOADERS[format_])(content, access="sequential", fail_on="truncated", **options)
+    return image
+
+
+def load_heic(content: bytes) -> pyvips.Image:
+    """The main image, upright, decoded completely into memory."""
+    _set_up()
+    import pi_heif
+    import pyvips
+
+    file = pi_heif.open_heif(content, convert_hdr_to_8bit=True)
+    main = file[file.primary_index]
+    space, bands = _HEIC_FORMATS[main.mode]
+    width, height = main.size
+    rows = pyvips.Image.new_from_memory(main.data, main.stride, height, 1, "uchar")  # each is padded at its end
+    image = from_pixels(rows.crop(0, 0, width * bands, height).write_to_memory(), width, height, bands, space)
+    return with_profile(image, main.info["icc_profile"]) if main.info.get("icc_profile") else image
+
+
+def from_pixels(pixels: bytes, width: int, height: int, bands: int, space: str) -> pyvips.Image:
+    """An image of 8-bit samples: line by line, the bands of each pixel next to each other."""
+    import pyvips
+
+    return pyvips.Image.new_from_memory(pixels, width, height, bands, "uchar").copy(interpretation=space)
+
+
+def with_profile(image: pyvips.Image, profile: bytes) -> pyvips.Image:
+    import pyvips
+
+    profiled = image.copy()
+    profiled.set_type(pyvips.GValue.blob_type, PROFILE, profile)  # type: ignore[arg-type]  # its own type lacks bytes
+    return profiled
+
+
+def value(image: pyvips.Image, name: str, otherwise: T) -> T:
+    """What the file of an image says about it; `otherwise` if it says nothing, or something of another type."""
+    found: object = image.get(name) if image.get_typeof(name) else otherwise
+    return found if isinstance(found, type(otherwise)) else otherwise
+
+
+def error() -> type[Exception]:
+    """What libvips raises."""
+    import pyvips
+
+    return pyvips.Error
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Raise what is wrong with an image as `ImageError`, and a shortage of this machine as `MachineTrouble`."""
+    try:
+        yield
+    except (ImageError, MachineTrouble):
+        raise
+    except (error(), *_DAMAGED) as wrong:
+        raise trouble_of(wrong) or ImageError(_("The image is damaged or incomplete.")) from wrong
+
+
+def trouble_of(error: Exception) -> MachineTrouble | None:
+    """As `machine.trouble_of`, which knows no texts of libvips."""
+    text = str(error).casefold()
+    if any(each in text for each in _TOO_MUCH_ASKED):
+        return None
+    if any(each in text for each in _NO_MEMORY):
+        return machine.trouble_of(MemoryError(str(error)))
+    code = next((code for words, code in _SHORTAGES.items() if words in text), None)
+    return machine.trouble_of(error if code is None else OSError(code, os.strerror(code)))
+
+
+@cache
+def _set_up() -> None:
+    with machine.trouble_raised():  # of an import, which would count as one of the image
+        import pi_heif  # noqa: F401
+        import pyvips
+
+    logging.getLogger(pyvips.__name__).setLevel(logging.CRITICAL)  # warnings about files
+    pyvips.cache_set_max(0)  # results would stay in memory
+    pyvips.voperation.concurrency_set(1)  # images are decoded next to each other already
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for name in _CLASSES:
+        pyvips.operation_block_set(f"VipsForeignLoad{name}", False)

@@ -1,0 +1,189 @@
+"""Reads untrusted images: what is in their headers, what decoding them costs, and their first frame as people see it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bot.core.errors import ImageError
+from bot.core.i18n import _
+from bot.core.numbers import number
+from bot.core.running import machine
+from bot.media import colours, containers, libvips
+from bot.media.formats import SNIFFED_BYTES, Format, format_of, is_sequence
+
+if TYPE_CHECKING:
+    import pyvips
+
+DEFAULT_MAX_PIXELS: Final = 100_000_000
+_ABSOLUTE_MAX_PIXELS: Final = 220_000_000  # cameras of phones make up to 200 megapixels
+
+_SHRINKS: Final = (8, 4, 2, 1)  # by which JPEG decoders reduce while they decode
+_HEIF: Final = frozenset({Format.HEIC, Format.AVIF})
+
+Source = bytes | Path
+
+
+class TooManyPixels(ImageError):
+    """The image has more pixels than the caller decodes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """An image of which only headers were read. Sizes are in px, before the orientation is applied."""
+
+    format: Format
+    frames: int  # more than one: an animation
+    content: bytes = field(repr=False)
+    _image: pyvips.Image = field(repr=False)
+
+    @property
+    def width(self) -> int:
+        return self._image.width
+
+    @property
+    def height(self) -> int:
+        return self._image.height
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def orientation(self) -> int:
+        """1 to 8, as in EXIF; 1: upright. HEIC and AVIF are turned by their decoders, and what stands in their EXIF data is not obeyed."""
+        return libvips.value(self._image, "orientation", 1) if self.format not in _HEIF else 1
+
+    @property
+    def bits(self) -> int:
+        """Of one sample."""
+        return 16 if self._image.format == "ushort" else 8
+
+    @property
+    def bands(self) -> int:
+        return self._image.bands
+
+    @property
+    def has_alpha(self) -> bool:
+        return self._image.hasalpha()
+
+    @property
+    def scans(self) -> int:
+        """How often the decoder of a PNG or JPEG goes over all its pixels; with more than one, all stay in memory until the last."""
+        if self.format is Format.JPEG:
+            return max(1, self.content.count(b"\xff\xda")) if libvips.value(self._image, "jpeg-multiscan", 0) else 1
+        return 2 if libvips.value(self._image, "interlaced", 0) else 1
+
+    @property
+    def is_subsampled(self) -> bool:
+        return libvips.value(self._image, "jpeg-chroma-subsample", "") == "4:2:0"
+
+    @property
+    def is_hevc(self) -> bool:
+        return libvips.value(self._image, "heif-compression", "") == "hevc"
+
+    @cached_property
+    def is_lossless_webp(self) -> bool:
+        return self.format is Format.WEBP and containers.is_lossless_webp(self.content)
+
+    @property
+    def is_scalable(self) -> bool:
+        """Whether its decoder makes it smaller without ever holding all its pixels."""
+        return self.format is Format.JPEG or (self.format is Format.WEBP and not self.is_lossless_webp and self.frames == 1)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its pixels are stored as people see them, in a file for one image that every image API reads."""
+        is_read = self.format in {Format.PNG, Format.JPEG, Format.WEBP} and self.frames == 1 and self.bits == 8
+        return is_read and self.orientation == 1 and colours.are_srgb(self._image)
+
+    def factor_for(self, most_pixels: int) -> int:
+        """How many pixels of each side become one, so that at most `most_pixels` remain."""
+        return math.ceil(math.sqrt(self.pixels / most_pixels))
+
+    def check_pixels(self, max_pixels: int) -> None:
+        """Raise `TooManyPixels` if more than `max_pixels` are decoded however much the image is reduced."""
+        most = _ABSOLUTE_MAX_PIXELS if self.is_scalable else max_pixels
+        if self.pixels > most or self.pixels > max_pixels * _SHRINKS[0] ** 2:
+            most = min(most, max_pixels * _SHRINKS[0] ** 2)
+            sentence = _("The image has {megapixels} megapixels. The limit is {most}.")
+            raise TooManyPixels(sentence.format(megapixels=_in_megapixels(self.pixels), most=_in_megapixels(most)))
+
+
+def read_header(content: bytes) -> Header:
+    """Decodes nothing. Raises `ImageError` for other formats and damaged headers."""
+    format_ = format_of(content[:SNIFFED_BYTES])
+    with libvips.decoding():
+        image = libvips.load(content, format_)
+        return Header(format=format_, frames=_frames(content, format_, image), content=content, _image=image)
+
+
+def read(source: Source) -> bytes:
+    """The bytes of a source. Raises `MachineTrouble`."""
+    if isinstance(source, bytes):
+        return source
+    with machine.trouble_raised():
+        return source.read_bytes()
+
+
+def verify_pixels(header: Header) -> None:
+    """Decode the first frame, as small as its decoder makes it. Raises `ImageError` if it is cut or damaged."""
+    with libvips.decoding():
+        _loaded(header, _SHRINKS[0]).avg()
+
+
+def first_frame(header: Header, factor: int = 1) -> pyvips.Image:
+    """The first frame with `factor` pixels of each side as one: upright, in sRGB or grey, with 8 bits, in memory if it was turned.
+
+    It is decoded when it is used, so that must happen in `libvips.decoding` too.
+    """
+    image = _loaded(header, factor)
+    if factor > 1:
+        image = scaled(image, max(1, header.width // factor), max(1, header.height // factor))
+    if header.orientation > 1:
+        image = image.copy_memory().autorot()
+    return colours.in_srgb(image)
+
+
+def scaled(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
+    """The image with this size in px. Transparent pixels don't count for the colours of others."""
+    if (image.width, image.height) == (width, height):
+        return image
+    across, down = width / image.width, height / image.height
+    if not image.hasalpha():
+        return image.resize(across, vscale=down)
+    return image.premultiply().resize(across, vscale=down).unpremultiply().cast(image.format)
+
+
+def _loaded(header: Header, factor: int) -> pyvips.Image:
+    """The first frame as its file holds it, reduced at most by `factor` if its decoder does that."""
+    most = min(factor, header.width, header.height)
+    match header.format:
+        case Format.HEIC | Format.AVIF if header.is_hevc:
+            return libvips.load_heic(header.content)
+        case Format.PNG:
+            return libvips.load(containers.sound_png(header.content), header.format)
+        case Format.JPEG:
+            return libvips.load(header.content, header.format, shrink=next(each for each in _SHRINKS if each <= most))
+        case Format.WEBP if header.frames == 1 and most > 1:
+            return libvips.load(header.content, header.format, scale=1 / most)
+    return libvips.load(header.content, header.format)
+
+
+def _frames(content: bytes, format_: Format, image: pyvips.Image) -> int:
+    if format_ is Format.PNG:
+        with contextlib.suppress(ValueError):  # damage is found when its pixels are read
+            return containers.png_frames(content)
+        return 1
+    if format_ in _HEIF:  # further images in it are no animation
+        return 2 if is_sequence(content[:SNIFFED_BYTES]) else 1
+    return libvips.value(image, "n-pages", 1)
+
+
+def _in_megapixels(pixels: int) -> str:
+    megapixels = pixels / 1e6
+    return number(megapixels, decimals=2 if megapixels < 100 else 0)
