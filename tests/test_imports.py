@@ -12,6 +12,8 @@ RARELY_NEEDED = {
     "babel",
     "jsonschema_rs",
     "PIL",
+    "pi_heif",
+    "pyvips",
     "re2",
     "sqlalchemy.ext.asyncio",
     "sqlalchemy.orm",

@@ -104,7 +104,9 @@ def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = AL
 def is_whole(content: bytes) -> bool:
     """Whether these bytes are an image of a known type that is not cut short. Decodes nothing; what it contains may still be damaged."""
     try:
-        header = read_header(content)  # finds cuts of WebP, HEIC and AVIF
+        header = read_header(content, max_pixels=DEFAULT_MAX_PIXELS)  # finds cuts of WebP, HEIC and AVIF
+    except TooManyPixels:
+        return True
     except ImageError:
         return False
     return _WHOLE.get(header.format, bool)(content)
@@ -200,10 +202,9 @@ _WHOLE: Final[Mapping[Format, Callable[[bytes], bool]]] = {
 
 
 def _checked(content: bytes, *, max_pixels: int, formats: Collection[Format] = ALL_FORMATS) -> Header:
-    header = read_header(content)
+    header = read_header(content, max_pixels=max_pixels)
     if header.format not in formats:
         raise ImageError(_("{type} images don't work here. Use PNG, JPEG, WebP or GIF.").format(type=header.format.value))
-    header.check_pixels(max_pixels)
     return header
 
 

@@ -1,7 +1,7 @@
 """The chunks and segments of image files: which of them hold pixels, and the same image without any others.
 
 What is left out decides nothing: faulty metadata does not make an image unusable.
-Sources: PNG (W3C, sections 5 and 11), JPEG (ITU-T T.81, annex B), WebP (RFC 9649, section 2).
+Sources: PNG (W3C, sections 5 and 11), JPEG (ITU-T T.81, annex B), WebP (RFC 9649, section 2), GIF89a.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Final, NamedTuple
 from bot.media.formats import Format
 
 _MAX_CHUNKS: Final = 20_000  # libpng's usual 8 KB make 160 MB of them
+_META_BYTES: Final = 1 << 20  # of a HEIC or AVIF file: what precedes its pixels
 _PNG_START: Final = b"\x89PNG\r\n\x1a\n"
-# Next to the pixels, small values that name nobody and change no colour.
-_PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sRGB", b"sBIT", b"bKGD", b"pHYs"})
+_PNG_SIZES: Final = {b"sRGB": 1, b"pHYs": 9}  # bytes of what is kept next to pixels: values that name nobody and change no colour
+_PALETTE: Final = 3  # the colour type
+_TRANSPARENCY_SIZES: Final = {0: {2}, 2: {6}, _PALETTE: range(1, 257)}  # bytes of tRNS, by colour type
 
 _WEBP_KEPT: Final = frozenset({b"VP8X", b"ALPH", b"VP8 ", b"VP8L"})
 _WEBP_ALPHA: Final = 0x10  # of the flags of VP8X; others say which metadata follow
@@ -74,8 +76,62 @@ def png_frames(content: bytes) -> int:
     return 1
 
 
+def gif_screen(content: bytes) -> tuple[int, int]:
+    """Width and height in px (GIF89a, section 18)."""
+    return struct.unpack_from("<HH", content, 6)
+
+
+def gif_first_frame(content: bytes) -> tuple[int, int, int, int]:
+    """Left, top, width and height in px (GIF89a, section 20). Raises `ValueError` if there is none."""
+    at = 13 + _table_bytes(content[10])
+    for _block in range(_MAX_CHUNKS):
+        if content[at : at + 1] == b"!":
+            at = _after_blocks(content, at + 2)
+        elif content[at : at + 1] == b"," and at + 9 <= len(content):
+            left, top, width, height = struct.unpack_from("<HHHH", content, at + 1)
+            if width and height:
+                return left, top, width, height
+            break
+        else:
+            at += 1  # padding, as some encoders write it
+    raise ValueError("no frame was found")
+
+
+def _table_bytes(flags: int) -> int:
+    return 3 << (1 + (flags & 7)) if flags & 0x80 else 0
+
+
+def _after_blocks(content: bytes, at: int) -> int:
+    """Behind the sub-blocks of an extension, which end with an empty one."""
+    while at < len(content) and content[at]:
+        at += 1 + content[at]
+    return at + 1
+
+
+def claimed_pixels(content: bytes, format_: Format) -> int:
+    """How many pixels the start of a PNG or an extended WebP asks for; 0 if it does not say. For images beyond the limits of decoders."""
+    try:
+        if format_ is Format.PNG:
+            width, height = struct.unpack_from(">II", content, 16)
+            return int(width * height)
+        if format_ is Format.WEBP and content[12:16] == b"VP8X":
+            return (1 + int.from_bytes(content[24:27], "little")) * (1 + int.from_bytes(content[27:30], "little"))
+    except struct.error:
+        pass
+    return 0
+
+
+def is_hevc(content: bytes) -> bool:
+    """Whether the images in a HEIC or AVIF file are coded as HEVC, by the properties of its items: brands do not tell."""
+    start = content[:_META_BYTES]
+    return b"hvcC" in start and b"av1C" not in start
+
+
 def is_lossless_webp(content: bytes) -> bool:
-    return any(kind == b"VP8L" for kind, _data in _webp_chunks(content))
+    try:
+        return any(kind == b"VP8L" or (kind == b"ANMF" and bytes(data[16:20]) == b"VP8L") for kind, data in _webp_chunks(content))
+    except ValueError:
+        return True
 
 
 def stripped(content: bytes, format_: Format) -> bytes:
@@ -84,11 +140,30 @@ def stripped(content: bytes, format_: Format) -> bytes:
 
 
 def _stripped_png(content: bytes) -> bytes:
-    return _PNG_START + b"".join(chunk.whole for chunk in png_chunks(content) if chunk.kind in _PNG_KEPT and chunk.is_sound)
+    colour_type, seen = content[25], set[bytes]()
+    kept: list[bytes | memoryview] = [_PNG_START]
+    for kind, data, whole, is_sound in png_chunks(content):
+        if is_sound and _is_kept_png(kind, len(data), colour_type):
+            if kind in seen and kind != b"IDAT":
+                raise ValueError("a chunk comes twice")
+            seen.add(kind)
+            kept.append(whole)
+    return b"".join(kept)
+
+
+def _is_kept_png(kind: bytes, size: int, colour_type: int) -> bool:
+    if kind == b"tRNS":
+        return size in _TRANSPARENCY_SIZES.get(colour_type, ())
+    if kind == b"PLTE":
+        return colour_type == _PALETTE
+    return kind in {b"IHDR", b"IDAT", b"IEND"} or _PNG_SIZES.get(kind) == size
 
 
 def _stripped_webp(content: bytes) -> bytes:
-    body = b"".join(_webp_chunk(kind, data) for kind, data in _webp_chunks(content) if kind in _WEBP_KEPT)
+    chunks = [each for each in _webp_chunks(content) if each[0] in _WEBP_KEPT]
+    if sum(kind.startswith(b"VP8 ") or kind == b"VP8L" for kind, _data in chunks) != 1:
+        raise ValueError("its image is in the frame of an animation")
+    body = b"".join(_webp_chunk(kind, data) for kind, data in chunks)
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 

@@ -9,7 +9,7 @@ from bot.media.formats import Format
 if TYPE_CHECKING:
     import pyvips
 
-MAX_EDGE: Final = {Format.PNG: 2**31 - 1, Format.JPEG: 65_535, Format.WEBP: 16_383}  # px
+MAX_EDGE: Final = {Format.PNG: 2**31 - 1, Format.JPEG: 65_500, Format.WEBP: 16_383}  # px
 
 _FINE: Final = 90  # from this quality on, colours have as many samples as brightness
 _ALL_FILTERS: Final = 0xF8  # of PNG: the best for each line

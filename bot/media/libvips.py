@@ -45,6 +45,7 @@ _HEIC_FORMATS: Final = {"L": ("b-w", 1), "RGB": ("srgb", 3), "RGBA": ("srgb", 4)
 
 # libvips and its decoders report shortages as texts. Those of a file that asks for too much are no shortages.
 _NO_MEMORY: Final = ("out of memory", "insufficient memory", "cannot allocate memory")
+_ENDS_EARLY: Final = "premature end of data"  # of libjpeg; it decodes the rest as grey
 _TOO_MUCH_ASKED: Final = ("bad image dimensions", "security limit")
 _SHORTAGES: Final = {os.strerror(code).casefold(): code for code in (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO)}
 
@@ -54,14 +55,25 @@ def load(content: bytes, format_: Format, **options: Any) -> pyvips.Image:
     _set_up()
     import pyvips
 
-    image: pyvips.Image = getattr(pyvips.Image, _LOADERS[format_])(content, access="sequential", fail_on="truncated", **options)
+    image: pyvips.Image = getattr(pyvips.Image, _LOADERS[format_])(content, **{"access": "sequential", "fail_on": "truncated", **options})
     return image
+
+
+def check_scans(content: bytes, *, shrink: int) -> None:
+    """Decode a JPEG. Raises libvips' error if its scans end early; stray bytes between its parts are no damage."""
+    try:
+        load(content, Format.JPEG, shrink=shrink, fail_on="warning").avg()
+    except error() as wrong:
+        if _ENDS_EARLY in str(wrong):
+            raise
+        load(content, Format.JPEG, shrink=shrink).avg()
 
 
 def load_heic(content: bytes) -> pyvips.Image:
     """The main image, upright, decoded completely into memory."""
     _set_up()
-    import pi_heif
+    with machine.trouble_raised():
+        import pi_heif
     import pyvips
 
     file = pi_heif.open_heif(content, convert_hdr_to_8bit=True)
@@ -126,7 +138,6 @@ def trouble_of(error: Exception) -> MachineTrouble | None:
 @cache
 def _set_up() -> None:
     with machine.trouble_raised():  # of an import, which would count as one of the image
-        import pi_heif  # noqa: F401
         import pyvips
 
     logging.getLogger(pyvips.__name__).setLevel(logging.CRITICAL)  # warnings about files

@@ -38,8 +38,7 @@ def fingerprint(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
 
     Raises `ImageError` if the bytes are not a usable image.
     """
-    header = read_header(read(source))
-    header.check_pixels(max_pixels)
+    header = read_header(read(source), max_pixels=max_pixels)
     factor = max(1, min(header.width, header.height) // (_AVERAGED * _SIDE))
     with libvips.decoding():
         strengths = _frequencies(_small(first_frame(header, factor)))

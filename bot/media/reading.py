@@ -23,6 +23,7 @@ DEFAULT_MAX_PIXELS: Final = 100_000_000
 _ABSOLUTE_MAX_PIXELS: Final = 220_000_000  # cameras of phones make up to 200 megapixels
 
 _SHRINKS: Final = (8, 4, 2, 1)  # by which JPEG decoders reduce while they decode
+_CHECKED_SHRINK: Final = 4  # at the largest, libvips overlooks what its decoder warns of
 _HEIF: Final = frozenset({Format.HEIC, Format.AVIF})
 
 Source = bytes | Path
@@ -37,17 +38,11 @@ class Header:
     """An image of which only headers were read. Sizes are in px, before the orientation is applied."""
 
     format: Format
+    width: int
+    height: int
     frames: int  # more than one: an animation
     content: bytes = field(repr=False)
     _image: pyvips.Image = field(repr=False)
-
-    @property
-    def width(self) -> int:
-        return self._image.width
-
-    @property
-    def height(self) -> int:
-        return self._image.height
 
     @property
     def pixels(self) -> int:
@@ -82,10 +77,6 @@ class Header:
     def is_subsampled(self) -> bool:
         return libvips.value(self._image, "jpeg-chroma-subsample", "") == "4:2:0"
 
-    @property
-    def is_hevc(self) -> bool:
-        return libvips.value(self._image, "heif-compression", "") == "hevc"
-
     @cached_property
     def is_lossless_webp(self) -> bool:
         return self.format is Format.WEBP and containers.is_lossless_webp(self.content)
@@ -105,21 +96,21 @@ class Header:
         """How many pixels of each side become one, so that at most `most_pixels` remain."""
         return math.ceil(math.sqrt(self.pixels / most_pixels))
 
-    def check_pixels(self, max_pixels: int) -> None:
-        """Raise `TooManyPixels` if more than `max_pixels` are decoded however much the image is reduced."""
-        most = _ABSOLUTE_MAX_PIXELS if self.is_scalable else max_pixels
-        if self.pixels > most or self.pixels > max_pixels * _SHRINKS[0] ** 2:
-            most = min(most, max_pixels * _SHRINKS[0] ** 2)
-            sentence = _("The image has {megapixels} megapixels. The limit is {most}.")
-            raise TooManyPixels(sentence.format(megapixels=_in_megapixels(self.pixels), most=_in_megapixels(most)))
 
+def read_header(content: bytes, *, max_pixels: int) -> Header:
+    """Decodes nothing. Raises `ImageError` for other formats and damaged headers.
 
-def read_header(content: bytes) -> Header:
-    """Decodes nothing. Raises `ImageError` for other formats and damaged headers."""
+    Raises `TooManyPixels` if more than `max_pixels` are decoded however much the image is reduced.
+    """
     format_ = format_of(content[:SNIFFED_BYTES])
+    most = max_pixels if format_ is Format.PNG else max(max_pixels, _ABSOLUTE_MAX_PIXELS)
+    _check_pixels(containers.claimed_pixels(content, format_), most)  # decoders do not say what is wrong with very large ones
     with libvips.decoding():
         image = libvips.load(content, format_)
-        return Header(format=format_, frames=_frames(content, format_, image), content=content, _image=image)
+        width, height = _size(content, format_, image)
+        header = Header(format=format_, width=width, height=height, frames=_frames(content, format_, image), content=content, _image=image)
+        _check_pixels(header.pixels, min(_ABSOLUTE_MAX_PIXELS, max_pixels * _SHRINKS[0] ** 2) if header.is_scalable else max_pixels)
+        return header
 
 
 def read(source: Source) -> bytes:
@@ -133,7 +124,9 @@ def read(source: Source) -> bytes:
 def verify_pixels(header: Header) -> None:
     """Decode the first frame, as small as its decoder makes it. Raises `ImageError` if it is cut or damaged."""
     with libvips.decoding():
-        _loaded(header, _SHRINKS[0]).avg()
+        image = _loaded(header, _SHRINKS[0])
+        if header.format is not Format.JPEG:  # whose scans were checked
+            image.avg()
 
 
 def first_frame(header: Header, factor: int = 1) -> pyvips.Image:
@@ -163,15 +156,43 @@ def _loaded(header: Header, factor: int) -> pyvips.Image:
     """The first frame as its file holds it, reduced at most by `factor` if its decoder does that."""
     most = min(factor, header.width, header.height)
     match header.format:
-        case Format.HEIC | Format.AVIF if header.is_hevc:
+        case Format.HEIC | Format.AVIF if containers.is_hevc(header.content):
             return libvips.load_heic(header.content)
+        case Format.GIF:
+            return _on_screen(libvips.load(header.content, header.format), header)
         case Format.PNG:
             return libvips.load(containers.sound_png(header.content), header.format)
         case Format.JPEG:
-            return libvips.load(header.content, header.format, shrink=next(each for each in _SHRINKS if each <= most))
+            libvips.check_scans(header.content, shrink=_jpeg_shrink(header, _CHECKED_SHRINK))
+            return libvips.load(header.content, header.format, shrink=_jpeg_shrink(header, factor))
         case Format.WEBP if header.frames == 1 and most > 1:
             return libvips.load(header.content, header.format, scale=1 / most)
     return libvips.load(header.content, header.format)
+
+
+def _jpeg_shrink(header: Header, factor: int) -> int:
+    return next(each for each in _SHRINKS if each <= min(factor, header.width, header.height))
+
+
+def _on_screen(image: pyvips.Image, header: Header) -> pyvips.Image:
+    """The first frame of a GIF. What it leaves free of the screen is transparent."""
+    left, top, width, height = containers.gif_first_frame(header.content)
+    if width >= header.width and height >= header.height:
+        return image
+    frame = image.crop(left, top, width, height)
+    return (frame if frame.hasalpha() else frame.bandjoin(255)).embed(left, top, header.width, header.height)
+
+
+def _size(content: bytes, format_: Format, image: pyvips.Image) -> tuple[int, int]:
+    """In px. libvips takes some screens of GIFs for mistakes, and makes them as small as the frames."""
+    screen = containers.gif_screen(content) if format_ is Format.GIF else (0, 0)
+    return max(image.width, screen[0]), max(image.height, screen[1])
+
+
+def _check_pixels(pixels: int, most: int) -> None:
+    if pixels > most:
+        sentence = _("The image has {megapixels} megapixels. The limit is {most}.")
+        raise TooManyPixels(sentence.format(megapixels=_in_megapixels(pixels), most=_in_megapixels(most)))
 
 
 def _frames(content: bytes, format_: Format, image: pyvips.Image) -> int:

@@ -15,14 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 import pytest
+import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from bot.core.errors import ImageError
-from bot.media import codec
-from bot.media.codec import FittedImage, ImageInfo, clean_reference, cost, fit, inspect, shrink
+from bot.core.errors import ImageError, MachineTrouble
+from bot.media import codec, libvips
+from bot.media.codec import AnimationTooLarge, FittedImage, ImageInfo, clean_reference, cost, fit, inspect, shrink, still, thumbnail
 from bot.media.formats import Format
 from tests.env.images import png, tiny_webp
 
@@ -396,3 +398,138 @@ def test_a_large_reference_is_shrunk_and_keeps_its_transparency(mode: str, kind:
     content, content_type = shrink(buffer.getvalue(), "image/png", 200_000)
     assert (content_type, len(content) <= 200_000) == (f"image/{kind}", True)
     assert Image.open(io.BytesIO(content)).has_transparency_data is (kind == "png")
+
+
+# --- photos as phones make them --------------------------------------------------------------------------------------
+
+
+def avif(image: Image.Image, **more: Any) -> bytes:
+    return encoded(image, "AVIF", **more)
+
+
+def heic(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    pillow_heif.from_pillow(image).save(file, quality=90)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("make", "format_"), [(avif, Format.AVIF), (heic, Format.HEIC)])
+def test_heic_and_avif_become_what_every_image_api_reads(tmp_path: Path, make: Callable[[Image.Image], bytes], format_: Format) -> None:
+    (tmp_path / "photo.jpg").write_bytes(make(halves()))
+    assert inspect(tmp_path / "photo.jpg", max_pixels=LIMIT, verify=True) == ImageInfo(format=format_, width=64, height=32)
+    cleaned = clean_reference(tmp_path / "photo.jpg", max_pixels=LIMIT)
+    assert (cleaned.content_type, cleaned.was_bare) == ("image/jpeg", False)
+    fitted = fit(tmp_path / "photo.jpg", 1_000_000)
+    assert (fitted.extension, fitted.changed) == ("png", f"converted from {format_} to PNG")
+    for content in (cleaned.content, fitted.content):
+        assert near(opened(content).getpixel((4, 16)), RED)
+
+
+def test_a_photo_of_two_hundred_megapixels_is_read_at_reduced_size() -> None:
+    content = pyvips.Image.black(16_320, 12_240).jpegsave_buffer()
+    assert cost(content, max_pixels=LIMIT, work=clean_reference).memory_bytes < 400_000_000
+    cleaned = clean_reference(content, max_pixels=LIMIT)
+    assert (cleaned.width, cleaned.height) == (4080, 3060)
+    assert len(thumbnail(content)) < 10_000
+
+
+def test_a_large_number_of_megapixels_is_written_for_people() -> None:
+    with pytest.raises(ImageError, match=r"^The image has 4,295 megapixels\. The limit is 40\.$"):
+        inspect(gif((1, 1), (65_535, 65_535)), max_pixels=LIMIT)
+
+
+# --- metadata, and the original's own pixels -------------------------------------------------------------------------
+
+BARE = {
+    "PNG": encoded(halves(), "PNG"),
+    "PNG of 1 bit": encoded(halves().convert("1"), "PNG"),
+    "JPEG": encoded(halves(), "JPEG"),
+    "progressive JPEG": encoded(halves(), "JPEG", progressive=True),
+    "WebP": encoded(halves(), "WEBP"),
+    "lossless WebP": encoded(halves(), "WEBP", lossless=True),
+}
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_an_image_without_metadata_is_passed_on_as_it_is(name: str) -> None:
+    cleaned = clean_reference(BARE[name], max_pixels=LIMIT)
+    assert (cleaned.content, cleaned.was_bare) == (BARE[name], True)
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_bytes_behind_an_image_are_left_out(name: str) -> None:
+    cleaned = clean_reference(BARE[name] + b"the film of a motion photo", max_pixels=LIMIT)
+    assert (cleaned.content, cleaned.was_bare) == (BARE[name], False)
+
+
+@pytest.mark.parametrize("more", [{"exif": Image.Exif().tobytes() + b"garbage"}, {"icc_profile": SRGB}])
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
+def test_metadata_are_left_out_without_encoding_pixels_again(format_: str, more: dict[str, bytes]) -> None:
+    cleaned = clean_reference(encoded(halves(), format_, **more), max_pixels=LIMIT)
+    assert not cleaned.was_bare
+    assert opened(cleaned.content).tobytes() == opened(encoded(halves(), format_)).tobytes()
+    assert abs(len(cleaned.content) - len(encoded(halves(), format_))) < 20  # the head of an extended WebP
+
+
+def test_a_lossless_webp_that_is_turned_stays_lossless() -> None:
+    source = noise((40, 30))
+    cleaned = clean_reference(encoded(source, "WEBP", lossless=True, exif=with_orientation(3)), max_pixels=LIMIT)
+    assert opened(cleaned.content).tobytes() == source.transpose(Image.Transpose.ROTATE_180).tobytes()
+
+
+# --- results that are too large --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_", ["PNG", "WEBP", "GIF"])
+def test_an_animation_never_becomes_a_still_in_silence(format_: str) -> None:
+    frames = [noise((60, 40)) for _ in range(3)]
+    content = encoded(frames[0], format_, save_all=True, append_images=frames[1:])
+    assert fit(content, len(content)).content == content
+    with pytest.raises(AnimationTooLarge):
+        fit(content, len(content) - 1)
+    fitted = still(content, len(content) - 1)
+    assert fitted.changed is not None
+    assert fitted.changed.startswith("shown as a still image")
+
+
+@pytest.mark.parametrize(("mode", "size", "type_"), [("RGBA", (16_500, 2), "webp"), ("RGB", (65_600, 2), "jpeg")])
+def test_an_image_beyond_what_a_format_holds_is_made_smaller(mode: str, size: tuple[int, int], type_: str) -> None:
+    content = encoded(noise(size, mode), "PNG")
+    fitted = fit(content, len(content) - 1)
+    assert fitted.content_type == f"image/{type_}"
+    assert opened(fitted.content).size == (fitted.width, fitted.height)
+    assert fitted.width < size[0]
+
+
+# --- shortages -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["vips_tracked: out of memory --- size == 1200MB", "VipsJpeg: Insufficient memory (case 4)", "open: No space left on device"]
+)
+def test_a_shortage_that_libvips_reports_is_no_damage(text: str) -> None:
+    with pytest.raises(MachineTrouble), libvips.decoding():
+        raise pyvips.Error("unable to call avg", text)
+
+
+def test_a_file_that_asks_for_too_much_is_no_shortage() -> None:
+    with pytest.raises(ImageError), libvips.decoding():
+        raise pyvips.Error("unable to call avg", "gifload: bad image dimensions\\ngifload_buffer: Out of memory")
+
+
+def test_memory_that_runs_out_is_no_damage() -> None:
+    content = encoded(Image.new("RGB", (4000, 4000)), "WEBP", lossless=True)
+    script = f"""import resource
+from bot.core.errors import MachineTrouble
+from bot.media import codec
+codec.inspect({png(1, 1)!r}, max_pixels=1, verify=True)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 20_000_000,) * 2)
+try:
+    codec.thumbnail({content!r})
+except MachineTrouble:
+    print("trouble")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  our own words
+    assert done.stdout.split()[-1:] == ["trouble"], done
