@@ -101,6 +101,7 @@ def noise(size: tuple[int, int]) -> Image.Image:
 
 _HARMLESS: Final = {
     *("jfif", "jfif_version", "jfif_unit", "jfif_density", "adobe", "adobe_transform", "progressive", "progression"),
+    "dpi",  # pixels per inch name nobody
     *("transparency", "loop", "background", "timestamp", "duration"),  # Pillow names the last four for every WebP
 }
 
