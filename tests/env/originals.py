@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import pillow_heif
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -53,6 +54,13 @@ def _with_chunk(kind: bytes, body: bytes) -> bytes:
     return png[:33] + chunk + png[33:]
 
 
+def heic(**more: Any) -> bytes:
+    """As phones make them."""
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(photo((64, 48))).save(buffer, quality=90, **more)
+    return buffer.getvalue()
+
+
 def _frames() -> dict[str, Any]:
     return {"save_all": True, "append_images": [Image.new("RGB", (48, 32), "green")], "duration": 50}
 
@@ -90,9 +98,14 @@ TO_CLEAN: Final[Mapping[str, Callable[[], bytes]]] = {
     "appended.webp": lambda: encoded("WEBP") + SECRET.encode(),
     "plain.gif": lambda: encoded("GIF", comment=SECRET.encode()),
     "animated.gif": lambda: encoded("GIF", **_frames()),
+    "photo.heic": lambda: heic(exif=_exif()),
+    "portrait.heic": lambda: heic(exif=_exif(orientation=6)),
+    "heic.jpg": lambda: heic(exif=_exif()),
+    "photo.avif": lambda: encoded("AVIF", exif=_exif()),
+    "avif.png": lambda: encoded("AVIF"),
     "large.jpg": lambda: encoded("JPEG", Image.new("L", (4200, 4100))),
 }
-TURNED: Final = frozenset({"portrait.jpg", "portrait.png", "portrait.webp"})
+TURNED: Final = frozenset({"portrait.jpg", "portrait.png", "portrait.webp", "portrait.heic"})
 
 
 def noise(size: tuple[int, int]) -> Image.Image:

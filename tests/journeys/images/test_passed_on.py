@@ -13,7 +13,7 @@ from PIL import Image
 
 from bot.core.settings.field_types import ReferenceMode
 from sandbox import discord
-from sandbox.person import Message, Person
+from sandbox.person import File, Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.env.originals import BARE, SECRET, TO_CLEAN, TURNED, encoded, photo, remains
 from tests.journeys.manager_steps import private_reply
@@ -94,66 +94,65 @@ async def test_a_repeated_edit_passes_no_link_on_that_has_expired(env: Env, mode
 
 # --- routes ----------------------------------------------------------------------------------------------------------
 
-PORTRAIT = TO_CLEAN["portrait.jpg"]()
 
-
-async def posted(person: Person) -> Message:
-    said = await person.say("my photo", files=(person.upload("portrait.jpg", PORTRAIT),))
+async def posted(person: Person, photo: File) -> Message:
+    said = await person.say("my photo", files=(photo,))
     return await person.message(lambda m: m.id == said)
 
 
-async def by_option(ada: Person) -> None:
-    await ada.slash("generate", prompt="both", model=DEV, image1=ada.upload("portrait.jpg", PORTRAIT))
+async def by_option(ada: Person, photo: File) -> None:
+    await ada.slash("generate", prompt="both", model=DEV, image1=photo)
 
 
-async def by_menu(ada: Person) -> None:
-    await ada.menu("Edit with Easel", await posted(ada))
+async def by_menu(ada: Person, photo: File) -> None:
+    await ada.menu("Edit with Easel", await posted(ada, photo))
     await ada.submit(await ada.modal(), prompt="in winter")
 
 
-async def by_form(ada: Person) -> None:
-    await ada.menu("Edit with Easel", await posted(ada))
-    await ada.submit(await ada.modal(), prompt="both", references=[ada.upload("portrait.jpg", PORTRAIT)])
+async def by_form(ada: Person, photo: File) -> None:
+    await ada.menu("Edit with Easel", await posted(ada, photo))
+    await ada.submit(await ada.modal(), prompt="both", references=[photo])
 
 
-async def by_preset(ada: Person) -> None:
-    await ada.react(await posted(ada), "🎨")
+async def by_preset(ada: Person, photo: File) -> None:
+    await ada.react(await posted(ada, photo), "🎨")
 
 
-async def by_note(ada: Person) -> None:
-    await ada.react(await posted(ada), "✏️")
+async def by_note(ada: Person, photo: File) -> None:
+    await ada.react(await posted(ada, photo), "✏️")
     await ada.click(await note_for(ada), NOTE)
     await ada.submit(await ada.modal(), prompt="in winter")
 
 
-async def by_tray(ada: Person) -> None:
-    await ada.menu("Use as reference", await posted(ada))
+async def by_tray(ada: Person, photo: File) -> None:
+    await ada.menu("Use as reference", await posted(ada, photo))
     await private_reply(ada, "Saved to your tray")
     await ada.slash("edit", prompt="in winter")
 
 
-async def by_forward(ada: Person) -> None:
-    said = await ada.forward(await posted(ada), "studio")
+async def by_forward(ada: Person, photo: File) -> None:
+    said = await ada.forward(await posted(ada, photo), "studio")
     await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == said))
     await ada.submit(await ada.modal(), prompt="in winter")
 
 
-async def by_embed(ada: Person) -> None:
-    embed = {"image": {"url": "attachment://portrait.jpg"}}
-    said = await ada.let_other_bot_say(files=(ada.upload("portrait.jpg", PORTRAIT),), embeds=(embed,))
+async def by_embed(ada: Person, photo: File) -> None:
+    embed = {"image": {"url": f"attachment://{photo.filename}"}}
+    said = await ada.let_other_bot_say(files=(photo,), embeds=(embed,))
     await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == said))
     await ada.submit(await ada.modal(), prompt="in winter")
 
 
-async def by_again(ada: Person) -> None:
-    await ada.click(await edit(ada, "portrait.jpg", PORTRAIT), "Again")
+async def by_again(ada: Person, photo: File) -> None:
+    await ada.click(await edit(ada, photo.filename, photo.data), "Again")
 
 
-async def by_again_reaction(ada: Person) -> None:
-    await ada.react(await edit(ada, "portrait.jpg", PORTRAIT), "🔁")
+async def by_again_reaction(ada: Person, photo: File) -> None:
+    await ada.react(await edit(ada, photo.filename, photo.data), "🔁")
 
 
-ROUTES = (by_option, by_menu, by_form, by_preset, by_note, by_tray, by_forward, by_embed, by_again, by_again_reaction)
+ROUTES = (by_option, by_menu, by_form, by_preset, by_note, by_tray, by_forward, by_again, by_again_reaction)
+PASSED_ON = [(route, name) for route in ROUTES for name in ("portrait.jpg", "portrait.heic")] + [(by_embed, "portrait.jpg")]
 
 
 @pytest.fixture
@@ -164,11 +163,11 @@ async def reading(env: Env) -> AsyncIterator[Env]:
         yield replace(env, discord=server, overrides={"MESSAGE_CONTENT_INTENT": "true", "REFERENCE_MODE": "link"})
 
 
-@pytest.mark.parametrize("route", ROUTES)
-async def test_every_route_passes_on_the_cleaned_image(reading: Env, route: Callable[[Person], Awaitable[None]]) -> None:
+@pytest.mark.parametrize(("route", "name"), PASSED_ON)
+async def test_every_route_passes_on_the_cleaned_image(reading: Env, route: Callable[[Person, File], Awaitable[None]], name: str) -> None:
     env = reading
     async with env.app(), person_in(env, "Ada") as ada:
-        await route(ada)
+        await route(ada, ada.upload(name, TO_CLEAN[name]()))
         await until_generations(env, 2 if "again" in route.__name__ else 1)
         sent = await arrived(env, ada)
         assert [(is_turned(content), remains(content)) for _is_link, content in sent] == [(True, [])] * len(sent)
