@@ -135,11 +135,19 @@ def trouble_of(error: Exception) -> MachineTrouble | None:
     return machine.trouble_of(error if code is None else OSError(code, os.strerror(code)))
 
 
+def _text(x: Any) -> str:
+    """A text of libvips. Where it quotes bytes that are no UTF-8, pyvips' own function fails, and so do all later errors."""
+    import pyvips
+
+    return bytes(pyvips.ffi.string(x)).decode(errors="replace") if x else ""
+
+
 @cache
 def _set_up() -> None:
     with machine.trouble_raised():  # of an import, which would count as one of the image
         import pyvips
 
+    pyvips._to_string = pyvips.error._to_string = _text  # noqa: SLF001  used for errors and warnings
     logging.getLogger(pyvips.__name__).setLevel(logging.CRITICAL)  # warnings about files
     pyvips.cache_set_max(0)  # results would stay in memory
     pyvips.voperation.concurrency_set(1)  # images are decoded next to each other already

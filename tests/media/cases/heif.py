@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 import pillow_heif
+import pyvips
 from PIL import Image
 
 from tests.media.cases import exif, profiles
@@ -120,11 +121,15 @@ def encoded(format_: str, quarters: Quarters = QUARTERS, size: Size = SIZE, *, a
     return file.getvalue()
 
 
-def _deep() -> bytes:
+def _deep(format_: str) -> bytes:
     """With 10 bits."""
     samples = [value * 257 for y in range(SIZE[1]) for x in range(SIZE[0]) for value in QUARTERS[quarter_at(x, y, SIZE)][:3]]
+    data = struct.pack(f"={len(samples)}H", *samples)
+    if format_ == "AVIF":
+        image = pyvips.Image.new_from_memory(data, *SIZE, 3, "ushort").copy(interpretation="rgb16")
+        return bytes(image.heifsave_buffer(compression="av1", bitdepth=10, Q=99, effort=0, subsample_mode="off"))
     file = io.BytesIO()
-    pillow_heif.from_bytes("RGB;16", SIZE, struct.pack(f"={len(samples)}H", *samples)).save(file, quality=100, chroma=444)
+    pillow_heif.from_bytes("RGB;16", SIZE, data).save(file, quality=100, chroma=444)
     return file.getvalue()
 
 
@@ -200,6 +205,7 @@ def _coloured(format_: str) -> Iterator[Sample]:
     for name in ("text", "cut", "zeros", "without curves"):
         broken = box(b"colr", b"prof", profiles.BROKEN[name])
         yield _sample(format_, f"with a profile that is {name}", _single(format_, broken))
+    yield _sample(format_, "with 10 bits", _deep(format_))
     yield _sample(format_, "with transparency", encoded(format_, _SEEN, alpha=True), quarters=_SEEN)
     file = io.BytesIO()
     image = drawn(GREYS, SIZE).convert("L")
@@ -234,13 +240,15 @@ def samples() -> Iterator[Sample]:
         yield from _others(format_)
         yield from _turned(format_)
         yield from _coloured(format_)
-    yield _sample("HEIC", "with 10 bits", _deep())
     moving = io.BytesIO()
     drawn(size=SIZE).convert("RGB").save(moving, "AVIF", save_all=True, append_images=[Image.new("RGB", SIZE)], quality=100)
     yield _sample("AVIF", "with two frames", moving.getvalue(), tolerance=24)
     yield _sample("HEIC", "of the brand mif1", _single("HEIC").replace(b"heic", b"mif1"))
     yield _sample("AVIF", "of the brand mif1", _single("AVIF").replace(b"ftypavif", b"ftypmif1"))
     yield _sample("HEIC", "of the brand heix", _single("HEIC").replace(b"heic", b"heix"))
+
+
+UNNAMED: Final = _single("HEIC", rotation(3)).replace(b"irot", b"\xe9rot")
 
 
 def refused() -> Iterator[RefusedFile]:
@@ -269,5 +277,6 @@ def refused() -> Iterator[RefusedFile]:
         yield refusal(f"{format_} of an Exif item", made(heif, [Item(kind=b"Exif", data=b"whatever")], brand=brand), ".")
         bare = Item(kind=kind, data=item.data, properties=(extent(SIZE),))
         yield refusal(f"{format_} without its configuration", made(heif, [bare], brand=brand), ".")
+    yield refusal("HEIC with an essential property whose name is no text", made(bytes, UNNAMED), ".")
     yield refusal("HEIC with the pixels of AVIF", made(heif, [image_item("AVIF")], brand=b"heic"))
     yield refusal("AVIF with the pixels of HEIC", made(heif, [image_item("HEIC")], brand=b"avif"))
