@@ -1,15 +1,12 @@
-"""Seeded mutations of files, JSON values and texts, as the world outside might send them."""
+"""Seeded mutations of JSON values and texts, as the world outside might send them; of files: `tests.media.cases.mutations`."""
 
 from __future__ import annotations
 
 import copy
-import io
 import json
 from collections.abc import Sequence
 from random import Random
 from typing import Any
-
-from PIL import Image
 
 TEXTS = (
     "",
@@ -39,62 +36,6 @@ TEXTS = (
 )
 NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**40, 0.1, -0.0, 1e308, float("inf"), float("nan"))
 _JUNK: tuple[Any, ...] = (None, True, False, [], {}, [[[[]]]], {"": {"": None}}, [None] * 100, *TEXTS, *NUMBERS)
-_SPLICES = (
-    b"\x00" * 8,
-    b"\xff" * 8,
-    b"IDAT",
-    b"IEND",
-    b"\xff\xd9",
-    b"\xff\xda",
-    b"RIFF",
-    b"VP8X",
-    b"ANMF",
-    b"acTL",
-    b"GIF89a",
-    b"\x7f\xff\xff\xff",
-)
-
-
-def files() -> tuple[bytes, ...]:
-    """Small images of every kind that members upload, also animated ones, with alpha, palettes and metadata."""
-    still = [Image.effect_mandelbrot((48, 32), (-2, -1, 1, 1), 40).convert(mode) for mode in ("RGB", "RGBA", "L", "P", "CMYK", "I;16")]
-    kinds = (("PNG", (0, 1, 2, 3, 5)), ("JPEG", (0, 2, 4)), ("WEBP", (0, 1)), ("GIF", (2, 3)), ("TIFF", (0,)), ("BMP", (0,)))
-    made = [_saved(still[n], kind) for kind, numbers in kinds for n in numbers]
-    moving = [_saved(still[0], kind, save_all=True, append_images=[still[0].rotate(90)], duration=50) for kind in ("PNG", "WEBP", "GIF")]
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
-    return (*made, *moving, _saved(still[0], "JPEG", progressive=True, exif=exif), _saved(still[0], "PNG", exif=exif))
-
-
-def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def mutated_bytes(content: bytes, dice: Random) -> bytes:
-    """The file after one to four changes."""
-    data = bytearray(content)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(len(data)) if data else 0
-        match dice.randrange(7):
-            case 0:
-                data[at : at + 1] = bytes([dice.randrange(256)])
-            case 1:
-                del data[at:]
-            case 2:
-                data[at : at + 4] = dice.choice((0, 1, 2**31 - 1, 2**32 - 1, dice.randrange(2**32))).to_bytes(
-                    4, dice.choice(("big", "little"))
-                )
-            case 3:
-                data[at:at] = dice.choice(_SPLICES)
-            case 4:
-                del data[at : at + dice.randrange(1, 64)]
-            case 5:
-                data[at:at] = data[at : at + dice.randrange(1, 256)] * dice.randrange(1, 9)
-            case _:
-                data[min(at, 64) : min(at, 64) + 1] = bytes([dice.randrange(256)])  # in the header
-    return bytes(data)
 
 
 def mutated_json(value: Any, dice: Random) -> Any:
