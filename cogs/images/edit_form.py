@@ -15,7 +15,6 @@ from bot.core import commands
 from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _, ngettext, pgettext
 from bot.domain import permissions, visibility
-from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
 from bot.domain.catalog.params import MAX_MORE
@@ -171,7 +170,7 @@ def price_and_left(price: str, micro: int, *, left: int) -> str:
 def _example(model: ModelInfo) -> str:
     """Example options of this model, as many as fit."""
     text = ""
-    for option, idea in ((option, idea) for idea in Idea if (option := model.option(idea)) is not None):
+    for idea, option in model.separate_options.items():
         values = (option.default, *option.values, option.least, 1)
         value = show(next(value for value in values if value is not None))
         name = commands.option(idea)

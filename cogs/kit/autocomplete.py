@@ -144,7 +144,7 @@ def _model_of(interaction: Interaction, request: Request, wanted: Idea, kind: Jo
 
 def _prices(interaction: Interaction, request: Request, model: ModelInfo, wanted: Idea, offers: Sequence[Choice]) -> list[str]:
     """The price that each choice leads to, beside the other options chosen so far; empty if the choice does not matter."""
-    given = {each: value for each in Idea if (value := getattr(interaction.namespace, each, None))}
+    given = {each.value: value for each in Idea if (value := getattr(interaction.namespace, each, None))}
     pricing = services_of(interaction).pricing
     prices = [pricing.price(model, request.policy, preview_params(model, {**given, wanted: choice.value})) for choice in offers]
     if len(set(prices)) < 2:

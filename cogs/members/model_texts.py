@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from bot.core import commands
 from bot.core.i18n import _, ngettext
 from bot.core.markdown import code
-from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.ideas import Choice, Idea, choices
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import comma_list, span
-from bot.domain.catalog.params import preview_params
+from bot.domain.catalog.params import preview_params, settable
 from cogs.kit.texts import amount_of, price, quoted
 
 REFERENCES_MAX = 4  # as in /generate
@@ -47,7 +47,7 @@ def model(shown: ModelInfo, price_of: PriceOf, *, is_default: bool) -> str:
 
 def example(shown: ModelInfo) -> str:
     """Options to type, such as "aspect_ratio=16:9 steps=28"."""
-    firsts = {idea: choices[0].value for idea in shown.ideas if (choices := shown.choices(idea))}
+    firsts = {idea: choices[0].value for idea in shown.separate_options if (choices := shown.choices(idea))}
     pairs = [f"{commands.option(idea)}={value}" for idea, value in firsts.items() if " " not in value]
     return next(text for kept in range(len(pairs), -1, -1) if len(text := " ".join(pairs[:kept])) <= _EXAMPLE_MAX)
 
@@ -64,12 +64,18 @@ def _cost(shown: ModelInfo) -> str:
 
 def _varied(shown: ModelInfo, price_of: PriceOf) -> Iterator[str]:
     """The prices by each option that changes them."""
-    for idea in shown.ideas if shown.price_varies else ():
-        prices = {choice.name: price_of(preview_params(shown, {idea: choice.value})) for choice in shown.choices(idea)}
+    for name, offers in _choices(shown).items() if shown.price_varies else ():
+        prices = {choice.name: price_of(preview_params(shown, {name: choice.value})) for choice in offers}
         known = {name: micro for name, micro in prices.items() if micro is not None}
         if len(set(known.values())) > 1:
             listed = comma_list([f"{quoted(name)}: {amount_of(micro)}" for name, micro in list(known.items())[:_VALUES_MAX]])
-            yield f"-# {code(commands.option(idea))} {listed}"
+            yield f"-# {code(commands.option(name))} {listed}"
+
+
+def _choices(shown: ModelInfo) -> dict[str, list[Choice]]:
+    """The values of every option that members can set, by the name that they use for it."""
+    own = [name for name in settable(shown) if name not in shown.ideas]
+    return {**{idea: shown.choices(idea) for idea in shown.ideas}, **{name: choices(shown.options[name], "") for name in own}}
 
 
 def _references(shown: ModelInfo) -> str:
@@ -92,3 +98,6 @@ def _options(shown: ModelInfo) -> Iterator[str]:
         more = f", +{len(named) - _VALUES_MAX}" if len(named) > _VALUES_MAX else ""
         values = comma_list(named[:_VALUES_MAX]) + more if named else span(option)
         yield f"`{commands.option(idea)}` {values}".rstrip()
+    own = [code(name) for name in settable(shown) if name not in shown.ideas]
+    if own:
+        yield f"`{commands.option('more')}` {comma_list(own)}"

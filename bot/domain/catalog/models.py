@@ -144,6 +144,15 @@ class ModelInfo:
         """The ideas that this model has."""
         return tuple(idea for idea in Idea if self.option(idea) is not None)
 
+    @property
+    def separate_options(self) -> Mapping[Idea, Option]:
+        """The options that can be set beside each other: of two ideas for the same parameter, the first."""
+        found: dict[str, tuple[Idea, Option]] = {}
+        for idea in Idea:
+            if (option := self.option(idea)) is not None:
+                found.setdefault(option.name, (idea, option))
+        return dict(found.values())
+
     def option(self, idea: Idea) -> Option | None:
         """The model's parameter for an idea. For a model that lists only sizes, the aspect ratios are derived from them.
 

@@ -39,6 +39,7 @@ NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
     ("safety_tolerance", _OPERATOR_CHOOSES),
 )
 
+_IDEAS: Final = frozenset(idea.value for idea in Idea)
 _PAIR: Final = re.compile(r"""[\s,]*([^\W\d][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([+-]?\d+,\d+|[^\s,"']+))(?=[\s,]|$)""")
 _STRAIGHT_QUOTES: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})  # phones insert curly ones
 _LINK: Final = re.compile(r"\s*(https?|ftp|file|data|blob):", re.IGNORECASE)
@@ -73,14 +74,17 @@ def _choices(model: ModelInfo, options: Mapping[Idea, str | int | float | None],
     return choices
 
 
-def preview_params(model: ModelInfo, options: Mapping[Idea, object]) -> dict[str, Any]:
-    """The parameters for choices that are still being made, to show what they would cost. What cannot be read is left out."""
+def preview_params(model: ModelInfo, options: Mapping[str, object]) -> dict[str, Any]:
+    """The parameters for choices that are still being made, to show what they would cost. What cannot be read is left out.
+
+    `options` are by idea, or by the model's own name.
+    """
     params: dict[str, Any] = dict(_filled_in(model))
-    for idea, value in options.items():
-        option = model.option(idea)
+    for name, value in options.items():
+        option = model.option(Idea(name)) if name in _IDEAS else model.options.get(name)
         if option is not None and value not in (None, ""):
             with contextlib.suppress(InvalidRequest):
-                params[option.name] = _read(model, option, idea.value, value)
+                params[option.name] = _read(model, option, name, value)
     return params
 
 
@@ -233,8 +237,7 @@ def _named_option(model: ModelInfo, name: str) -> Option:
             raise InvalidRequest(_(sentence).format(name=kept_back))
     if names_a_count(name) and (model.reference_option is None or name != model.reference_option.name):
         raise InvalidRequest(_(_COUNT).format(name=quoted(name)))
-    ideas = {idea.value for idea in Idea}
-    option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)
+    option = model.options.get(name) or (model.option(Idea(name)) if name in _IDEAS else None)
     if option is None:
         raise InvalidRequest(no_option(model, name, settable(model)))
     if option == model.reference_option:

@@ -12,6 +12,8 @@ from bot.core.errors import InvalidRequest
 from bot.domain.catalog.costs import MICROCREDITS, cost_microcredits, is_certain, needs_estimate
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.params import build_params, settable
+from cogs.images import edit_form
+from cogs.members import model_texts
 from sandbox.images.catalog import OxenModel
 from sandbox.images.prices import cost_usd
 from tests.env.option_table import CATALOG, FACTS, page
@@ -60,6 +62,13 @@ def test_what_cannot_be_typed_is_not_offered() -> None:
 )
 def test_an_aspect_ratio_chooses_the_size_that_has_it(model: str, ratio: str, sent: dict[str, str]) -> None:
     assert build_params(CATALOG.get(model), {Idea.ASPECT_RATIO: ratio}) == sent
+
+
+@pytest.mark.parametrize("model_id", FACTS)
+def test_the_examples_in_forms_can_be_sent_as_they_are(model_id: str) -> None:
+    model = CATALOG.get(model_id)
+    for example in (model_texts.example(model), edit_form._example(model)):
+        build_params(model, {}, example)
 
 
 @pytest.mark.parametrize("model_id", PER_IMAGE)

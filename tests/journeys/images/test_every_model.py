@@ -42,7 +42,7 @@ IMAGES = (None, 1, 3)  # of the orders of a model that takes several, in turn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class OrderingStage:
     """A running bot, and a member with many credits."""
 
     env: Env
@@ -52,7 +52,7 @@ class Stage:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> AsyncIterator[Stage]:
+async def stage(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> AsyncIterator[OrderingStage]:
     board = Switchboard()
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
@@ -60,7 +60,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) 
         env = Env(switchboard=board, images=api, discord=chat, folder=tmp_path_factory.mktemp("models"), empty_database=sqlite_template)
         app = await stack.enter_async_context(env.app(settings=LIMITS))
         await change_rules(app, age_restricted={"unchecked": True})
-        yield Stage(env=env, app=app, ada=await stack.enter_async_context(person_in(env, "Ada")))
+        yield OrderingStage(env=env, app=app, ada=await stack.enter_async_context(person_in(env, "Ada")))
 
 
 # --- the orders ------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def images_of(model: ModelInfo, number: int) -> int:
     return max(min(wanted or 0, model.max_references or 3), least)
 
 
-async def ordered(stage: Stage, model_id: str, params: Mapping[str, Any], attached: int) -> str:
+async def ordered(stage: OrderingStage, model_id: str, params: Mapping[str, Any], attached: int) -> str:
     """Order an image, and return its prompt."""
     model, prompt = CATALOG.get(model_id), f"a fox, number {next(stage.numbers)}."
     files = [stage.ada.upload("source.png", png(48, 36)) for _ in range(attached)]
@@ -127,7 +127,7 @@ async def ordered(stage: Stage, model_id: str, params: Mapping[str, Any], attach
 
 
 @pytest.mark.parametrize("model_id", [model_id for model_id in FACTS if "prompt" in schema_of(model_id)["required"]])
-async def test_every_value_of_every_parameter_arrives_and_is_paid_for(stage: Stage, model_id: str) -> None:
+async def test_every_value_of_every_parameter_arrives_and_is_paid_for(stage: OrderingStage, model_id: str) -> None:
     model, orders = CATALOG.get(model_id), orders_of(model_id)
     before = await statement_of(stage.app, int(stage.ada.id))
     prompts = [await ordered(stage, model_id, params, images_of(model, number)) for number, params in enumerate(orders)]
@@ -144,7 +144,7 @@ async def test_every_value_of_every_parameter_arrives_and_is_paid_for(stage: Sta
 
 
 @pytest.mark.parametrize("model_id", [model_id for model_id in FACTS if "prompt" not in schema_of(model_id)["required"]])
-async def test_every_value_of_every_parameter_of_an_upscaler_arrives_and_is_paid_for(stage: Stage, model_id: str) -> None:
+async def test_every_value_of_every_parameter_of_an_upscaler_arrives_and_is_paid_for(stage: OrderingStage, model_id: str) -> None:
     if "upscale" not in stage.ada.commands:
         pytest.skip("there is no command for models without a prompt")
     for params in orders_of(model_id):

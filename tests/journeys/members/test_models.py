@@ -44,6 +44,25 @@ async def test_a_model_whose_price_varies_lists_the_prices(ada: Person) -> None:
     assert "`resolution` 1K: " in text
 
 
+@pytest.mark.parametrize(
+    ("model", "title", "prices"),
+    [
+        ("ideogram-v4", "Ideogram V4", "`quality` TURBO: 3 credits, BALANCED (default): 6 credits, QUALITY: 9 credits"),
+        ("nano-banana-2-lite", "Nano Banana 2 Lite", "`thinking_level` minimal (default): 3.4 credits, high: 5 credits"),
+        ("topazlabs-bloom-image", "Topaz Bloom", "`enhancement_strength` low: 8 credits, medium (default): 10 credits, high: 12 credits"),
+    ],
+)
+async def test_prices_are_listed_by_every_option_that_changes_them(ada: Person, model: str, title: str, prices: str) -> None:
+    panel = await opened(ada)
+    if model not in str(panel.raw):
+        panel = await paged(ada, panel, "+24")
+    assert prices in (await chosen(ada, panel, model, title)).text
+
+
+async def test_what_is_set_with_more_is_named(ada: Person) -> None:
+    assert "`more` `negative_prompt`, `disable_safety_checker`" in (await chosen(ada, await opened(ada), "flux-1-dev", "FLUX.1")).text
+
+
 async def test_an_image_is_created_with_the_model(ada: Person) -> None:
     panel = await chosen(ada, await opened(ada), DEV, "FLUX.2 [dev]")
     await ada.click(panel, "Create with this model")
