@@ -46,6 +46,7 @@ class Order:
     seed: int | None = None
     style: str | None = None  # name of a saved style
     attachments: Sequence[Attachment] = ()
+    mask: Attachment | None = None  # says where the first image is changed: white is changed, black is kept
     from_tray: bool = False  # also use the images in the member's tray
     channels: Mapping[int, Channel] = field(default_factory=dict)  # where its reference images were posted, as far as it is known
     spoiler: bool = False

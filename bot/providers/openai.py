@@ -23,6 +23,7 @@ from bot.core.i18n import N_, _
 from bot.core.running import machine
 from bot.core.settings.endpoints import EditEncoding
 from bot.domain.catalog.models import Slots
+from bot.media import masks
 from bot.media.formats import SNIFFED_BYTES, Format, format_of
 from bot.providers.http import Api
 from bot.providers.provider import CompletedImage, Event, GenerationReport, Provider, Submission
@@ -108,11 +109,16 @@ class OpenAi(Provider):
     async def _edit(self, submission: Submission) -> dict[str, Any] | aiohttp.FormData:
         images = await machine.in_thread(lambda: [_read_reference(each) for each in submission.references])
         values = self._values(submission)
+        mask_field = self._slots(submission.model).mask
+        mask = None if submission.mask is None else await machine.in_thread(_read_mask, submission.mask)
         if self._encoding in {EditEncoding.MULTIPART, EditEncoding.MULTIPART_LIST}:
             is_list = len(images) > 1 or self._encoding is EditEncoding.MULTIPART_LIST
-            return _form(values, images, file_field="image[]" if is_list else "image")
-        texts = [image.data_uri if self._encoding is EditEncoding.JSON_DATA_URI else image.base64 for image in images]
-        return {**values, "image": texts if len(texts) > 1 else texts[0]}
+            files = [("image[]" if is_list else "image", image) for image in images]
+            return _form(values, files if mask is None else [*files, (mask_field, mask)])
+        is_uri = self._encoding is EditEncoding.JSON_DATA_URI
+        texts = [image.data_uri if is_uri else image.base64 for image in (*images, *(() if mask is None else (mask,)))]
+        masked = {} if mask is None else {mask_field: texts.pop()}
+        return {**values, **masked, "image": texts if len(texts) > 1 else texts[0]}
 
     async def _image(self, answer: Mapping[str, Any]) -> CompletedImage:
         rows = answer.get("data")
@@ -152,13 +158,19 @@ def _read_reference(uri: str) -> _OpenAiImage:
     return _OpenAiImage(format=kind, content=content, base64=text)
 
 
-def _form(values: Mapping[str, Any], images: Sequence[_OpenAiImage], *, file_field: str) -> aiohttp.FormData:
-    """A form with each image as a file in `file_field`."""
+def _read_mask(uri: str) -> _OpenAiImage:
+    """A mask in the form that this API expects."""
+    content = masks.with_transparency(_read_reference(uri).content)
+    return _OpenAiImage(format=Format.PNG, content=content, base64=base64.b64encode(content).decode())
+
+
+def _form(values: Mapping[str, Any], files: Sequence[tuple[str, _OpenAiImage]]) -> aiohttp.FormData:
+    """A form with these files, each with the name of its field."""
     form = aiohttp.FormData(quote_fields=False)  # otherwise image[] is sent as image%5B%5D
     for name, value in values.items():
         if value is not None:
             form.add_field(name, value if isinstance(value, str) else json.dumps(value))
-    for number, image in enumerate(images, start=1):
+    for number, (name, image) in enumerate(files, start=1):
         filename = f"picture-{number}.{image.format.extension}"
-        form.add_field(file_field, io.BytesIO(image.content), filename=filename, content_type=image.format.content_type)
+        form.add_field(name, io.BytesIO(image.content), filename=filename, content_type=image.format.content_type)
     return form

@@ -52,6 +52,8 @@ def _described(model: EndpointModel) -> Raw:
     if model.edits:
         many = {"type": "array", "items": {"type": "string"}, "maxItems": model.max_references}
         properties["image"] = {"type": "string"} if model.max_references == 1 else many
+    if model.edits and model.masks:
+        properties["mask"] = {"type": "string"}
     if model.sizes:
         properties["size"] = {"type": "string", "enum": list(model.sizes), "default": model.sizes[0]}
     if model.edits and model.strength:

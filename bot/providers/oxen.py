@@ -298,6 +298,8 @@ class Oxen(Provider):
             body[slots.seed] = submission.seed
         if submission.references:
             body[slots.references] = list(submission.references) if slots.many else submission.references[0]
+        if submission.mask is not None:
+            body[slots.mask] = submission.mask
         if self._namespace:
             body["target_namespace"] = self._namespace
         return body

@@ -27,6 +27,7 @@ class Submission:
     seed: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)  # by the names of the model's schema
     references: Sequence[str] = ()  # https links (only where the provider `takes_links`) or data URIs, in order
+    mask: str | None = None  # a data URI of a PNG in the size of the first reference: white is changed, black is kept
 
 
 @dataclass(frozen=True, kw_only=True)

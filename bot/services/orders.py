@@ -16,7 +16,7 @@ from bot.core.i18n import _
 from bot.core.running import patience
 from bot.domain import permissions, visibility
 from bot.domain.admission import Admission
-from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
+from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference, ReferenceRole
 from bot.domain.money.accounts import sponsorship_of
 from bot.domain.money.quota import Bucket
 from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
@@ -69,7 +69,7 @@ class Orders:
         job, references, admission = await self.intake.prepare(order)
         if self.members.erasures(user_id) != erasures:  # no await may follow until the job is written
             raise NotFound(_("You erased your data, so this image won't be created. You weren't charged."))
-        return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
+        return await self._take_in(job, references, admission, empties_tray=_images(references) > len(order.attachments))
 
     async def again(self, old: Job, request: Request, *, origin: Origin | None = None, reaction: str | None = None) -> Receipt:
         """Repeat a request at the caller's cost and with new seeds. `origin`: where the old one is shown; None: here."""
@@ -211,6 +211,10 @@ class Orders:
             # Nobody will answer the member. If the write was committed anyway, delivery must not wait for the answer.
             await self.answered(job.id, None)
             raise
+
+
+def _images(references: Sequence[Reference]) -> int:
+    return sum(each.role is ReferenceRole.REFERENCE for each in references)
 
 
 def _queue_status(conn: Connection, job: Job) -> tuple[int, int | None]:

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindp
 from sqlalchemy.sql.expression import BindParameter
 
 from bot.domain.catalog.edit_shape import SourceShape
-from bot.domain.job import Generation, GenerationState, JobState, Lane
+from bot.domain.job import Generation, GenerationState, JobState, Lane, ReferenceRole
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import steps, usage
@@ -54,6 +54,7 @@ _IN_PROGRESS = Prepared(
     )
 )
 _WITH_REFERENCES = select(references.c.job_id).where(references.c.job_id.in_(bindparam("job_ids", expanding=True))).distinct()
+_ROLES = select(references.c.job_id, references.c.role).where(references.c.job_id.in_(bindparam("job_ids", expanding=True)))
 _DUE_CHECKS = (
     select(jobs.c.id)
     .where(
@@ -109,7 +110,8 @@ class Stuck:
     """A generation that waits for an image API that is away, with what a fallback model has to take."""
 
     generation: Generation
-    references: int
+    references: int  # without the mask
+    has_mask: bool = False
     source_shape: SourceShape | None = None  # as its job's
 
 
@@ -177,10 +179,18 @@ def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], b
     late_or_routed = or_(generations.c.created_at < before, generations.c.model.in_(routes))
     found = read_generations(conn, and_(text(WAITING), generations.c.provider.in_(away), late_or_routed), limit=_STUCK)
     job_ids = {each.job_id for each in found}
-    counts = Counter(conn.scalars(select(references.c.job_id).where(references.c.job_id.in_(job_ids))))
+    counts = Counter((row.job_id, row.role) for row in conn.execute(_ROLES, {"job_ids": list(job_ids)}))
     shaped = conn.execute(select(jobs.c.id, jobs.c.source_shape).where(jobs.c.id.in_(job_ids), jobs.c.source_shape.is_not(None)))
     shapes = {row.id: shape_of(row.source_shape) for row in shaped}
-    return [Stuck(generation=each, references=counts[each.job_id], source_shape=shapes.get(each.job_id)) for each in found]
+    return [
+        Stuck(
+            generation=each,
+            references=counts[each.job_id, ReferenceRole.REFERENCE],
+            has_mask=bool(counts[each.job_id, ReferenceRole.MASK]),
+            source_shape=shapes.get(each.job_id),
+        )
+        for each in found
+    ]
 
 
 def of_others(conn: Connection, providers: Collection[str]) -> list[Generation]:

@@ -48,6 +48,7 @@ _DESCRIPTIONS = {
     "private": "Only you can see it. Default: your /settings",
     "spoiler": "Hide the image behind a spoiler. Default: your /settings",
     "image": "Image to edit. Leave out to use your tray",
+    "mask": "Where to change it: white is changed, black is kept",
     **dict.fromkeys(_IMAGES[1:], "Reference image"),
 }
 
@@ -68,7 +69,7 @@ class Create(commands.Cog):
 
     @app_commands.command(description="Create an image from a prompt", extras=UNDEFERRED)
     @everywhere
-    @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image"))
+    @with_descriptions(*(name for name in _DESCRIPTIONS if name not in ("image", "mask")))
     async def generate(
         self,
         interaction: Interaction,
@@ -117,6 +118,7 @@ class Create(commands.Cog):
         resolution: Text | None = None,
         strength: Text | None = None,
         more: app_commands.Range[str, 1, 500] | None = None,
+        mask: discord.Attachment | None = None,
         image2: discord.Attachment | None = None,
         image3: discord.Attachment | None = None,
         image4: discord.Attachment | None = None,
@@ -187,6 +189,7 @@ def _order(request: Request, interaction: Interaction, kind: JobKind, *, private
         count=given.get("count") or 1,
         seed=given.get("seed"),
         attachments=attachments,
+        mask=None if given.get("mask") is None else interactions.attachment_of(given["mask"]),
         from_tray=kind is JobKind.EDIT or (kind is JobKind.UPSCALE and not attachments),
         spoiler=request.preferences.spoiler if spoiler is None else spoiler,
     )

@@ -10,9 +10,9 @@ from PIL import Image
 from bot.domain.job import GenerationState, Outcome
 
 
-def png(width: int, height: int, *, noise: bool = False) -> bytes:
+def png(width: int, height: int, *, noise: bool = False, colour: str = "coral") -> bytes:
     """A plain image, or noise that cannot be compressed."""
-    image = Image.new("RGB", (width, height), "coral")
+    image = Image.new("RGB", (width, height), colour)
     if noise:
         image = Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3))
     buffer = io.BytesIO()

@@ -59,7 +59,8 @@ def _listed(parts: Any) -> str:
 def _references(model: ModelInfo) -> str:
     if not model.takes_references:
         return "-"
-    return ("one" if model.max_references == 1 else "several") + (", required" if model.references_required else "")
+    count = "one" if model.max_references == 1 else "several"
+    return ", ".join((count, *(["required"] if model.references_required else []), *(["mask"] if model.mask_option else [])))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
+import io
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from email.message import EmailMessage
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from bot.core.errors import (
     AnswerLost,
@@ -34,6 +36,7 @@ from bot.media.addresses import HostNotListed
 from bot.media.fetch import LinkExpired
 from bot.providers.openai import OpenAi
 from bot.providers.provider import CompletedImage, Submission
+from tests.env.images import png
 from tests.env.providers import refusal
 from tests.env.scripted import Scripted, Seen, scripted
 
@@ -44,6 +47,8 @@ INLINE = {"created": 1, "data": [{"b64_json": PIXEL}]}
 LINK = "https://files.test/a.png"
 OX = Submission(model="sd", prompt="an ox in the rain", seed=7, params={"size": "512x512"})
 EDIT = replace(OX, params={"size": "512x512", "strength": 0.5}, references=(PIXEL_URI,))
+
+WHITE = png(8, 8, colour="white")
 
 Make = Callable[..., OpenAi]
 
@@ -116,6 +121,18 @@ async def test_an_edit_in_a_form_contains_the_image_as_a_file(make: Make, wire: 
     values = {name: content.decode() for name, filename, _, content in parts(seen) if filename is None}
     assert values == {"model": "sd", "prompt": OX.prompt, "n": "1", "seed": "7", "strength": "0.5", "hd": "true", "tags": '["a"]'}
     assert parts(seen)[-1] == ("image", "picture-1.png", "image/png", CONTENT)
+
+
+async def test_a_mask_is_a_png_that_is_transparent_where_the_image_is_changed(make: Make, wire: Scripted) -> None:
+    masked = replace(EDIT, mask=f"data:image/png;base64,{base64.b64encode(WHITE).decode()}")
+    await make(edit_encoding=EditEncoding.MULTIPART).submit(masked)
+    name, filename, content_type, content = parts(wire.seen[0])[-1]
+    assert (name, filename, content_type) == ("mask", "picture-2.png", "image/png")
+    for encoding, head in ((EditEncoding.JSON_BASE64, ""), (EditEncoding.JSON_DATA_URI, "data:image/png;base64,")):
+        await make(edit_encoding=encoding).submit(masked)
+        assert wire.seen[-1].json["mask"] == head + base64.b64encode(content).decode()
+        assert isinstance(wire.seen[-1].json["image"], str)
+    assert Image.open(io.BytesIO(content)).convert("RGBA").getpixel((0, 0)) == (0, 0, 0, 0)
 
 
 async def test_several_images_in_a_form_are_sent_as_a_list(make: Make, wire: Scripted) -> None:

@@ -75,6 +75,12 @@ async def test_a_lost_upscale_is_found_without_a_prompt(make_oxen: MakeOxen, des
     assert found.is_certain is certain
 
 
+async def test_a_mask_has_the_model_s_own_name(make_oxen: MakeOxen, server: images.ImageServer) -> None:
+    oxen = make_oxen(slots=lambda _: Slots(mask="mask_url"))
+    await oxen.submit(Submission(model="gpt-image-2", prompt="p", references=(PIXEL,), mask=PIXEL))
+    assert server.received("POST", "/api/ai/queue")[-1].json["mask_url"] == PIXEL
+
+
 async def test_many_megabytes_of_references_are_sent(oxen: Oxen) -> None:
     large = PIXEL + "A" * 4_000_000
     assert isinstance(await oxen.submit(Submission(model=DEV, prompt="p", references=(large, large))), Accepted)

@@ -30,7 +30,7 @@ OBJECT_STORES: Final = (
     "*.r2.cloudflarestorage.com",
     "*.blob.core.windows.net",
 )
-_OWN_PARAMS: Final = frozenset({"model", "prompt", "n", "image", "image[]"})
+_OWN_PARAMS: Final = frozenset({"model", "prompt", "n", "image", "image[]", "mask"})
 _SIZE: Final = re.compile(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}")
 
 
@@ -110,6 +110,7 @@ class EndpointModel(BaseModel):
     sizes: Annotated[tuple[str, ...], AfterValidator(_sizes), _SIZES] = ()  # the first is the default; empty: the endpoint decides
     edits: bool = False  # accepts an image to change
     max_references: int = Field(1, ge=1, le=16)  # images per edit; more than one are sent as a list
+    masks: bool = False  # accepts a mask in edits, as OpenAI does: the bot's masks are converted
     strength: bool = False  # accepts `strength` in edits: 0 keeps the image, 1 replaces it
     price_credits: Credits | None = None  # per image; None: the endpoint's price
     options: Annotated[Mapping[str, Mapping[str, Any]], _OPTIONS] = Field(

@@ -46,6 +46,8 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
 
 # The names of reference images in schemas.
 REFERENCE_NAMES: Final = ("input_image", "input_images", "image", "images", "image_url", "image_urls", "reference_images")
+# The names of masks in schemas: of images that say where the first reference image is changed.
+MASK_NAMES: Final = ("mask_url", "mask", "mask_image", "mask_image_url")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from bot.domain.catalog import ideas
 from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.counts import hidden_images, is_count
-from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
+from bot.domain.catalog.ideas import IDEA_NAMES, MASK_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.domain.catalog.options import folded, or_list, quoted, without_price
 from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
@@ -39,10 +39,11 @@ _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """The parameter names under which a model expects its seed and reference images."""
+    """The parameter names under which a model expects its seed, reference images and mask."""
 
     seed: str = "seed"
     references: str = "input_image"
+    mask: str = "mask"
     many: bool = True  # True: a list of references; False: a single one, as a string
 
 
@@ -83,6 +84,12 @@ class ModelInfo:
         named = {name: self.options[name] for name in REFERENCE_NAMES if name in self.options}
         return ideas.find_option({name: option for name, option in named.items() if not is_count(option)}, REFERENCE_NAMES)
 
+    @cached_property
+    def mask_option(self) -> Option | None:
+        """The parameter for a mask: an image, white where the first reference image is changed. None: the model takes no mask."""
+        texts = {name: option for name, option in self.options.items() if "string" in option.kinds and not option.values}
+        return ideas.find_option(texts, MASK_NAMES) if self.takes_references else None
+
     @property
     def references_required(self) -> bool:
         return self.reference_option is not None and self.reference_option.required
@@ -114,9 +121,8 @@ class ModelInfo:
     def slots(self) -> Slots:
         """The names under which this model expects its seed and references."""
         option = self.reference_option
-        if option is None:
-            return Slots(seed=self.seed_field or Slots.seed)
-        return Slots(seed=self.seed_field or Slots.seed, references=option.name, many="array" in option.kinds)
+        own = Slots(seed=self.seed_field or Slots.seed, mask=self.mask_option.name if self.mask_option else Slots.mask)
+        return own if option is None else replace(own, references=option.name, many="array" in option.kinds)
 
     @property
     def seed_field(self) -> str | None:
@@ -174,7 +180,8 @@ class ModelInfo:
     @cached_property
     def separate_names(self) -> frozenset[str]:
         """Parameters that a request carries outside its params."""
-        return frozenset({"prompt", "model", self.slots.seed, self.slots.references})
+        masks = () if self.mask_option is None else (self.mask_option.name,)
+        return frozenset({"prompt", "model", self.slots.seed, self.slots.references, *masks})
 
 
 class Catalog:

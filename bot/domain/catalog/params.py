@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from bot.core import commands
@@ -173,6 +173,19 @@ def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | N
         raise InvalidRequest(sentence.format(model=quoted(model.title), limit=limit, count=count))
 
 
+def check_mask(model: ModelInfo, *, given: bool, others: Iterable[ModelInfo] = ()) -> None:
+    """Raise `InvalidRequest` if the model takes no mask and one is given, or needs one. `others`: models that may be suggested."""
+    if given and model.mask_option is None:
+        other = next((quoted(each.title) for each in others if each.mask_option is not None and each.price_microcredits is not None), None)
+        with_other = _("{model} can't use a mask. Leave the mask out, or choose {other}.")
+        sentence = with_other if other else _("{model} can't use a mask. Leave the mask out.")
+        raise InvalidRequest(sentence.format(model=quoted(model.title), other=other))
+    if not given and model.mask_option is not None and model.mask_option.required:
+        raise InvalidRequest(
+            _("{model} needs a mask. Attach one to /edit: white is changed, black is kept.").format(model=quoted(model.title))
+        )
+
+
 def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
     """Raise `InvalidRequest` if the model has no seed, or if `seed` to `seed + count - 1` exceed its range."""
     if model.seed_field is None:
@@ -190,8 +203,7 @@ def settable(model: ModelInfo) -> list[str]:
     known = {name for name, _idea in by_idea}
     kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}
     kept_back |= {name for name, option in model.options.items() if names_a_count(name) or not option.is_typed}
-    if model.reference_option:
-        kept_back.add(model.reference_option.name)
+    kept_back |= {option.name for option in (model.reference_option, model.mask_option) if option}
     return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
 
 
@@ -242,6 +254,8 @@ def _named_option(model: ModelInfo, name: str) -> Option:
         raise InvalidRequest(no_option(model, name, settable(model)))
     if option == model.reference_option:
         raise InvalidRequest(_("You can't set {name}. Attach reference images instead.").format(name=option.name))
+    if option == model.mask_option:
+        raise InvalidRequest(_("You can't set {name}. Attach a mask to /edit instead.").format(name=option.name))
     return option
 
 

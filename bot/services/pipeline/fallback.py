@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
-from bot.domain.catalog.params import carry_over, check_prompt, check_references
+from bot.domain.catalog.params import carry_over, check_mask, check_prompt, check_references
 from bot.store.claims import Stuck
 from bot.store.steps import Fallback
 
@@ -29,6 +29,7 @@ def fallback_for(stuck: Stuck, *, catalog: Catalog, routes: Mapping[str, str], a
             check_prompt(model, generation.prompt, max_length=len(generation.prompt))
             params = carry_over(generation.params, asked, model, source=stuck.source_shape)
             check_references(model, stuck.references, params)
+            check_mask(model, given=stuck.has_mask)
         except InvalidRequest:
             continue
         cost = cost_microcredits(model, params)

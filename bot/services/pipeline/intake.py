@@ -28,15 +28,15 @@ from bot.domain.catalog import image_properties
 from bot.domain.catalog.edit_shape import SourceShape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.params import build_edit_params, build_params, check_prompt, check_references, check_seed, repeat
+from bot.domain.catalog.params import build_edit_params, build_params, check_mask, check_prompt, check_references, check_seed, repeat
 from bot.domain.catalog.purposes import check_purpose, serves
 from bot.domain.catalog.sizes import MEGA
-from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
+from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, ReferenceRole, Source, new_job_id
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, Attachment, OperatorLimits, Order, ReadFile, Sides, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import Audience, Border, Origin
-from bot.media import likeness
+from bot.media import likeness, masks
 from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher
 from bot.services.admission import Admissions, with_stored_facts
@@ -97,7 +97,11 @@ class Intake:
         if order.kind in _NO_SOURCE and not sources:
             raise InvalidRequest(_(_NO_SOURCE[order.kind]))
         check_references(model, len(sources), params)
-        fetched = await self._take_references(order.attachments, order.request)
+        attached_masks = [order.mask] if order.mask is not None else []
+        others = self.pricing.offers(self.models.offered, order.request) if attached_masks else ()
+        check_mask(model, given=bool(attached_masks), others=others)
+        fetched = await self._take_references([*order.attachments, *attached_masks], order.request)
+        fetched, given_masks = fetched[: len(order.attachments)], fetched[len(order.attachments) :]
         references = (*fetched, *(item.reference for item in tray_items))
         if references and (real := (references[0].width_px, references[0].height_px)) != sides:
             declared, (params, shape) = params, _chosen_params(order, model, real, without_seed=True)
@@ -106,7 +110,9 @@ class Intake:
         _check_upscaled(facts, model, params, references)
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
         job = replace(_bounded(job, [origin for origin in origins if origin is not None], audience), source_shape=shape)
-        return job, references, admission
+        with for_member(order.request.actor.user_id):
+            masks_ = [await self._mask(each, references[0]) for each in given_masks]
+        return job, (*references, *masks_), admission
 
     async def prepare_again(self, old: Job, request: Request, *, origin: Origin, reaction: str | None = None) -> Prepared:
         """Prepare a job that repeats `old`, which is shown at `origin`, for the request's actor, with new seeds."""
@@ -132,6 +138,7 @@ class Intake:
         if old.kind in _NO_SOURCE and not references:
             raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
         _check_upscaled(facts, model, params, references)
+        check_mask(model, given=any(each.role is ReferenceRole.MASK for each in references))
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         linked_in = () if old.place.private else origin.channels  # there the link was followed before
         source = Origin(channels=(order.channel_of(old.origin_channel_id or 0), *linked_in))
@@ -205,6 +212,14 @@ class Intake:
         async with self.decoding.turn(request.actor.user_id):
             files = await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
             return [await self._clean(attachment, file) for attachment, file in zip(attachments, files, strict=True)]
+
+    async def _mask(self, given: Reference, image: Reference) -> Reference:
+        """The mask for this image. Raises `BadReference`."""
+        try:
+            content = await self.decoding.run(masks.clean_mask, given.content, image.width_px, image.height_px)
+        except ImageError as error:
+            raise BadReference(error.sentence) from error
+        return replace(image, content=content, content_type="image/png", url=None, owner_id=None, role=ReferenceRole.MASK)
 
     def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes

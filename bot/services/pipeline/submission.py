@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from bot.core.clock import Clock
 from bot.core.running import machine
 from bot.core.settings.field_types import ReferenceMode
-from bot.domain.job import Generation, Reference
-from bot.media import codec
+from bot.domain.job import Generation, Reference, ReferenceRole
+from bot.media import codec, masks
 from bot.media.decoding import DecodingPool, for_member
 from bot.providers.provider import Provider, Submission
 from bot.store import jobs
@@ -36,12 +36,20 @@ class Packing:
 
     async def pack(self, generation: Generation, provider: Provider) -> Submission:
         """The complete submission."""
-        refs = await self.store.read(jobs.references_of, generation.job_id)
+        kept = await self.store.read(jobs.references_of, generation.job_id)
+        refs = [each for each in kept if each.role is not ReferenceRole.MASK]
         mode = self.mode if provider.takes_links else ReferenceMode.INLINE
         links = [link_of(ref, mode, self.clock()) for ref in refs]
         limit_bytes = _INLINE_BYTES // max(1, links.count(None)) if provider.has_queue else None
         passed_on = [link or await self._data_uri(ref, limit_bytes, generation.user_id) for ref, link in zip(refs, links, strict=True)]
-        return replace(label(generation), references=passed_on)
+        masks_ = [await self._mask(each, passed_on[0], generation.user_id) for each in kept if each.role is ReferenceRole.MASK]
+        return replace(label(generation), references=passed_on, mask=next(iter(masks_), None))
+
+    async def _mask(self, mask: Reference, image: str, user_id: int) -> str:
+        """The data URI of a mask for `image`, which is passed on as a link or a data URI."""
+        with for_member(user_id):
+            content = await self.decoding.run(masks.for_image, mask.content, image)
+        return await machine.in_thread(lambda: f"data:{mask.content_type};base64,{base64.b64encode(content).decode()}")
 
     async def _data_uri(self, reference: Reference, limit_bytes: int | None, user_id: int) -> str:
         content, content_type = reference.content, reference.content_type

@@ -31,6 +31,7 @@ class RequestBody:
     encoding: Encoding
     values: dict[str, Any]
     images: tuple[bytes, ...] = ()
+    mask: bytes | None = None
 
 
 async def read_body(request: web.Request) -> RequestBody:
@@ -47,9 +48,9 @@ async def read_body(request: web.Request) -> RequestBody:
 
 
 def _from_json(found: dict[str, Any]) -> RequestBody:
-    values = {name: value for name, value in found.items() if name != "image" and value is not None}
-    image = found.get("image")
-    return RequestBody(encoding=Encoding.JSON, values=values, images=() if image is None else (_decoded(image),))
+    values = {name: value for name, value in found.items() if name not in {"image", "mask"} and value is not None}
+    image, mask = (None if found.get(name) is None else _decoded(found[name]) for name in ("image", "mask"))
+    return RequestBody(encoding=Encoding.JSON, values=values, images=() if image is None else (image,), mask=mask)
 
 
 def _decoded(image: object) -> bytes:
@@ -67,12 +68,15 @@ def _decoded(image: object) -> bytes:
 async def _from_multipart(request: web.Request) -> RequestBody:
     values: dict[str, Any] = {}
     images: list[bytes] = []
+    mask: bytes | None = None
     for name, value in (await request.post()).items():
         if name in {"image", "image[]"}:
             images.append(_uploaded(value))
+        elif name == "mask":
+            mask = _uploaded(value)
         else:
             values[name] = _number_or_text(name, value) if isinstance(value, str) else value
-    return RequestBody(encoding=Encoding.MULTIPART, values=values, images=tuple(images))
+    return RequestBody(encoding=Encoding.MULTIPART, values=values, images=tuple(images), mask=mask)
 
 
 def _uploaded(value: object) -> bytes:

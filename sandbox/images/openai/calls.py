@@ -42,6 +42,7 @@ class OpenAICall:
             "key": self.key,
             "encoding": self.body and self.body.encoding,
             "images": len(self.body.images) if self.body else 0,
+            "has_mask": bool(self.body and self.body.mask),
             "used_seed": self.used_seed,
             "status": self.status,
             "paid": self.paid,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from PIL import Image
 
 from sandbox.images.openai.bodies import RequestBody
 from sandbox.images.openai.errors import invalid, policy_violation
@@ -35,6 +38,7 @@ class CallParameters:
     by_link: bool
     strength: float | None = None  # edits only
     references: tuple[bytes, ...] = ()
+    mask: bytes | None = None  # white where the first reference is changed
 
     @property
     def briefs(self) -> tuple[Brief, ...]:
@@ -45,6 +49,7 @@ class CallParameters:
                 size_px=self.size_px,
                 strength=self.strength,
                 references=self.references,
+                mask=self.mask,
             )
             for number in range(self.count)
         )
@@ -56,6 +61,8 @@ def check_names(body: RequestBody, *, is_edit: bool) -> None:
     unknown = [name for name in body.values if name not in known]
     if body.images and not is_edit:
         unknown.append("image")
+    if body.mask is not None and not is_edit:
+        unknown.append("mask")
     if unknown:
         raise invalid(unknown[0], f"Unknown parameter: '{unknown[0]}'.", code="unknown_parameter")
     missing = [name for name in ("model", "prompt") if not str(body.values.get(name, "")).strip()]
@@ -81,10 +88,28 @@ def parse_parameters(body: RequestBody, model: OxloModel, *, is_edit: bool) -> C
         == "url",
         strength=_strength(body.values) if is_edit else None,
         references=body.images,
+        mask=None if body.mask is None else _mask(body.mask, body.images[0]),
     )
     if FORBIDDEN_WORD in parameters.prompt.casefold():
         raise policy_violation()
     return parameters
+
+
+def _mask(content: bytes, image: bytes) -> bytes:
+    """The mask as the painter takes it. OpenAI's is a PNG of the first image's size, transparent where it is changed."""
+    try:
+        mask, size = Image.open(io.BytesIO(content)), Image.open(io.BytesIO(image)).size
+    except OSError as error:
+        raise invalid("mask", "Invalid mask image format - mask must be in PNG format.", code="invalid_image_format") from error
+    if mask.format != "PNG":
+        raise invalid("mask", "Invalid mask image format - mask must be in PNG format.", code="invalid_image_format")
+    if mask.size != size:
+        raise invalid("mask", "Invalid mask image size - mask size does not match image size.", code="invalid_mask_size")
+    if not mask.has_transparency_data:
+        raise invalid("mask", "Invalid mask image format - mask image missing alpha channel.", code="mask_missing_alpha")
+    changed = io.BytesIO()
+    mask.convert("RGBA").getchannel("A").point(lambda alpha: 255 - alpha).save(changed, "PNG")
+    return changed.getvalue()
 
 
 def _strength(values: dict[str, Any]) -> float:

@@ -15,7 +15,16 @@ from bot.core import commands, i18n
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, ModelInfo
-from bot.domain.catalog.params import NOT_FOR_MEMBERS, build_params, check_prompt, check_references, check_seed, repeat, settable
+from bot.domain.catalog.params import (
+    NOT_FOR_MEMBERS,
+    build_params,
+    check_mask,
+    check_prompt,
+    check_references,
+    check_seed,
+    repeat,
+    settable,
+)
 from tests.domain.catalog.test_costs import COUNTS
 from tests.env.models import model_of
 from tests.env.providers import DEV, KLEIN_4B
@@ -49,6 +58,19 @@ def test_ideas_become_the_model_s_parameters(model: ModelInfo, options: Options,
     params = build_params(model, options, more)
     assert params == expected
     assert [type(value) for value in params.values()] == [type(value) for value in expected.values()]
+
+
+@pytest.mark.parametrize("name", ["mask_url", "mask", "mask_image", "mask_image_url"])
+def test_a_mask_is_no_option_and_may_be_required(name: str) -> None:
+    text: Any = {name: {"type": "string"}}
+    switch: Any = {name: {"type": "boolean"}}
+    model = model_of(prompt={}, image={"type": "string"}, required=["prompt", name], **text)
+    assert (model.slots.mask, settable(model), build_params(model, {}, "")) == (name, [], {})
+    with pytest.raises(InvalidRequest, match=f"You can't set {name}"):
+        build_params(model, {}, f"{name}=mine")
+    with pytest.raises(InvalidRequest, match="Model One needs a mask"):
+        check_mask(model, given=False)
+    assert model_of(image={"type": "string"}, **switch).mask_option is None
 
 
 @pytest.mark.parametrize(

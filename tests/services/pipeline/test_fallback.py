@@ -27,3 +27,11 @@ async def test_a_fallback_costs_at_most_what_is_held(pipeline: Pipeline, held: i
     routes = {"flux-2-dev": MODEL}  # an image of which costs 1.4 credits
     found = fallback_for(Stuck(generation=waiting, references=0), catalog=pipeline.models.catalog, routes=routes, answering={"oxen"})
     assert (found is not None) is is_used
+
+
+@pytest.mark.parametrize(("other", "is_used"), [("gpt-image-2", True), (MODEL, False)])
+async def test_an_edit_with_a_mask_falls_back_only_to_a_model_that_takes_one(pipeline: Pipeline, other: str, is_used: bool) -> None:
+    waiting = replace((await pipeline.order()).generations[0], model="flux-2-dev", cost=10**9)
+    stuck = Stuck(generation=waiting, references=1, has_mask=True)
+    found = fallback_for(stuck, catalog=pipeline.models.catalog, routes={"flux-2-dev": other}, answering={"oxen"})
+    assert (found is not None) is is_used
