@@ -235,7 +235,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         guilds=guilds,
         members=services.members,
         results=results,
-        routes=Routes(store=store, results=results, post=discord.post, clock=clock),
+        routes=Routes(store=store, fitting=results.fitting, post=discord.post, clock=clock),
         keep_images=settings.pictures_keep_days > 0,
         locks=results.locks,
         clock=clock,

@@ -46,7 +46,9 @@ from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.pipeline.classifier import Classifier
+from bot.services.pipeline.fitting import Fitting
 from bot.services.pipeline.intake import Intake
+from bot.services.pipeline.links import Links
 from bot.services.pipeline.results import Results
 from bot.services.pipeline.routes import ResultPost
 from bot.services.pipeline.spool import Spool
@@ -290,16 +292,24 @@ def _orders(
 
 
 def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> Results:
-    return Results(
+    settings = resources.settings
+    links = Links(
         store=resources.store,
         providers=image_apis.providers,
         fetchers=resources.result_fetchers,
+        opens_private=settings.discord_api_url.startswith("http:"),
+        clock=resources.clock,
+    )
+    return Results(
+        store=resources.store,
+        links=links,
+        fitting=Fitting(links=links, decoding=resources.decoding),
         attachments=resources.reference_fetcher,
         decoding=resources.decoding,
         shown=post,
         locks=KeyedLocks(),
         spool=Spool(resources.spool),
-        max_bytes=int(resources.settings.result_max_mb * _MB),
+        max_bytes=int(settings.result_max_mb * _MB),
         max_pixels=RESULT_MAX_PIXELS,
         started_at=resources.clock(),
         clock=resources.clock,

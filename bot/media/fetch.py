@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -120,27 +120,27 @@ class Fetcher:
             await self._fetch(url, max_bytes, keep)
         return bytes(content)
 
+    async def opens(self, url: str, *, private: bool) -> bool:
+        """Whether the link opens without the key, at a public address or (`private`) at any. Raises as a download does."""
+        async with self._turn:
+            with _explained(url):
+                if not private and not await self._is_public(self._rules.check(url)):
+                    return False
+                async with contextlib.aclosing(self._open(url, with_key=False)) as hops:
+                    await anext(hops)
+                    return True
+
     async def _fetch(self, url: str, max_bytes: int, sink: Sink) -> None:
-        try:
+        with _explained(url):
             async with contextlib.aclosing(self._open(url)) as hops:
                 response = await anext(hops)
                 await _drain(response, max_bytes, sink)
-        except aiohttp.ClientConnectorError as error:
-            if isinstance(error.os_error, NotPublicError):
-                raise ImageError(_("Images can't be loaded from {host}.").format(host=error.host[:100])) from None
-            raise machine.trouble_of(error) or _unreachable(url) from error
-        except aiohttp.InvalidURL:
-            raise ImageError(_("The image's link isn't a web address.")) from None
-        except EaselError:  # some are OSErrors too
-            raise
-        except (aiohttp.ClientError, OSError, MemoryError) as error:
-            raise machine.trouble_of(error) or _unreachable(url) from error
 
-    async def _open(self, url: str) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    async def _open(self, url: str, *, with_key: bool = True) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Follow redirects, checking each, and yield the final response."""
         address = self._rules.check(url)
         for _hop in range(1 + _MAX_REDIRECTS):
-            async with self._get(address) as response:
+            async with self._get(address, with_key=with_key) as response:
                 if response.status not in _REDIRECTS:
                     _check_status(response)
                     yield response
@@ -149,11 +149,12 @@ class Fetcher:
         raise ImageError(_("The image's link redirects too often."))
 
     @contextlib.asynccontextmanager
-    async def _get(self, address: URL) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    async def _get(self, address: URL, *, with_key: bool) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """The response of one address. If it is locked, it is asked once more with the key, if that is the key of this address."""
         session, proxy = await self._way_to(address)
+        credential = self._credential if with_key else None
         async with session.get(address, headers=_HEADERS, allow_redirects=False, proxy=proxy) as response:
-            key = self._credential.headers_for(address) if self._credential and response.status in _LOCKED else {}
+            key = credential.headers_for(address) if credential and response.status in _LOCKED else {}
             if not key:
                 yield response
                 return
@@ -176,6 +177,18 @@ class Fetcher:
             await resolver.close()
         return self._sessions[_PROXIED], proxy
 
+    async def _is_public(self, address: URL) -> bool:
+        """Whether others can reach this address too. A name that only the proxy knows counts as public."""
+        resolver = CheckingResolver(rules=AddressRules(), scheme="https", inner=self._resolver() if self._resolver else None)
+        try:
+            return address.scheme == "https" and bool(await resolver.resolve(address.raw_host or "", address.port or 0))
+        except NotPublicError:
+            return False
+        except OSError:
+            return self._proxies.proxy_for(str(address)) is not None
+        finally:
+            await resolver.close()
+
     def _checking(self, scheme: str) -> CheckingResolver:
         return CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
 
@@ -196,6 +209,23 @@ class Fetcher:
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
         )
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Errors of a download as this module's."""
+    try:
+        yield
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, NotPublicError):
+            raise ImageError(_("Images can't be loaded from {host}.").format(host=error.host[:100])) from None
+        raise machine.trouble_of(error) or _unreachable(url) from error
+    except aiohttp.InvalidURL:
+        raise ImageError(_("The image's link isn't a web address.")) from None
+    except EaselError:  # some are OSErrors too
+        raise
+    except (aiohttp.ClientError, OSError, MemoryError) as error:
+        raise machine.trouble_of(error) or _unreachable(url) from error
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:

@@ -39,10 +39,10 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class CompletedImage:
-    """The image API responded with the image, or with a link to it that could not be followed yet."""
+    """The image API responded with the image, or with a link to it, which may not have been followed yet."""
 
     content: bytes | None = field(default=None, repr=False)
-    url: str | None = field(default=None, repr=False)  # if there is no content
+    url: str | None = field(default=None, repr=False)  # if it answered with one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from bot.core.errors import AnswerTooLarge, ImageError, MachineTrouble, Provider
 from bot.core.i18n import _
 from bot.core.running import machine
 from bot.media import codec
+from bot.media.codec_faults import as_image_error
 from bot.providers.provider import CompletedImage
 
 log = structlog.get_logger(__name__)
@@ -65,17 +66,18 @@ def limited(provider: str) -> Iterator[None]:
 
 
 async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> CompletedImage:
-    """Download an image, or keep its link if that does not work at once. Raises `ProviderRefused` for a data URI that is not an image."""
+    """Download an image, and keep its link, alone if that does not work at once. Raises `ProviderRefused` for an unusable data URI."""
     if is_inline(url):
         return CompletedImage(content=await decode(url, max_bytes=max_bytes))
     if fetch is not None:
         try:
             content = await fetch(url)
-            is_whole = await machine.in_thread(codec.is_whole, content)
+            with as_image_error():
+                is_whole = await machine.in_thread(codec.is_whole, content)
         except (ProviderBusy, ImageError, MachineTrouble):
             return CompletedImage(url=url)
         if is_whole:
-            return CompletedImage(content=content)
+            return CompletedImage(content=content, url=url)
     return CompletedImage(url=url)
 
 

@@ -151,7 +151,7 @@ class DiscordPost:
         try:
             yield {
                 "content": job_texts.finished(answer, services_of(self._client).orders.models.title),
-                "view": ended_view(answer.job, images=len(answer.images), upscales=upscales),
+                "view": ended_view(answer.job, images=len(answer.images), links=len(answer.links), upscales=upscales),
                 "allowed_mentions": _NO_MENTIONS,
                 files: uploads,
             }

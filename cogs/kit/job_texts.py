@@ -95,11 +95,11 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     """The message of a finished job. `title_of` returns a model's title by its id."""
     job = answer.job
     if answer.bare:
-        none = "" if answer.images else _("🚫 No image was created.")
-        return "\n".join([f"<@{job.place.user_id}> {none}".rstrip(), *(f"-# {note}" for note in answer.notes)])
+        none = "" if answer.shown else _("🚫 No image was created.")
+        return "\n".join([f"<@{job.place.user_id}> {none}".rstrip(), *_links(answer), *(f"-# {note}" for note in answer.notes)])
     head = f"**{quoted(subject(job))}**" if not job.spoiler else f"**||{quoted(subject(job))}||**"
     lines = [head]
-    if answer.images:
+    if answer.shown:
         lines.append(f"-# {' · '.join(_facts(job, title_of))}")
     if failed := [g for g in job.generations if g.state is GenerationState.FAILED]:
         lines.append(_failure(job, failed))
@@ -107,8 +107,18 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
         lines.append(_cancelled(len(cancelled), len(job.generations)))
     if any(g.uncertain for g in job.succeeded):
         lines.append(_("-# The first response was lost, so this was generated again. You pay once."))
+    links = "".join(f"\n{line}" for line in _links(answer))  # last and whole: half a link opens nothing
     lines += [f"-# {note}" for note in answer.notes]
-    return "\n".join(lines)[:CONTENT_MAX]
+    return "\n".join(lines)[: CONTENT_MAX - len(links)] + links
+
+
+def _links(answer: ResultMessage) -> Iterable[str]:
+    """Links to images that are not uploaded, without a preview, which would show what is behind a spoiler."""
+    for link in answer.links:
+        opens = f"<{link.url}>"
+        until = "" if link.until_ms is None else _(" The link works until {time}.").format(time=f"<t:{link.until_ms // 1000}:f>")
+        sentence = _("🔗 Image {number}: {reason} Open it here: {link}").format(number=link.n + 1, reason=link.reason, link=opens)
+        yield f"||{sentence}{until}||" if answer.job.spoiler else f"{sentence}{until}"
 
 
 def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:

@@ -326,3 +326,21 @@ async def test_a_result_of_the_image_api_is_fetched(oxen: Oxen, server: images.I
 async def test_a_bad_result_is_an_error(oxen: Oxen, server: images.ImageServer, tmp_path: Path, fault: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         await result_of(oxen, server, tmp_path)
+
+
+# --- links for members -----------------------------------------------------------------------------------------------
+
+
+async def test_a_link_for_members_opens_without_the_key(env: str) -> None:
+    rules, credential = AddressRules(trusted_hosts=(host_of(env),)), Credential(base_url=f"{env}/v1", key="k3y")
+    async with Fetcher(rules=rules, credential=credential) as fetcher:
+        assert await fetcher.opens(f"{env}/hops/2", private=True)
+        for path in ("/locked", "/status/404"):
+            with pytest.raises(LinkExpired):
+                await fetcher.opens(f"{env}{path}", private=True)
+
+
+async def test_a_link_for_members_has_a_public_address(env: str) -> None:
+    async with Fetcher(rules=AddressRules(trusted_hosts=(host_of(env), "10.0.0.1"))) as fetcher:
+        for link in (f"{env}/seen", "https://10.0.0.1/a.png"):
+            assert not await fetcher.opens(link, private=False)

@@ -190,7 +190,7 @@ async def test_an_image_is_read_in_every_form(make: Make, wire: Scripted, row: d
         return CONTENT
 
     wire.says({"data": [row]})
-    assert await make(fetch=fetch).submit(OX) == CompletedImage(content=CONTENT)
+    assert await make(fetch=fetch).submit(OX) == CompletedImage(content=CONTENT, url=LINK if row.get("url") == LINK else None)
     assert asked == [url for url in row.values() if url == LINK]
 
 

@@ -34,6 +34,7 @@ class Classification:
     category: str = ""
     score: float = 0.0
     hold: bool = False  # the endpoint is down: check again before continuing
+    unread: bool = False  # nothing was checked, and that will stay so: the image cannot be read
 
 
 def classify(scores: Scores, checks: Checks) -> Classification:
@@ -48,6 +49,11 @@ def classify(scores: Scores, checks: Checks) -> Classification:
 def classify_when_down(checks: Checks) -> Classification:
     """The result that the guild's managers chose for when the endpoint is down."""
     return Classification(level=Level.BLOCK if checks.on_down is OnDown.REFUSE else Level.NONE, hold=checks.on_down is OnDown.HOLD)
+
+
+def classify_unread(checks: Checks) -> Classification:
+    """As `classify_when_down`, for what the endpoint will never read: to wait would be for ever."""
+    return Classification(level=Level.NONE if checks.on_down is OnDown.ALLOW else Level.BLOCK, unread=True)
 
 
 _STRICTNESS = {level: number for number, level in enumerate(Level)}

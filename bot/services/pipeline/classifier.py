@@ -8,13 +8,14 @@ from pathlib import Path
 
 import structlog
 
-from bot.core.errors import ProviderAccount, ProviderError, ProviderRefused
+from bot.core.errors import ImageError, ProviderAccount, ProviderError, ProviderRefused
 from bot.core.running import machine
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import KnownBad
-from bot.domain.moderation.scores import Classification, Scores, classify, classify_when_down
+from bot.domain.moderation.scores import Classification, Scores, classify, classify_unread, classify_when_down
 from bot.domain.prompts.judge import Level
 from bot.media import likeness
+from bot.media.codec_faults import as_image_error
 from bot.media.decoding import DecodingPool
 from bot.providers.moderations import Moderations
 
@@ -43,8 +44,8 @@ class Classifier:
         return self.endpoint is not None and policy.checks.prompts
 
     async def prompt(self, policy: Policy, text: str) -> Classification:
-        """Classify a prompt. An upscale may have none."""
-        if self.endpoint is None or not policy.checks.prompts or not text.strip():
+        """Classify a prompt."""
+        if self.endpoint is None or not policy.checks.prompts:
             return _NOTHING
         try:
             return self._classified(await self.endpoint.check_text(text), policy)
@@ -53,8 +54,13 @@ class Classifier:
 
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
         """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
-        if bool(policy.known_bad.hashes) and await self._is_known(path, policy.known_bad):
-            return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
+        try:
+            with as_image_error():
+                if bool(policy.known_bad.hashes) and await self._is_known(path, policy.known_bad):
+                    return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
+        except ImageError as error:
+            log.info("image not compared with known ones", reason=error.sentence)
+            return self.unread(policy)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
         content = await machine.in_thread(path.read_bytes)
@@ -62,6 +68,12 @@ class Classifier:
             return self._classified(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy)
         except ProviderError as error:
             return self._unanswered(policy, error)
+
+    def unread(self, policy: Policy) -> Classification:
+        """What the guild's rules say of an image that this bot cannot read."""
+        if policy.known_bad.hashes:
+            return Classification(level=Level.BLOCK, unread=True)
+        return _NOTHING if self.endpoint is None or not policy.checks.results else classify_unread(policy.checks)
 
     async def _is_known(self, path: Path, known_bad: KnownBad) -> bool:
         return await machine.in_thread(known_bad.matches, await self.decoding.run(likeness.fingerprint, path))
@@ -85,6 +97,4 @@ class Classifier:
             self._down[_UNANSWERED] += 1
             if self._down[_UNANSWERED] == _DOWN_AFTER:
                 log.critical("content check down", reason=error.detail or error.sentence, do=_DOWN_DO)
-        if finding.hold and isinstance(error, ProviderRefused):
-            return Classification(level=Level.BLOCK)
-        return finding
+        return classify_unread(policy.checks) if isinstance(error, ProviderRefused) else finding

@@ -22,9 +22,9 @@ from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
 from bot.services.members import Members
 from bot.services.pipeline.progress import Progress
-from bot.services.pipeline.refused import REASONS, notes, versions
+from bot.services.pipeline.refused import LINKED, REASONS, notes, versions, without
 from bot.services.pipeline.results import Results, usable
-from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
+from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes, UnusableImages
 from bot.services.pipeline.screening import Screened, Screening
 from bot.store import jobs, messages, outbox, steps
 from bot.store.engine.base import Store
@@ -71,23 +71,34 @@ class Deliver:
     async def _shown(self, message: ResultMessage, attempts: int) -> tuple[ResultMessage, PostedMessage | None]:
         """Show the message, or what Discord accepts of it. Images that it refuses are refunded."""
         try:
-            return message, await self.routes.show(message)
+            return await self._show(message)
         except MessageRefused as error:
             if error.reason is Refused.SIZE and attempts < _SIZE_TRIES:
                 raise TryLater(error.sentence) from error
             reason = error.reason
-        for version, left_out in versions(message, reason):
-            if not version.images:
+        links = await self.routes.fitting.as_links(message.job, message.images, _(REASONS[reason])) if reason in LINKED else {}
+        for version, left_out in versions(message, reason, links):
+            if not version.shown:
                 await self._spoil(message.job, left_out, _(REASONS[reason]))  # first: this ends the job in any case
             try:
-                posted = await self.routes.show(version)
+                shown, posted = await self._show(version)
             except MessageRefused as error:
                 log.info("result refused", job=message.job.id, left_out=len(left_out), reason=error.reason)
                 continue
             await self._spoil(message.job, left_out, _(REASONS[reason]))
-            return version, posted
+            return shown, posted
         await self._remove_waiting(message.job)
         return version, None
+
+    async def _show(self, message: ResultMessage) -> tuple[ResultMessage, PostedMessage | None]:
+        """Show the message without the images that can be shown in no way, which are refunded."""
+        while True:
+            try:
+                return message, await self.routes.show(message)
+            except UnusableImages as error:
+                for n, sentence in error.reasons.items():
+                    await self._spoil(message.job, [n], sentence)
+                message = without(message, error.reasons)
 
     async def _spoil(self, job: Job, numbers: Collection[int], sentence: str) -> None:
         """Refund images that cannot be shown."""
@@ -113,7 +124,7 @@ class Deliver:
         job, now = message.job, self.clock()
         preferences = await self.members.preferences(job.place.user_id)
         direct = posted.direct if posted else None
-        follows = after_delivery(job, has_images=bool(message.images), direct=direct, tell=preferences.tell_when_done, now=now)
+        follows = after_delivery(job, has_images=bool(message.shown), direct=direct, tell=preferences.tell_when_done, now=now)
         recorded = await self.store.write(
             screening.mark_delivered,
             job.id,
@@ -128,7 +139,7 @@ class Deliver:
         if not recorded:
             await self._take_back(job, posted)
             return False
-        log.info("job delivered", job=job.id, images=len(message.images))
+        log.info("job delivered", job=job.id, images=len(message.shown))
         _measure(message, now)
         return True
 
@@ -151,11 +162,11 @@ class Deliver:
         """The job's message, and why moderators must review it. The image files exist until the context exits."""
         async with self.results.fetched(job, trouble_at=trouble_at) as fetched:
             screened = await self.screening.results(job, fetched)
-            if screened.flagged or len(screened.images) < len(usable(job)):  # which was recorded
+            if screened.flagged or len(screened.images) + len(screened.links) < len(usable(job)):  # which was recorded
                 recorded = await self.store.read(jobs.get, job.id)
                 job = recorded or job
             unusable = [note for g in job.succeeded if g.error is not None for note in notes([g.n], escaped(g.error))]
-            yield ResultMessage(job=job, images=screened.images, notes=tuple(unusable)), _review_cause(job, screened)
+            yield ResultMessage(job=job, images=screened.images, links=screened.links, notes=tuple(unusable)), _review_cause(job, screened)
 
 
 def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: bool, now: int) -> Iterator[OutboxItem]:
@@ -185,7 +196,7 @@ def _review_cause(job: Job, screened: Screened) -> Cause | None:
     """Why moderators must review the job: a withheld or flagged result (also of an earlier attempt), or a flagged prompt with images."""
     if screened.flagged or any(g.failure is Failure.CONTENT for g in job.succeeded):
         return Cause.RESULT
-    return Cause.PROMPT if job.flagged is not None and screened.images else None
+    return Cause.PROMPT if job.flagged is not None and (screened.images or screened.links) else None
 
 
 def _question(job: Job, cause: Cause | None, posted: PostedMessage | None) -> screening.Question | None:
@@ -208,7 +219,7 @@ def _guild_of(job: Job) -> int | None:
 
 
 def _measure(message: ResultMessage, now: int) -> None:
-    job, shown = message.job, {image.n for image in message.images}
+    job, shown = message.job, message.shown
     for generation in job.generations:
         outcome = "shown" if generation.n in shown else generation.failure or generation.state
         IMAGES.labels(generation.provider, outcome).inc()

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, EaselError, ImageError, ProviderBusy, ProviderError
+from bot.core.errors import DeliveryError, EaselError, ImageError, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import _
 from bot.core.running import machine
 from bot.core.running.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState
 from bot.media import codec
 from bot.media.addresses import HostNotListed
+from bot.media.codec_faults import CodecFailed, as_image_error
 from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
-from bot.providers.factory import UNKNOWN_API
-from bot.providers.provider import Provider
 from bot.providers.response_images import decode, is_inline
 from bot.services.pipeline import spool
+from bot.services.pipeline.fitting import Fitting, ResultImage
+from bot.services.pipeline.links import Links, ResultLink
 from bot.services.pipeline.spool import Spool
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
@@ -39,20 +40,16 @@ _HELD_BACK = {  # what the operator must do, by the setting
     "RESULT_MAX_MB": "If you want images of this size, raise RESULT_MAX_MB and restart within a day; else the member is refunded.",
     "RESULT_HOSTS": "If that host is right, add it to RESULT_HOSTS and restart: the image waits. `python -m bot doctor` names the host.",
 }
-_REQUEST_BYTES = 25 * 1024 * 1024 - 64 * 1024  # Discord's limit for all files of a message, and the rest of the request
+LINKED = (codec.TooManyPixels, CodecFailed)  # what others may be able to show
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResultImage:
-    """A finished image on disk, ready to be uploaded."""
+class FetchedResults:
+    """What a job has to show."""
 
-    n: int  # its number in the job, from 0
-    path: Path
-    filename: str
-    alt: str  # alternative text
-    width_px: int
-    height_px: int
+    images: tuple[ResultImage, ...]
+    links: tuple[ResultLink, ...]  # of images that cannot be decoded here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +73,8 @@ class Results:
     """Fetches and inspects images. The files exist until the context exits. Everything raises `MachineTrouble`."""
 
     store: Store
-    providers: Mapping[str, Provider]
-    fetchers: Mapping[str, Fetcher]  # for the image APIs' links, by the image API's name
+    links: Links
+    fitting: Fitting
     attachments: Fetcher  # for Discord's
     decoding: DecodingPool
     shown: ShownResults
@@ -90,21 +87,25 @@ class Results:
     _slots: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
-    async def fetched(self, job: Job, *, trouble_at: int = 0) -> AsyncIterator[tuple[ResultImage, ...]]:
-        """The usable images for the first delivery; unusable ones are recorded and refunded.
+    async def fetched(self, job: Job, *, trouble_at: int = 0) -> AsyncIterator[FetchedResults]:
+        """The usable images for the first delivery; unusable ones without a link are recorded and refunded.
 
         `trouble_at`: when (Unix ms) this machine was last too short of something to fetch them. Raises `ProviderError` if fetching an
         image must be retried later.
         """
         async with self._folder(job) as folder:
-            found = []
+            images, links = [], []
             for generation in usable(job):
                 try:
-                    found.append(await self._original(job, generation, folder, trouble_at))
+                    images.append(await self._original(job, generation, folder, trouble_at))
                 except ImageError as error:
+                    link = await self.links.to_show(generation, reason=error.sentence) if isinstance(error, LINKED) else None
+                    if link is not None:
+                        links.append(link)
+                        continue
                     log.warning("unusable result", job=job.id, n=generation.n, reason=error.sentence)
                     await self.store.write(steps.spoil, job.id, generation.n, error.sentence, self.clock())
-            yield tuple(found)
+            yield FetchedResults(images=tuple(images), links=tuple(links))
 
     @asynccontextmanager
     async def open(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[ResultImage, ...]]:
@@ -118,7 +119,10 @@ class Results:
             found = [image for generation in usable(job) if (image := await self._from_any_source(job, generation, folder))]
             if not found:
                 raise ImageError(_("The original image is no longer available."))
-            yield tuple([image for image, _changed in await self.fitted(found, limit_bytes)])
+            fitted = await self.fitting.for_file(found, limit_bytes)
+            if not fitted:
+                raise ImageError(_("The original image can't be sent here."))
+            yield tuple(fitted)
 
     async def thumbnail(self, job: Job, n: int, *, attachment_url: str | None) -> bytes:
         """A small WebP of the image API's original, else of the attachment. Raises `ImageError` or `ProviderError` if there is neither."""
@@ -130,24 +134,8 @@ class Results:
                 if attachment_url is None:
                     raise
                 path = await self._attached(attachment_url, folder)
-            return await self.decoding.run(codec.thumbnail, path)
-
-    async def fitted(self, images: Sequence[ResultImage], limit_bytes: int) -> list[tuple[ResultImage, str | None]]:
-        """The images of one message, each in at most `limit_bytes` and all in what a request holds, with what was changed of each."""
-        sizes = [image.path.stat().st_size for image in images]  # fast enough for the event loop: the files were just written
-        if sum(min(size, limit_bytes) for size in sizes) > max(_REQUEST_BYTES, limit_bytes):
-            limit_bytes = max(_REQUEST_BYTES, limit_bytes) // len(images)
-        return [await self._fitted(image, limit_bytes) for image in images]
-
-    async def _fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
-        """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
-        if image.path.stat().st_size <= limit_bytes:
-            return image, None
-        fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
-        path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
-        await machine.in_thread(spool.write, path, fit.content)
-        filename = f"{image.filename.rpartition('.')[0]}.{fit.extension}"
-        return replace(image, path=path, filename=filename, width_px=fit.width, height_px=fit.height), fit.changed
+            with as_image_error():
+                return await self.decoding.run(codec.thumbnail, path)
 
     # --- the sources, best first -----------------------------------------------------------------------------------
 
@@ -164,12 +152,13 @@ class Results:
 
         Links and storage recover; for a host that is not listed or an image above RESULT_MAX_MB, the operator can change the setting.
 
-        Raises `ImageError` after that day, and at once for what stays as it is: an inline image, and one with too many pixels, for which
-        there is no setting.
+        Raises `ImageError` after that day, and at once for what stays as it is: an inline image, and what is `LINKED`.
         """
+        if (path := await self._inline(generation, folder)) is not None:
+            return await self._image(job, generation, path)
         try:
-            return await self._image(job, generation, await self._content(job, generation, folder))
-        except codec.TooManyPixels:
+            return await self._image(job, generation, await self._downloaded(generation, folder))
+        except LINKED:
             raise
         except (ImageError, ProviderError) as error:
             if isinstance(error, ImageError) and not generation.result_url:
@@ -186,27 +175,27 @@ class Results:
             raise ProviderBusy(error.sentence, retry_after_s=_pause_s(error, age_ms)) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
-        """From the store if the image API returned it inline, else by its link, which is renewed once if it has expired."""
+        return await self._inline(generation, folder) or await self._downloaded(generation, folder)
+
+    async def _inline(self, generation: Generation, folder: Path) -> Path | None:
+        """What the image API returned in its answer. Raises `ImageError`."""
         url = generation.result_url or ""
-        kept = None if url else await self.store.read(jobs.image_of, generation.job_id, generation.n)
-        if is_inline(url):
-            kept = await decode(url, max_bytes=self.max_bytes)
-        if kept is not None:
-            return await machine.in_thread(spool.write, folder / f"inline-{generation.n}", kept)
-        fetcher = self.fetchers.get(generation.provider) or self.fetchers[UNKNOWN_API]
+        kept = None if url and generation.queued else await self.store.read(jobs.image_of, generation.job_id, generation.n)
+        if kept is None and is_inline(url):
+            try:
+                kept = await decode(url, max_bytes=self.max_bytes)
+            except ProviderRefused as error:
+                raise ImageError(error.sentence) from error
+        return None if kept is None else await machine.in_thread(spool.write, folder / f"inline-{generation.n}", kept)
+
+    async def _downloaded(self, generation: Generation, folder: Path) -> Path:
+        """By its link, which is renewed once if it has expired."""
+        url, fetcher = generation.result_url or "", self.links.fetcher_of(generation)
         try:
             return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
         except LinkExpired:
-            url = await self._fresh_link(generation)
+            url = await self.links.renewed(generation)
         return await fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
-
-    async def _fresh_link(self, generation: Generation) -> str:
-        provider = self.providers.get(generation.provider)
-        report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
-        if report is None or report.result_url is None:
-            raise ImageError(_("The image service no longer stores it."))
-        await self.store.write(steps.refresh_url, generation.job_id, generation.n, report.result_url)
-        return report.result_url
 
     async def _attachment(self, job: Job, generation: Generation, folder: Path) -> Path:
         """From the attachment of the job's message."""
@@ -229,7 +218,8 @@ class Results:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _image(self, job: Job, generation: Generation, path: Path) -> ResultImage:
-        info = await self.decoding.inspect(path, max_pixels=self.max_pixels)
+        with as_image_error():
+            info = await self.decoding.inspect(path, max_pixels=self.max_pixels)
         name = f"easel-{job.id}-{generation.n + 1}.{info.extension}"
         return ResultImage(
             n=generation.n,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, MessageRefused, Refused, RouteClosed, TooLarge
+from bot.core.errors import DeliveryError, ImageError, MessageRefused, Refused, RouteClosed, TooLarge
 from bot.core.i18n import _
 from bot.domain.job import GenerationState, Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.results import ResultImage, Results, ShownResults
+from bot.services.pipeline.fitting import Fitting, ResultImage
+from bot.services.pipeline.links import SPACE, ResultLink
+from bot.services.pipeline.results import ShownResults
 from bot.store import delivery
 from bot.store.engine.base import Store
 
@@ -31,7 +33,21 @@ class ResultMessage:
     job: Job
     images: tuple[ResultImage, ...]
     notes: tuple[str, ...]  # for the member: which images were re-encoded or unusable
+    links: tuple[ResultLink, ...] = ()  # of images that are not uploaded
     bare: bool = False  # without the prompt and the facts
+
+    @property
+    def shown(self) -> frozenset[int]:
+        """The numbers of the images in it."""
+        return frozenset(image.n for image in self.images) | {link.n for link in self.links}
+
+
+class UnusableImages(ImageError):
+    """Some images can be shown in no way; `reasons` are sentences, by the images' numbers."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__(" ".join(reasons.values()))
+        self.reasons = reasons
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +95,14 @@ class Routes:
     """Chooses the route, and records a new message before it is sent."""
 
     store: Store
-    results: Results
+    fitting: Fitting
     post: Post
     clock: Clock
 
     async def show(self, message: ResultMessage) -> PostedMessage | None:
         """Show the message by the first open route, with smaller images if Discord refuses their size. `None`: nothing was shown.
 
-        Raises `MessageRefused` if Discord refuses what it shows.
+        Raises `MessageRefused` if Discord refuses what it shows, and `UnusableImages`.
         """
         if _only_directly(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations):
             return None  # the mark on the message with the reaction is enough
@@ -97,7 +113,7 @@ class Routes:
                 return await self._first_open(fitted)
             except TooLarge as error:
                 limit //= 2
-                if limit < _SMALLEST_LIMIT or not message.images:
+                if limit < _SMALLEST_LIMIT or not fitted.images:
                     raise MessageRefused("Discord refuses uploads of any size.", reason=Refused.SIZE) from error
             except (RouteClosed, MessageRefused):
                 if not _only_directly(message):
@@ -110,7 +126,7 @@ class Routes:
             try:
                 return await route
             except (RouteClosed, MessageRefused) as error:
-                if message.images and isinstance(error, MessageRefused):
+                if message.shown and isinstance(error, MessageRefused):
                     raise  # less of it may be accepted here, before another place is tried
                 log.info("route closed", job=message.job.id, reason=error.sentence)
                 errors.append(error)
@@ -153,15 +169,18 @@ class Routes:
             raise
 
     async def _fitted(self, message: ResultMessage, limit_bytes: int) -> ResultMessage:
-        """The message with its images under the upload limits, and a note for each re-encoded one."""
-        fitted = await self.results.fitted(message.images, limit_bytes)
+        """The message with its images under the upload limits, and a note for each that was changed. Raises `UnusableImages`."""
+        space = SPACE - sum(len(link.url) for link in message.links)
+        found = await self.fitting.for_message(message.job, message.images, limit_bytes, space=space)
+        if found.unusable:
+            raise UnusableImages(found.unusable)
         template = _("Image {number} was {changed}.")
-        notes = [template.format(number=image.n + 1, changed=changed) for image, changed in fitted if changed is not None]
-        return replace(message, images=tuple(image for image, _changed in fitted), notes=(*message.notes, *notes))
+        notes = [template.format(number=image.n + 1, changed=image.changed) for image in found.images if image.changed is not None]
+        return replace(message, images=found.images, links=(*message.links, *found.links), notes=(*message.notes, *notes))
 
 
 def _only_directly(message: ResultMessage) -> bool:
     """A failed job of a reaction without a waiting message: only its member gets a message."""
     job = message.job
     has_message = job.place.message_id is not None or job.place.token is not None
-    return job.reaction is not None and not has_message and not message.images
+    return job.reaction is not None and not has_message and not message.shown

@@ -19,7 +19,9 @@ from bot.domain.moderation.scores import Classification
 from bot.domain.prompts.judge import Level
 from bot.services.guilds import Guilds
 from bot.services.pipeline.classifier import Classifier
-from bot.services.pipeline.results import ResultImage
+from bot.services.pipeline.fitting import ResultImage
+from bot.services.pipeline.links import ResultLink
+from bot.services.pipeline.results import FetchedResults
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
@@ -35,6 +37,7 @@ class Screened:
     """Results that may be shown."""
 
     images: tuple[ResultImage, ...]
+    links: tuple[ResultLink, ...]
     flagged: bool  # moderators should review one of them
 
 
@@ -97,14 +100,14 @@ class Screening:
 
     # --- results -----------------------------------------------------------------------------------------------------
 
-    async def results(self, job: Job, images: tuple[ResultImage, ...]) -> Screened:
+    async def results(self, job: Job, fetched: FetchedResults) -> Screened:
         """Check each image, and record what is withheld or flagged.
 
         Raises `TryLater` if the endpoint does not respond and the guild's rules are to wait.
         """
         policy = await self._policy(job)
-        shown, flagged = [], None
-        for image in images:
+        shown, links, flagged = [], [], None
+        for image in fetched.images:
             finding = await self.classifier.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
             if finding.hold:
                 raise TryLater("The content check does not answer.")
@@ -113,11 +116,17 @@ class Screening:
                 continue
             flagged = finding.category if finding.level is Level.FLAG and flagged is None else flagged
             shown.append(image)
+        for link in fetched.links:
+            finding = self.classifier.unread(policy)
+            if finding.level is Level.BLOCK:
+                await self._withhold(job, policy, link.n, finding)
+                continue
+            links.append(link)
         spoiler = flagged is not None and not _may_show_flagged(job, policy)
         if flagged is not None:
             await self.store.write(screening.flag, job.id, flagged, spoiler=spoiler)
         visible = tuple(map(behind_spoiler, shown)) if spoiler else tuple(shown)
-        return Screened(images=visible, flagged=flagged is not None)
+        return Screened(images=visible, links=tuple(links), flagged=flagged is not None)
 
     async def _withhold(self, job: Job, policy: Policy, n: int, finding: Classification) -> None:
         log.info("result withheld", job=job.id, n=n, category=finding.category)
@@ -125,7 +134,9 @@ class Screening:
             policy,
             finding,
             blocked=_("This server's content check doesn't allow it."),
-            unanswered=_("This server's content check isn't available, and images must pass it."),
+            unanswered=_("This server's content check can't read it, and images must pass it.")
+            if finding.unread
+            else _("This server's content check isn't available, and images must pass it."),
         )
         await self.store.write(screening.withhold, job, n, verdict, self.clock())
 

@@ -108,7 +108,7 @@ TOLD = [
     FaultCase(fault="key-refused", says="The bot's operator has been told", spent=0, enqueued=0),
     FaultCase(fault="generation-fails", says="No image", spent=0),
     FaultCase(fault="generation-cancelled", says="The image service cancelled this image.", spent=0),
-    FaultCase(fault="result-bomb", says="You were refunded", spent=0),
+    FaultCase(fault="result-bomb", says="Open it here: <http"),
 ]
 ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "charge-doubled",

@@ -7,7 +7,7 @@ import pytest
 from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import Person
-from tests.env.app import Env, has_image, statement_of
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_history import gallery, opened, picked
 from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, with_moderators
@@ -54,10 +54,11 @@ async def test_an_image_may_be_accepted_behind_a_spoiler(app: App, ada: Person) 
 
 
 @pytest.mark.faults("upload-refused")
-async def test_an_image_that_is_too_large_at_any_size_is_refunded(app: App, ada: Person) -> None:
-    await ada.slash("generate", prompt="a red fox")
-    assert "It's too large for Discord. You were refunded." in (await ada.message(finished)).content
-    assert (await statement_of(app, int(ada.id))).spent == 0
+async def test_an_inline_image_that_is_too_large_at_any_size_is_refunded(env: Env) -> None:
+    async with env.app(settings=env.oxlo, OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        assert "It's too large for Discord. You were refunded." in (await ada.message(finished)).content
+        assert (await statement_of(app, int(ada.id))).spent == 0
 
 
 async def test_history_shows_a_row_without_its_words(env: Env, ada: Person, asked: Ask, app: App) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
-from bot.services.pipeline import results
+from bot.services.pipeline import fitting
 from bot.store import delivery, steps
 from cogs.kit import job_texts
 from sandbox.faults import Switchboard
@@ -210,7 +210,7 @@ async def test_delivery_is_retried_later_if_discord_refuses_all_uploads(pipeline
 
 
 async def test_the_images_of_a_message_fit_into_one_request(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "_REQUEST_BYTES", 1024 * KIB)
+    monkeypatch.setattr(fitting, "_REQUEST_BYTES", 1024 * KIB)
     message = await shown(
         pipeline, await pipeline.ended_job(LARGE, LARGE, MADE, place=replace(SMALL_UPLOADS, upload_limit_bytes=1000 * KIB))
     )

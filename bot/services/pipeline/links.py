@@ -1,0 +1,80 @@
+"""Links to an image API's own copy of a result, for images that cannot be uploaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.core.clock import Clock
+from bot.core.errors import ImageError, ProviderError
+from bot.core.i18n import _
+from bot.domain.job import Generation
+from bot.media.fetch import Fetcher
+from bot.media.link_expiry import expiry_ms
+from bot.providers.factory import UNKNOWN_API
+from bot.providers.provider import Provider
+from bot.providers.response_images import is_inline
+from bot.store import steps
+from bot.store.engine.base import Store
+
+log = structlog.get_logger(__name__)
+
+SPACE = 1_400  # characters of all links of a message; the rest of its 2,000 is for sentences
+_UNSAFE = re.compile(r"[\s<>|]")  # would end the link in a message, or its spoiler
+_LEAST_MS = 300_000  # that a link must work after it is shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultLink:
+    """An image that is shown as a link."""
+
+    n: int  # its number in the job, from 0
+    url: str = field(repr=False)  # opens this one image to everyone who has it, so it is never logged
+    until_ms: int | None  # Unix ms; None: not known
+    reason: str  # why it is not shown itself: a sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Links:
+    """Finds links, and renews those that have expired."""
+
+    store: Store
+    providers: Mapping[str, Provider]
+    fetchers: Mapping[str, Fetcher]  # by the image API's name
+    opens_private: bool  # whether members can open addresses that are not public: only beside a local Discord
+    clock: Clock
+
+    def fetcher_of(self, generation: Generation) -> Fetcher:
+        return self.fetchers.get(generation.provider) or self.fetchers[UNKNOWN_API]
+
+    async def renewed(self, generation: Generation) -> str:
+        """A new link to the same image. Raises `ImageError` if the image API has none, and `ProviderError`."""
+        provider = self.providers.get(generation.provider)
+        report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
+        if report is None or report.result_url is None:
+            raise ImageError(_("The image service no longer stores it."))
+        await self.store.write(steps.refresh_url, generation.job_id, generation.n, report.result_url)
+        return report.result_url
+
+    async def to_show(self, generation: Generation, *, reason: str, space: int = SPACE) -> ResultLink | None:
+        """A link of at most `space` characters that members can open, as new as possible. None if there is none.
+
+        Raises `MachineTrouble`.
+        """
+        try:
+            url = await self.renewed(generation)
+        except (ImageError, ProviderError):
+            url = generation.result_url or ""
+        until_ms = expiry_ms(url)
+        is_over = until_ms is not None and until_ms - self.clock() < _LEAST_MS
+        if is_over or is_inline(url) or _UNSAFE.search(url) or not 0 < len(url) <= space:
+            return None
+        try:
+            opens = await self.fetcher_of(generation).opens(url, private=self.opens_private)
+        except (ImageError, ProviderError) as error:
+            log.info("link does not open", job=generation.job_id, n=generation.n, reason=error.sentence)
+            return None
+        return ResultLink(n=generation.n, url=url, until_ms=until_ms, reason=reason) if opens else None

@@ -1,0 +1,194 @@
+"""Results of every kind: shown as they are where Discord can, else as a link, else refunded with a sentence. None waits for ever."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bot.app import App
+from bot.core.errors import ImageError
+from bot.media import codec
+from bot.store.money import ledger
+from sandbox.person import Message, Person
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.moderator_steps import change_rules
+from tests.journeys.operations.test_faults import PRICE, finished
+
+UNCHANGED = {  # fault: format, frames
+    "result-jpeg": ("JPEG", 1),
+    "result-profile": ("PNG", 1),
+    "result-16bit": ("PNG", 1),
+    "result-gif": ("GIF", 3),
+    "result-animated-webp": ("WEBP", 3),
+    "result-animated-png": ("PNG", 3),
+}
+KNOWN_BAD: dict[str, Any] = {"known_bad": {"hashes": ["0123456789abcdef"]}}
+CHECKED: dict[str, Any] = {"checks": {"results": True}}
+OXLO_MODEL = "stable-diffusion-1.5"
+
+
+async def ordered(person: Person, channel: str = "studio", **options: object) -> Message:
+    await person.slash("generate", channel, prompt="a red fox", **options)
+    return await person.message(finished, channel)
+
+
+async def paid(app: App, person: Person) -> int:
+    assert await app.store.read(ledger.audit) == []
+    statement = await statement_of(app, int(person.id))
+    assert statement.held == 0
+    return statement.spent
+
+
+@asynccontextmanager
+async def inline(env: Env) -> AsyncIterator[tuple[App, Person]]:
+    """A bot whose image API returns images in its answers, and a member."""
+    async with env.app(settings=env.oxlo, OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
+        yield app, ada
+
+
+# --- as they are -------------------------------------------------------------------------------------------------------
+
+
+async def unchanged(person: Person, message: Message, kind: tuple[str, int]) -> None:
+    image = Image.open(io.BytesIO(await person.fetch(message.attachments[0]["url"])))
+    assert (image.format, getattr(image, "n_frames", 1)) == kind
+    assert "converted" not in message.content
+
+
+@pytest.mark.parametrize("fault", UNCHANGED)
+@pytest.mark.parametrize("options", [{}, {"private": True}, {"channel": "dm"}], ids=["public", "private", "dm"])
+async def test_what_discord_shows_is_sent_as_it_is(env: Env, app: App, ada: Person, fault: str, options: dict[str, Any]) -> None:
+    env.switchboard.turn_on(fault)
+    await unchanged(ada, await ordered(ada, **options), UNCHANGED[fault])
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.parametrize("fault", UNCHANGED)
+async def test_an_inline_image_is_sent_as_it_is(env: Env, fault: str) -> None:
+    env.switchboard.turn_on(fault)
+    async with inline(env) as (_app, ada):
+        await unchanged(ada, await ordered(ada), UNCHANGED[fault])
+
+
+# --- what cannot be decoded --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.faults("result-bomb")
+async def test_an_image_above_the_pixel_limit_is_shown_as_a_link(app: App, ada: Person) -> None:
+    message = await ordered(ada)
+    assert not has_image(message)
+    assert "The image has 400 megapixels. The limit is" in message.content
+    (link,) = [part for part in message.content.split("<") if part.startswith("http")]
+    assert (await ada.fetch(link.partition(">")[0])).startswith(b"\x89PNG")
+    assert "The link works until <t:" in message.content
+    assert ("Report" in message.buttons, "Edit" in message.buttons) == (True, False)
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.faults("result-bomb")
+async def test_a_link_of_a_spoiler_stays_behind_it(ada: Person) -> None:
+    content = (await ordered(ada, spoiler=True)).content
+    assert content.rpartition("||🔗 Image 1")[2].endswith("||")
+
+
+@pytest.mark.faults("result-bomb", "result-expired")
+async def test_a_link_that_has_expired_is_renewed_before_it_is_shown(ada: Person) -> None:
+    assert "Open it here: <http" in (await ordered(ada)).content
+
+
+@pytest.mark.faults("result-bomb")
+async def test_a_link_that_needs_the_key_is_not_shown(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("result-locked")
+    message = await ordered(ada)
+    assert "http" not in message.content
+    assert "You were refunded." in message.content
+
+
+@pytest.mark.faults("result-bomb")
+async def test_a_link_is_not_logged(ada: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    await ordered(ada)
+    assert "signature=" not in capsys.readouterr().out
+
+
+@pytest.mark.faults("result-bomb")
+async def test_without_a_link_it_is_refunded(env: Env) -> None:
+    async with inline(env) as (app, ada):
+        message = await ordered(ada)
+        assert "The limit is" in message.content
+        assert "You were refunded." in message.content
+        assert await paid(app, ada) == 0
+
+
+@pytest.mark.faults("result-bomb")
+@pytest.mark.parametrize("rules", [KNOWN_BAD, CHECKED, {"checks": {"results": True, "on_down": "refuse"}}])
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_a_check_cannot_read_is_withheld_and_refunded(app: App, ada: Person, rules: dict[str, Any], private: bool) -> None:
+    await change_rules(app, ada, **rules)
+    message = await ordered(ada, private=private)
+    assert "This server's content check can't read it, and images must pass it. You were refunded." in message.content
+    assert "http" not in message.content
+    assert await paid(app, ada) == 0
+
+
+@pytest.mark.faults("result-bomb")
+async def test_a_server_may_allow_what_its_check_cannot_read(app: App, ada: Person) -> None:
+    await change_rules(app, ada, checks={"results": True, "on_down": "allow"})
+    assert "Open it here: <http" in (await ordered(ada)).content
+    assert await paid(app, ada) == PRICE
+
+
+# --- what the codec does not expect ------------------------------------------------------------------------------------
+
+
+def fails(error: Exception) -> Callable[..., Any]:
+    def fail(*_args: object, **_options: object) -> Any:
+        raise error
+
+    return fail
+
+
+ERRORS = [ImageError("The image is damaged."), KeyError("unexpected")]
+
+
+@pytest.mark.faults("result-large")
+@pytest.mark.parametrize("error", ERRORS, ids=["expected", "unexpected"])
+async def test_an_image_that_cannot_be_made_smaller_is_linked(app: App, ada: Person, monkeypatch: Any, error: Exception) -> None:
+    monkeypatch.setattr(codec, "fit", fails(error))
+    assert "Open it here: <http" in (await ordered(ada)).content
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.faults("result-large")
+@pytest.mark.parametrize("error", ERRORS, ids=["expected", "unexpected"])
+async def test_or_refunded_where_there_is_no_link(env: Env, monkeypatch: Any, error: Exception) -> None:
+    monkeypatch.setattr(codec, "fit", fails(error))
+    async with inline(env) as (app, ada):
+        assert "You were refunded." in (await ordered(ada)).content
+        assert await paid(app, ada) == 0
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["expected", "unexpected"])
+async def test_an_image_that_cannot_be_compared_with_known_ones_is_withheld(
+    app: App, ada: Person, monkeypatch: Any, error: Exception
+) -> None:
+    await change_rules(app, ada, **KNOWN_BAD)
+    monkeypatch.setattr("bot.media.likeness.fingerprint", fails(error))
+    assert "content check can't read it, and images must pass it. You were refunded." in (await ordered(ada)).content
+    assert await paid(app, ada) == 0
+
+
+async def test_an_image_on_which_the_codec_fails_is_linked(app: App, ada: Person, monkeypatch: Any) -> None:
+    monkeypatch.setattr(codec, "inspect", fails(KeyError("unexpected")))
+    assert "Easel can't read this image. Open it here: <http" in (await ordered(ada)).content
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.faults("upload-refused")
+async def test_an_image_that_discord_refuses_at_every_size_is_linked(app: App, ada: Person) -> None:
+    assert "It's too large for Discord. Open it here: <http" in (await ordered(ada)).content
+    assert await paid(app, ada) == PRICE
