@@ -19,6 +19,7 @@ from bot.core.running import patience
 from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState
 from bot.domain.request import Request
 from bot.services.history import History
+from bot.services.pipeline.fitting import notes_of
 from bot.services.pipeline.results import usable
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
@@ -92,7 +93,8 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
         missing = len(usable(own)) - len(found.images)
         upscales = await upscales_in(interaction, request.guild_id)
         with audience.language_of(interaction, private=False):
-            shown = ResultMessage(job=found.job, images=found.images, notes=(texts.gone(missing),) if missing else ())
+            notes = (*([texts.gone(missing)] if missing else []), *notes_of(found.images))
+            shown = ResultMessage(job=found.job, images=found.images, notes=notes)
             uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
             content = job_texts.finished(shown, services_of(interaction).orders.models.title)
             view = ended_view(own, images=len(found.images), upscales=upscales)

@@ -13,7 +13,7 @@ import discord
 from bot.client.refusals import reason_of
 from bot.core.clock import Clock
 from bot.core.i18n import _
-from bot.services.pipeline.fitting import ResultImage
+from bot.services.pipeline.fitting import ResultImage, notes_of
 from cogs.kit import texts
 from cogs.kit.channels import note_deleted
 from cogs.kit.outbound import UNKNOWN_CHANNEL, Messageable, send_reply
@@ -50,6 +50,11 @@ class Draft:
     def allowed_mentions(self) -> discord.AllowedMentions:
         users = [discord.Object(user_id) for user_id in self.ping_ids]
         return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=users or False)
+
+    @property
+    def text(self) -> str:
+        """The content, and what was changed of the images."""
+        return "\n".join([self.content, *(f"-# {note}" for note in notes_of(self.images))])[: texts.CONTENT_MAX]
 
     @contextmanager
     def files(self) -> Iterator[list[discord.File]]:
@@ -106,7 +111,7 @@ class Poster:
             async def send(reply: Mapping[str, Any]) -> discord.Message:
                 with draft.files() as files:
                     more: dict[str, Any] = {**reply, **({"view": draft.view} if draft.buttons else {})}
-                    return await channel.send(draft.content, nonce=nonce, files=files, allowed_mentions=draft.allowed_mentions, **more)
+                    return await channel.send(draft.text, nonce=nonce, files=files, allowed_mentions=draft.allowed_mentions, **more)
 
             return await send_reply(channel, reply_to, send)
 

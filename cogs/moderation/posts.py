@@ -237,7 +237,8 @@ class CasePosts:
             images: tuple[ResultImage, ...] = ()
             if job is not None:
                 try:
-                    images = await stack.enter_async_context(self._services.results.open(job, limit_bytes=limit))
+                    with guild_language(self._client, guild_id):  # for the notes on what is changed of them
+                        images = await stack.enter_async_context(self._services.results.open(job, limit_bytes=limit))
                 except ImageError as error:
                     log.info("images not available for a post", job=job.id, reason=error.sentence)
             yield images

@@ -21,6 +21,7 @@ from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.domain.visibility import Origin
+from bot.services.pipeline.fitting import notes_of
 from bot.store import messages
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
@@ -118,7 +119,7 @@ async def _original(context: ReactionContext) -> str:
     visibility.check(await context.origin(), visibility.reader_of(context.request))
     async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
         missing, title_of = len(message_images.of_job(job).images) - len(images), services_of(client).orders.models.title
-        text = file_texts.original(job, title_of, context.message.jump_url, missing=missing)
+        text = file_texts.original(job, title_of, context.message.jump_url, missing=missing, changes=notes_of(images))
         files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
         try:
             with dm_errors():

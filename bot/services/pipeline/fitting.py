@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from bot.core.errors import ImageError
+from bot.core.i18n import _
 from bot.core.running import machine
 from bot.domain.job import Job
 from bot.media import codec
@@ -102,6 +103,12 @@ class Fitting:
         with as_image_error():
             fitted = await self.decoding.run(codec.fit, image.path, limit_bytes)
         return await _written(image, fitted, limit_bytes)
+
+
+def notes_of(images: Iterable[ResultImage]) -> list[str]:
+    """What was changed of these images: a sentence for each that was."""
+    template = _("Image {number} was {changed}.")
+    return [template.format(number=image.n + 1, changed=image.changed) for image in images if image.changed is not None]
 
 
 def _each(images: Sequence[ResultImage], limit_bytes: int) -> int:

@@ -10,10 +10,9 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ImageError, MessageRefused, Refused, RouteClosed, TooLarge
-from bot.core.i18n import _
 from bot.domain.job import GenerationState, Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.fitting import Fitting, ResultImage
+from bot.services.pipeline.fitting import Fitting, ResultImage, notes_of
 from bot.services.pipeline.links import SPACE, ResultLink
 from bot.services.pipeline.results import ShownResults
 from bot.store import delivery
@@ -174,9 +173,8 @@ class Routes:
         found = await self.fitting.for_message(message.job, message.images, limit_bytes, space=space)
         if found.unusable:
             raise UnusableImages(found.unusable)
-        template = _("Image {number} was {changed}.")
-        notes = [template.format(number=image.n + 1, changed=image.changed) for image in found.images if image.changed is not None]
-        return replace(message, images=found.images, links=(*message.links, *found.links), notes=(*message.notes, *notes))
+        notes = (*message.notes, *notes_of(found.images))
+        return replace(message, images=found.images, links=(*message.links, *found.links), notes=notes)
 
 
 def _only_directly(message: ResultMessage) -> bool:

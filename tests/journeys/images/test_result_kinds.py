@@ -16,8 +16,10 @@ from bot.media import codec
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
-from tests.journeys.moderator_steps import change_rules
+from tests.journeys.images.test_history import picked
+from tests.journeys.moderator_steps import case_post, change_rules, with_moderators
 from tests.journeys.operations.test_faults import PRICE, finished
+from tests.journeys.reaction_steps import seen
 
 UNCHANGED = {  # fault: format, frames
     "result-jpeg": ("JPEG", 1),
@@ -192,3 +194,21 @@ async def test_an_image_on_which_the_codec_fails_is_linked(app: App, ada: Person
 async def test_an_image_that_discord_refuses_at_every_size_is_linked(app: App, ada: Person) -> None:
     assert "It's too large for Discord. Open it here: <http" in (await ordered(ada)).content
     assert await paid(app, ada) == PRICE
+
+
+# --- what is said ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.faults("result-large")
+async def test_what_was_changed_is_said_wherever_the_image_is_sent(env: Env, app: App, ada: Person, mo: Person) -> None:
+    await with_moderators(app, ada, quorum=1)
+    first, words = await ordered(ada), "Image 1 was converted to JPEG"
+    assert words in first.content
+    await ada.react(first, "✉️")
+    await ada.message(lambda m: words in m.content, "dm")
+    await mo.react(await seen(mo, first), "🚩")
+    assert words in (await case_post(mo)).content
+    await ada.slash("history")
+    await picked(ada, await ada.message(lambda m: "Your history" in m.text))
+    await ada.click(await ada.message(lambda m: "Post here" in m.buttons), "Post here")
+    await ada.message(lambda m: m.id != first.id and has_image(m) and words in m.content)
