@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageCms
 
+from sandbox.images import bombs
 from sandbox.painter import PaintedImage
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
 
-BOMB_SIDE_PX = 20_000
 WIDE_PX = 16_400  # WebP ends at 16,383
 FRAMES = 3
 FRAME_MS = 200
@@ -29,15 +29,6 @@ async def as_switched(image: PaintedImage, switchboard: Switchboard) -> PaintedI
     """The image, or what the first fault of this table that fires makes of it."""
     change = next((change for fault, change in ODD_RESULTS.items() if switchboard.fires(fault)), None)
     return image if change is None else await asyncio.to_thread(change, image)
-
-
-def bomb() -> bytes:
-    """A valid PNG of a few dozen kilobytes that decodes to 400 million white pixels."""
-    packer = zlib.compressobj(9)
-    row = b"\0" + b"\xff" * (BOMB_SIDE_PX // 8)
-    rows = b"".join(packer.compress(row * 100) for _ in range(BOMB_SIDE_PX // 100)) + packer.flush()
-    header = struct.pack(">IIBBBBB", BOMB_SIDE_PX, BOMB_SIDE_PX, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")))
 
 
 def _saved(format_: str, **options: Any) -> Callable[[PaintedImage], PaintedImage]:
@@ -98,6 +89,10 @@ def _noise(mode: str, size: tuple[int, int]) -> Callable[[PaintedImage], Painted
     return change
 
 
+def _bomb(content: Callable[[], bytes], media_type: str) -> Callable[[PaintedImage], PaintedImage]:
+    return lambda _image: PaintedImage(data=content(), media_type=media_type)
+
+
 ODD_RESULTS: dict[str, Callable[[PaintedImage], PaintedImage]] = {
     "result-avif": _saved("AVIF"),
     "result-avif-alpha": _see_through,
@@ -112,7 +107,11 @@ ODD_RESULTS: dict[str, Callable[[PaintedImage], PaintedImage]] = {
     "result-gif-large": _large_animation,
     "result-large": _noise("RGB", (LARGE_SIDE_PX, LARGE_SIDE_PX)),
     "result-wide": _noise("RGBA", (WIDE_PX, 200)),
-    "result-bomb": lambda _image: PaintedImage(data=bomb(), media_type="image/png"),
+    "result-bomb": _bomb(bombs.png, "image/png"),
+    "result-bomb-gif": _bomb(bombs.gif, "image/gif"),
+    "result-bomb-webp": _bomb(bombs.lossless_webp, "image/webp"),
+    "result-bomb-animation": _bomb(bombs.animated_webp, "image/webp"),
+    "result-bomb-avif": _bomb(bombs.avif, "image/avif"),
 }
 
 

@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from bot.media import codec
+from bot.media.codec import TooManyPixels
 from sandbox import images
 from sandbox.answers import ANSWERS
 from sandbox.faults import FAULTS, FaultSide, Switchboard
@@ -283,6 +285,15 @@ async def test_a_bomb_is_small_in_bytes_and_large_in_pixels(client: Client) -> N
     width, height = struct.unpack(">II", answer.data[16:24])
     assert (answer.headers["Content-Type"], width * height) == ("image/png", 400_000_000)
     assert len(answer.data) < 2**17
+
+
+@pytest.mark.faults("result-bomb-gif", "result-bomb-webp", "result-bomb-animation", "result-bomb-avif", times=1)
+async def test_bombs_of_other_formats_announce_more_than_a_hundred_megapixels(client: Client) -> None:
+    for kind in ("gif", "webp", "webp", "avif"):
+        answer = await client.get((await client.made())["result_url"])
+        assert (answer.headers["Content-Type"], len(answer.data) < 1000) == (f"image/{kind}", True)
+        with pytest.raises(TooManyPixels):
+            codec.inspect(answer.data, max_pixels=100_000_000)
 
 
 @pytest.mark.faults("result-elsewhere")
