@@ -17,8 +17,10 @@ from typing import Any, Final, Self, TypeVar
 
 import structlog
 
+from bot.core.errors import EaselError, ImageError
 from bot.core.i18n import _
 from bot.core.numbers import number
+from bot.core.running import machine
 from bot.core.running.budget import ByteBudget
 from bot.core.running.executors import BoundedExecutor
 from bot.core.running.loops import KeyedLocks
@@ -51,6 +53,23 @@ def for_member(user_id: int) -> Iterator[None]:
         yield
     finally:
         _member.reset(token)
+
+
+class CodecFailed(ImageError):
+    """A decoder failed in a way that nobody expected."""
+
+
+@contextmanager
+def as_image_error() -> Iterator[None]:
+    """Raise what the codec does not expect as `CodecFailed`, which is logged: the same bytes would fail in the same way every time."""
+    try:
+        with machine.trouble_raised():
+            yield
+    except EaselError:
+        raise
+    except Exception as error:
+        log.exception("codec failed unexpectedly")
+        raise CodecFailed(_("Easel can't read this image.")) from error
 
 
 class _Share:
@@ -99,14 +118,15 @@ class DecodingPool:
 
     async def run(self, work: Callable[..., T], source: Source, *args: Any, **options: Any) -> T:
         """The result of a function of the codec: `work(source, *args, **options)`."""
-        cost = await self._cost(work, source, options.get("max_pixels", codec.DEFAULT_MAX_PIXELS))
-        share, size_bytes = self._share_for(cost)
-        async with self._own_turn(), share.budget.taken(size_bytes):
-            if self._needs_process(cost):
-                async with share.processes:
-                    return await self._in_process(cost.memory_bytes, work, source, *args, **options)
-            async with self._decoding:
-                return await self._briefly(work, source, *args, **options)
+        with as_image_error():
+            cost = await self._cost(work, source, options.get("max_pixels", codec.DEFAULT_MAX_PIXELS))
+            share, size_bytes = self._share_for(cost)
+            async with self._own_turn(), share.budget.taken(size_bytes):
+                if self._needs_process(cost):
+                    async with share.processes:
+                        return await self._in_process(cost.memory_bytes, work, source, *args, **options)
+                async with self._decoding:
+                    return await self._briefly(work, source, *args, **options)
 
     async def _cost(self, work: Callable[..., object], source: Source, max_pixels: int) -> Cost:
         return await self._briefly(codec.cost, source, max_pixels=max_pixels, work=work)

@@ -20,7 +20,7 @@ from bot.core.errors import AnswerTooLarge, ImageError, MachineTrouble, Provider
 from bot.core.i18n import _
 from bot.core.running import machine
 from bot.media import codec
-from bot.media.codec_faults import as_image_error
+from bot.media.decoding import as_image_error
 from bot.providers.provider import CompletedImage
 
 log = structlog.get_logger(__name__)

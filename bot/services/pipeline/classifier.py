@@ -15,7 +15,6 @@ from bot.domain.guild.sections import KnownBad
 from bot.domain.moderation.scores import Classification, Scores, classify, classify_unread, classify_when_down
 from bot.domain.prompts.judge import Level
 from bot.media import likeness
-from bot.media.codec_faults import as_image_error
 from bot.media.decoding import DecodingPool
 from bot.providers.moderations import Moderations
 
@@ -55,9 +54,8 @@ class Classifier:
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
         """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
         try:
-            with as_image_error():
-                if bool(policy.known_bad.hashes) and await self._is_known(path, policy.known_bad):
-                    return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
+            if bool(policy.known_bad.hashes) and await self._is_known(path, policy.known_bad):
+                return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         except ImageError as error:
             log.info("image not compared with known ones", reason=error.sentence)
             return self.unread(policy)

@@ -14,7 +14,6 @@ from bot.core.i18n import _
 from bot.core.running import machine
 from bot.domain.job import Job
 from bot.media import codec
-from bot.media.codec_faults import as_image_error
 from bot.media.decoding import DecodingPool
 from bot.services.pipeline import spool
 from bot.services.pipeline.links import SPACE, Links, ResultLink
@@ -100,8 +99,7 @@ class Fitting:
         # Fast enough for the event loop: the file was just written.
         if PurePath(image.filename).suffix in _SHOWN_BY_DISCORD and image.path.stat().st_size <= limit_bytes:
             return image
-        with as_image_error():
-            fitted = await self.decoding.run(codec.fit, image.path, limit_bytes)
+        fitted = await self.decoding.run(codec.fit, image.path, limit_bytes)
         return await _written(image, fitted, limit_bytes)
 
 

@@ -1,10 +1,16 @@
-"""Links to an image API's own copy of a result, for images that cannot be uploaded."""
+"""Links to an image API's own copy of a result, for images that cannot be uploaded.
+
+Sources of what a presigned link says: AWS Signature Version 4 (`X-Amz-Date`, `X-Amz-Expires`), Google Cloud Storage's V4 signing
+(`X-Goog-...`), CloudFront and older signatures of both (`Expires`, Unix seconds), Azure's shared access signatures (`se`, ISO 8601).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 
@@ -13,7 +19,6 @@ from bot.core.errors import ImageError, ProviderError
 from bot.core.i18n import _
 from bot.domain.job import Generation
 from bot.media.fetch import Fetcher
-from bot.media.link_expiry import expiry_ms
 from bot.providers.factory import UNKNOWN_API
 from bot.providers.provider import Provider
 from bot.providers.response_images import is_inline
@@ -24,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 SPACE = 1_400  # characters of all links of a message; the rest of its 2,000 is for sentences
 _UNSAFE = re.compile(r"[\s<>|]")  # would end the link in a message, or its spoiler
+_SIGNERS = ("x-amz", "x-goog")
 _LEAST_MS = 300_000  # that a link must work after it is shown
 
 
@@ -78,3 +84,26 @@ class Links:
             log.info("link does not open", job=generation.job_id, n=generation.n, reason=error.sentence)
             return None
         return ResultLink(n=generation.n, url=url, until_ms=until_ms, reason=reason) if opens else None
+
+
+def expiry_ms(url: str) -> int | None:
+    """Until when a link works (Unix ms). None if the link does not say it, or not in a form that is known here."""
+    try:
+        found = _expiry({name.lower(): value for name, value in parse_qsl(urlsplit(url).query)})
+        return None if found is None else int(found.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _expiry(query: Mapping[str, str]) -> datetime | None:
+    """Raises `ValueError` or `OverflowError` for values that are none."""
+    for signer in _SIGNERS:
+        if f"{signer}-date" in query:
+            signed_at = datetime.strptime(query[f"{signer}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return signed_at + timedelta(seconds=int(query.get(f"{signer}-expires", "")))
+    if "expires" in query:
+        return datetime.fromtimestamp(float(query["expires"]), tz=UTC)
+    if "se" in query and "sig" in query:
+        found = datetime.fromisoformat(query["se"])
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None

@@ -19,8 +19,7 @@ from bot.core.running.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState
 from bot.media import codec
 from bot.media.addresses import HostNotListed
-from bot.media.codec_faults import CodecFailed, as_image_error
-from bot.media.decoding import DecodingPool, for_member
+from bot.media.decoding import CodecFailed, DecodingPool, for_member
 from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
 from bot.providers.response_images import decode, is_inline
 from bot.services.pipeline import spool
@@ -134,8 +133,7 @@ class Results:
                 if attachment_url is None:
                     raise
                 path = await self._attached(attachment_url, folder)
-            with as_image_error():
-                return await self.decoding.run(codec.thumbnail, path)
+            return await self.decoding.run(codec.thumbnail, path)
 
     # --- the sources, best first -----------------------------------------------------------------------------------
 
@@ -218,8 +216,7 @@ class Results:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _image(self, job: Job, generation: Generation, path: Path) -> ResultImage:
-        with as_image_error():
-            info = await self.decoding.inspect(path, max_pixels=self.max_pixels)
+        info = await self.decoding.inspect(path, max_pixels=self.max_pixels)
         name = f"easel-{job.id}-{generation.n + 1}.{info.extension}"
         return ResultImage(
             n=generation.n,
