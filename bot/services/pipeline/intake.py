@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -100,6 +100,7 @@ class Intake:
         attached_masks = [order.mask] if order.mask is not None else []
         others = self.pricing.offers(self.models.offered, order.request) if attached_masks else ()
         check_mask(model, given=bool(attached_masks), others=others)
+        _check_upscale(facts, model, params, [each.sides_px for each in order.attachments if each.sides_px is not None])
         fetched = await self._take_references([*order.attachments, *attached_masks], order.request)
         fetched, given_masks = fetched[: len(order.attachments)], fetched[len(order.attachments) :]
         references = (*fetched, *(item.reference for item in tray_items))
@@ -107,7 +108,7 @@ class Intake:
             declared, (params, shape) = params, _chosen_params(order, model, real, without_seed=True)
             if params != declared:  # what is priced and admitted is what is sent
                 admission, facts, *_others = await self._admit(order, model, prompt, params)
-        _check_upscaled(facts, model, params, references)
+        _check_upscale(facts, model, params, _sizes_of(references))
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
         job = replace(_bounded(job, [origin for origin in origins if origin is not None], audience), source_shape=shape)
         with for_member(order.request.actor.user_id):
@@ -137,7 +138,7 @@ class Intake:
         admission = await self.admissions.admit(facts)
         if old.kind in _NO_SOURCE and not references:
             raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
-        _check_upscaled(facts, model, params, references)
+        _check_upscale(facts, model, params, _sizes_of(references))
         check_mask(model, given=any(each.role is ReferenceRole.MASK for each in references))
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         linked_in = () if old.place.private else origin.channels  # there the link was followed before
@@ -352,9 +353,16 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
     return random.randint(low, max(low, high - (count - 1)))
 
 
-def _check_upscaled(facts: Facts, model: ModelInfo, params: Mapping[str, Any], references: Sequence[Reference]) -> None:
-    """Raise `InvalidRequest` if an upscale would be too large. Its size is known once its reference image was read."""
-    given = image_properties.upscaled_megapixels(model, params, [(each.width_px, each.height_px) for each in references])
+def _sizes_of(references: Iterable[Reference]) -> list[Sides]:
+    return [(each.width_px, each.height_px) for each in references]
+
+
+def _check_upscale(facts: Facts, model: ModelInfo, params: Mapping[str, Any], sizes: Sequence[Sides]) -> None:
+    """Raise `InvalidRequest` if an upscale of images of these sizes would be too large.
+
+    Checked with what Discord says before the images are fetched, and again with what they are.
+    """
+    given = image_properties.upscaled_megapixels(model, params, sizes)
     if given is None:
         return
     check_megapixels(replace(facts, megapixels=given))

@@ -125,6 +125,23 @@ async def test_the_servers_limit_holds_for_the_size_of_the_result(app: App, ada:
     assert "up to 2 MP" in await refused(ada, scale="6x", **large)
 
 
+async def test_the_limit_holds_for_a_repeat(app: App, ada: Person) -> None:
+    message = await upscaled(ada, scale="4x", image=ada.upload("large.png", png(500, 500)))
+    await change_rules(app.services.guilds, guild_of(ada), everyone={"max_megapixels": 2})
+    await ada.click(message, "Again")
+    await private_reply(ada, "up to 2 MP. This one would have 4 MP.")
+
+
+async def test_an_image_that_is_larger_than_discord_says_is_refused_too(app: App, ada: Person) -> None:
+    """A message of another bot may show an image of any size."""
+    await change_rules(app.services.guilds, guild_of(ada), everyone={"max_megapixels": 2})
+    said = await ada.say("look", files=(ada.upload("found.png", png(1000, 500)),))
+    await ada.menu("Upscale with Easel", await ada.message(lambda m: m.id == said))
+    modal = await ada.modal()
+    await ada.submit(modal, offer=[next(each["value"] for each in modal.control("offer")["options"] if "4x" in each["label"])])
+    await private_reply(ada, "up to 2 MP. This one would have 8 MP.")
+
+
 async def test_a_result_that_could_not_be_shown_is_refused_before_it_is_paid(app: App, ada: Person) -> None:
     told = await refused(ada, scale="6x", image=ada.upload("large.png", png(3000, 2000)))
     assert "The result would have 216 MP, and Easel can show up to 100 MP." in told

@@ -62,6 +62,24 @@ async def form(ada: Person, first: Message) -> Message:
     return await refused(ada)
 
 
+async def upscale(ada: Person, first: Message) -> Message:
+    content = await ada.fetch(first.attachments[0]["url"])
+    await ada.slash("upscale", image=ada.upload("fox.png", content))
+    return await refused(ada)
+
+
+async def upscale_form(ada: Person, first: Message) -> Message:
+    await ada.click(first, "Upscale")
+    await ada.submit(await ada.modal(), offer=["0"])
+    return await refused(ada)
+
+
+async def upscale_menu(ada: Person, first: Message) -> Message:
+    await ada.menu("Upscale with Easel", first)
+    await ada.submit(await ada.modal(), offer=["0"])
+    return await refused(ada)
+
+
 async def menu(ada: Person, first: Message) -> Message:
     await ada.menu("Edit with Easel", first)
     await ada.submit(await ada.modal(), prompt="at night")
@@ -96,7 +114,10 @@ async def once_more(ada: Person, first: Message) -> Message:
     return await direct_message(ada, "")
 
 
-ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, post_here, pencil, preset, once_more)
+ROUTES: tuple[Route, ...] = (
+    *(generate, edit, again, form, menu, history, post_here, pencil, preset, once_more),
+    *(upscale, upscale_form, upscale_menu),
+)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)

@@ -67,6 +67,16 @@ async def edit(day: Day) -> None:
     await day.arrived("a blue fox")
 
 
+async def upscale(day: Day) -> None:
+    await day.ada.slash("upscale", image=day.ada.upload("day.png", image_bytes()))
+    await day.arrived("Topaz Image Upscaler · 5 credits")
+    first = await day.image("a small fox")
+    await day.ada.click(first, "Upscale")
+    modal = await day.ada.modal()
+    await day.ada.submit(modal, offer=[next(each["value"] for each in modal.control("offer")["options"] if "6x" in each["label"])])
+    await day.arrived("Topaz Wonder 3 · 18 credits")
+
+
 async def again(day: Day) -> None:
     first = await day.image("a twin fox")
     await day.ada.click(first, "Again")
@@ -264,8 +274,8 @@ async def reading(day: Day) -> None:
     await day.ada.autocomplete("generate", "model", prompt="a fox", model="flux")
 
 
-SPENDING: tuple[Step, ...] = (generate, again, edit_forms, money, reactions)
+SPENDING: tuple[Step, ...] = (generate, upscale, again, edit_forms, money, reactions)
 STEPS: tuple[Step, ...] = (
-    *(generate, edit, again, edit_forms, models, history, cancel, delete),
+    *(generate, edit, upscale, again, edit_forms, models, history, cancel, delete),
     *(tray, styles, settings, money, reactions, cases, decisions, rules, reading, erase),
 )
