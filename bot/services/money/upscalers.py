@@ -15,6 +15,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
 
+_MODELS_MAX = 25
 Options = Mapping[Idea, str | int | float | None]
 
 
@@ -29,7 +30,7 @@ class UpscaleOffer:
 
 def upscale_offers(pricing: Pricing, offers: Sequence[ModelInfo], request: Request) -> list[UpscaleOffer]:
     """Every scale of every upscaler among `offers`, which come from `Pricing.offers`; the cheapest model first."""
-    found = [list(_offers_of(pricing, model, request)) for model in offers if is_usable(model)]
+    found = [list(_offers_of(pricing, model, request)) for model in _cheapest(offers)]
     return [offer for each in sorted(filter(None, found), key=lambda each: min(offer.price for offer in each)) for offer in each]
 
 
@@ -49,13 +50,19 @@ def upscaler(pricing: Pricing, offers: Sequence[ModelInfo], request: Request, op
 
     If none takes all of them, one that takes the scale. Raises `InvalidRequest` if there is no upscaler.
     """
-    able = [model for model in offers if is_usable(model)]
+    able = _cheapest(offers, usual)
     if not able:
         raise InvalidRequest(_("No model here can upscale images."))
     tries: tuple[Options, ...] = (options, {Idea.SCALE: options.get(Idea.SCALE)}, {})
     prices = next(filter(None, (_prices(pricing, able, request, each) for each in tries)), {able[0].id: 0})
     named = [model.id for name in usual for model in able if name in (model.id, model.title) and model.id in prices]
     return next(iter(named), None) or min(prices, key=lambda model_id: prices[model_id])
+
+
+def _cheapest(offers: Iterable[ModelInfo], usual: Sequence[str | None] = ()) -> list[ModelInfo]:
+    """At most `_MODELS_MAX` upscalers, the usual ones and then the cheapest first: the options of each are checked."""
+    able = [model for model in offers if is_usable(model)]
+    return sorted(able, key=lambda model: (model.id not in usual and model.title not in usual, model.price_microcredits))[:_MODELS_MAX]
 
 
 def _offers_of(pricing: Pricing, model: ModelInfo, request: Request) -> Iterator[UpscaleOffer]:
@@ -72,8 +79,9 @@ def _prices(pricing: Pricing, models: Sequence[ModelInfo], request: Request, opt
 
 
 def _price(pricing: Pricing, model: ModelInfo, request: Request, options: Options) -> int | None:
-    """None: the model does not take these options, or their price is not known."""
+    """None: the model does not take these options. Where only an estimate is known, it is that of the default options."""
     try:
-        return pricing.price(model, request.policy, build_params(model, options))
+        price = pricing.price(model, request.policy, build_params(model, options))
     except InvalidRequest:
         return None
+    return model.price_microcredits if price is None else price
