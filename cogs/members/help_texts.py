@@ -7,8 +7,7 @@ from bot.core.i18n import N_, _
 
 _HELP = (
     N_("## Create and edit images"),
-    N_("{generate} creates an image from a prompt."),
-    N_("{edit} edits an image that you attach. {upscale} makes it larger."),
+    N_("{generate} creates an image, {edit} edits one, {upscale} makes one larger."),
     N_("Right-click or long-press a message > **Apps** to edit or save its images."),
     N_("React to an image: ✏️ edit, 🔁 again, ✉️ get the file by DM, ❌ delete, 🙈 spoiler, 🚩 report, ⭐ gallery."),
     N_("{models} shows what each model can do and costs."),
