@@ -58,6 +58,13 @@ def kept_shape(model: ModelInfo, params: Params, source: SourceShape) -> dict[st
     return next((shape for shape in _shapes(model, source) if may_be_sent(shape)), {})
 
 
+def repeated_shape(model: ModelInfo, params: Params, source: SourceShape) -> dict[str, Any]:
+    """The params of an earlier edit whose shape was chosen after `source`. It is chosen anew if its limits are others now."""
+    others = without_shape(params)
+    kept = {} if _is_allowed(model, params, params, source) else kept_shape(model, others, source)
+    return {**others, **kept} if kept else dict(params)
+
+
 def names_shape(name: str, value: object) -> bool:
     """Whether a parameter decides about the shape: an aspect ratio, a size in pixels, a side, or a switch that keeps the source's."""
     if name in {*IDEA_NAMES[Idea.ASPECT_RATIO], *MATCHING, "width", "height"}:

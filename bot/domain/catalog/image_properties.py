@@ -26,17 +26,24 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
 
     If several are chosen that differ, all of them, separated by commas: which one the image API obeys is unknown.
     """
-    by_size = [ratio for size in sizes(model, params) if (ratio := size.ratio) is not None]
+    shape, size = model.option(Idea.ASPECT_RATIO), model.option(Idea.RESOLUTION)
+    shaped = {name: value for name, value in params.items() if not _is_tier(model, name, value)}
+    by_size = [ratio for each in sizes(model, shaped) if (ratio := each.ratio) is not None]
     by_size += [ratio for _path, value in leaves(params) if (ratio := ratio_of_words(value)) is not None]
     by_size += [path[-1] for path, value in leaves(params) if path[-1] == _MATCHING and str(value).casefold() == "true"]
-    size = model.option(Idea.RESOLUTION)
     by_size += [
         ratio for name, value in params.items() if size is not None and name == size.name and (ratio := ratio_of(value)) is not None
     ]
-    shape = model.option(Idea.ASPECT_RATIO)
     given = None if shape is None or shape.sent_as or shape.name not in params else str(params[shape.name])
     counts = given is not None and (not by_size or _RATIO.fullmatch(given))  # a word such as "custom" stands for the sides
     return ", ".join(dict.fromkeys([*by_size, *([given] if given is not None and counts else [])])) or None
+
+
+def _is_tier(model: ModelInfo, name: str, value: object) -> bool:
+    """Whether a number such as "512" is one of the model's listed resolutions, beside which the aspect ratio is chosen."""
+    shape, size = model.option(Idea.ASPECT_RATIO), model.option(Idea.RESOLUTION)
+    is_listed = size is not None and size.name == name and size.closed and value in size.values
+    return is_listed and shape is not None and not shape.sent_as and str(value).isdecimal()
 
 
 def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:

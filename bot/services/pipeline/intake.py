@@ -25,7 +25,7 @@ from bot.domain import permissions, visibility
 from bot.domain.admission import Admission, Facts, check_megapixels
 from bot.domain.allowance import merge
 from bot.domain.catalog import image_properties
-from bot.domain.catalog.edit_shape import SourceShape
+from bot.domain.catalog.edit_shape import SourceShape, repeated_shape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_edit_params, build_params, check_mask, check_prompt, check_references, check_seed, repeat
@@ -131,7 +131,10 @@ class Intake:
             parent_id=old.id,
             reaction=reaction,
         )
-        params = repeat(old.params, model)
+        params, shape = repeat(old.params, model), old.source_shape
+        if shape is not None:
+            shape = _limited(shape, request)
+            params = repeated_shape(model, params, shape)
         model = await self.estimates.complete(model, old.prompt, params)
         facts = self.admissions.facts(request, model, old.prompt, params, count=count)
         facts, references, is_hidden = await self.store.read(_facts_of_repeat, facts, old)
@@ -143,7 +146,7 @@ class Intake:
         job = self._new_job(replace(order, spoiler=is_hidden), admission, model, old.prompt, params, _seed(model, None, count))
         linked_in = () if old.place.private else origin.channels  # there the link was followed before
         source = Origin(channels=(order.channel_of(old.origin_channel_id or 0), *linked_in))
-        job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id, source_shape=old.source_shape)
+        job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id, source_shape=shape)
         return _bounded(job, [source, origin], audience), references, admission
 
     async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
@@ -332,9 +335,7 @@ def _chosen_params(
     if order.kind is not JobKind.EDIT or sides is None:
         params, source = build_params(model, options, order.more), None
     else:
-        allowed = merge(order.request.policy, order.request.actor.role_ids)
-        ratios = None if allowed.aspect_ratios is None else tuple(sorted(allowed.aspect_ratios))
-        source = SourceShape(width_px=sides[0], height_px=sides[1], ratios=ratios, max_megapixels=allowed.max_megapixels)
+        source = _limited(SourceShape(width_px=sides[0], height_px=sides[1]), order.request)
         params, is_kept = build_edit_params(model, options, order.more, source)
         source = source if is_kept else None
     if without_seed and model.seed_field:
@@ -351,6 +352,13 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
         return None
     low, high = model.seed_range
     return random.randint(low, max(low, high - (count - 1)))
+
+
+def _limited(source: SourceShape, request: Request) -> SourceShape:
+    """The source of a shape, with the limits of the actor's roles here."""
+    allowed = merge(request.policy, request.actor.role_ids)
+    ratios = None if allowed.aspect_ratios is None else tuple(sorted(allowed.aspect_ratios))
+    return replace(source, ratios=ratios, max_megapixels=allowed.max_megapixels)
 
 
 def _sizes_of(references: Iterable[Reference]) -> list[Sides]:

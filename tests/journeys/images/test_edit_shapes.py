@@ -64,6 +64,14 @@ async def test_the_image_comes_back_as_a_portrait(ada: Person) -> None:
     assert made.width / made.height == pytest.approx(3 / 4, abs=0.02)
 
 
+async def test_a_repetition_obeys_the_rules_of_now(app: App, env: Env, ada: Person) -> None:
+    message = await edited(ada, model=DEV)
+    await change_rules(app.services.guilds, guild_of(ada), everyone={"aspect_ratios": ["2:3", "1:1"]})
+    await ada.click(message, "Again")
+    await ada.message(lambda m: has_image(m) and m.id != message.id)
+    assert [g["aspect_ratio"] for g in await env.generations()] == ["match_input_image", "2:3"]
+
+
 @pytest.mark.parametrize("chosen", [{"aspect_ratio": "16:9"}, {"more": "aspect_ratio=16:9"}, {"style": "wide"}])
 async def test_a_ratio_that_was_chosen_stays(env: Env, ada: Person, chosen: dict[str, Any]) -> None:
     await ada.slash("style save", name="wide", options="aspect_ratio=16:9")
