@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from bot.core.errors import ImageError
 from bot.core.i18n import _
+from bot.media import libvips
+from bot.media.formats import format_of
 
 if TYPE_CHECKING:  # imported for the first mask
     import pyvips
@@ -22,7 +24,11 @@ _SHAPES_DIFFER: Final = 0.01  # more than rounding does
 
 def clean_mask(content: bytes, width: int, height: int) -> bytes:
     """The mask as a PNG for an image of this size in px. Raises `ImageError` if its shape is another, or if all of it is black."""
-    mask = _opened(content)
+    with libvips.decoding():
+        return _cleaned(_opened(content), width, height)
+
+
+def _cleaned(mask: pyvips.Image, width: int, height: int) -> bytes:
     if abs(mask.width * height / (mask.height * width) - 1) > _SHAPES_DIFFER:
         sizes = _("The mask is {given} pixels and the image {size}. Use a mask of the image's size.")
         raise ImageError(sizes.format(given=f"{mask.width}×{mask.height}", size=f"{width}×{height}"))
@@ -37,9 +43,10 @@ def for_image(mask: bytes, image: str) -> bytes:
     _head, comma, text = image.partition(";base64,")
     if not comma:
         return mask
-    sent, cleaned = _opened(base64.b64decode(text)), _opened(mask)
-    is_same = (sent.width, sent.height) == (cleaned.width, cleaned.height)
-    return mask if is_same else _png(_black_and_white(cleaned, sent.width, sent.height))
+    with libvips.decoding():
+        sent, cleaned = _opened(base64.b64decode(text)), _opened(mask)
+        is_same = (sent.width, sent.height) == (cleaned.width, cleaned.height)
+        return mask if is_same else _png(_black_and_white(cleaned, sent.width, sent.height))
 
 
 def with_transparency(mask: bytes) -> bytes:
@@ -47,19 +54,14 @@ def with_transparency(mask: bytes) -> bytes:
 
     Source: https://platform.openai.com/docs/api-reference/images/createEdit
     """
-    import pyvips
-
-    kept = _opened(mask).invert()
-    return _png(pyvips.Image.black(kept.width, kept.height, bands=3).bandjoin(kept).copy(interpretation="srgb"))
+    with libvips.decoding():
+        kept = _opened(mask).invert().copy_memory()
+        black = kept * 0
+        return _png(black.bandjoin(black).bandjoin(black).bandjoin(kept).cast("uchar").copy(interpretation="srgb"))
 
 
 def _opened(content: bytes) -> pyvips.Image:
-    import pyvips
-
-    try:
-        return pyvips.Image.new_from_buffer(content, "")
-    except pyvips.Error as error:
-        raise ImageError(_("The image is damaged or incomplete.")) from error
+    return libvips.load(content, format_of(content))
 
 
 def _black_and_white(mask: pyvips.Image, width: int, height: int) -> pyvips.Image:

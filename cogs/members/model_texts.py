@@ -85,7 +85,8 @@ def _references(shown: ModelInfo) -> str:
         return "🖼️ " + _("Creates images from a prompt only.")
     most = min(shown.max_references or REFERENCES_MAX, REFERENCES_MAX)
     sentence = ngettext("Edits images, and takes {count} reference image.", "Edits images, and takes up to {count} reference images.", most)
-    return "🖼️ " + sentence.format(count=most)
+    masked = [_("It takes a mask, with {edit}.").format(**commands.mentions("edit"))] if shown.mask_option else []
+    return " ".join(["🖼️", sentence.format(count=most), *masked])
 
 
 def _options(shown: ModelInfo) -> Iterator[str]:

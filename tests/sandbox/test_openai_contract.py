@@ -125,6 +125,40 @@ def refusal(answer: Answer) -> tuple[int, Any, Any]:
     return answer.status, error["param"], error["code"]
 
 
+def mask(mode: str, size: tuple[int, int] = (512, 512), format_: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, format_)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (mask("RGB"), "mask_missing_alpha"),
+        (mask("RGBA", (256, 512)), "invalid_mask_size"),
+        (mask("RGBA", format_="WEBP"), "invalid_image_format"),
+        (b"nothing", "invalid_image_format"),
+    ],
+)
+async def test_a_mask_is_a_png_of_the_image_s_size_with_transparency(sdk: AsyncOpenAI, content: bytes, code: str) -> None:
+    source = ("a.png", SOURCE, "image/png")
+    with pytest.raises(openai.BadRequestError) as caught:
+        await sdk.images.edit(model=SD, image=source, mask=("mask.png", content, "image/png"), prompt="a fox")
+    assert (caught.value.param, caught.value.code) == ("mask", code)
+
+
+async def test_what_is_transparent_in_a_mask_is_changed(sdk: AsyncOpenAI) -> None:
+    edited, kept = ("a.png", SOURCE, "image/png"), Image.new("RGBA", (512, 512), "black")
+    kept.paste((0, 0, 0, 0), (0, 0, 256, 512))
+    buffer = io.BytesIO()
+    kept.save(buffer, "PNG")
+    response = await sdk.images.edit(model=SD, image=edited, mask=("mask.png", buffer.getvalue(), "image/png"), prompt="a fox")
+    left, right = ((0, 0, 240, 400), (272, 0, 512, 400))
+    made, source = inline(response)[0], opened(SOURCE)
+    assert difference(made.crop(left), source.crop(left)) > 5
+    assert difference(made.crop(right), source.crop(right)) < 4  # it is drawn coarsely
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
