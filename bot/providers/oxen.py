@@ -297,7 +297,7 @@ class Oxen(Provider):
         if submission.seed is not None:
             body[slots.seed] = submission.seed
         if submission.references:
-            body[slots.references] = list(submission.references) if slots.many else submission.references[0]
+            body[slots.references] = slots.references_as_sent(submission.references)
         if submission.mask is not None:
             body[slots.mask] = submission.mask
         if self._namespace:

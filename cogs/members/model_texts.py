@@ -84,6 +84,9 @@ def _references(shown: ModelInfo) -> str:
     if not shown.takes_references:
         return "🖼️ " + _("Creates images from a prompt only.")
     most = min(shown.max_references or REFERENCES_MAX, REFERENCES_MAX)
+    if not shown.edits:
+        sentence = ngettext("Takes the style of {count} reference image.", "Takes the style of up to {count} reference images.", most)
+        return "🖼️ " + sentence.format(count=most)
     sentence = ngettext("Edits images, and takes {count} reference image.", "Edits images, and takes up to {count} reference images.", most)
     masked = [_("It takes a mask, with {edit}.").format(**commands.mentions("edit"))] if shown.mask_option else []
     return " ".join(["🖼️", sentence.format(count=most), *masked])

@@ -60,7 +60,8 @@ def _references(model: ModelInfo) -> str:
     if not model.takes_references:
         return "-"
     count = "one" if model.max_references == 1 else "several"
-    return ", ".join((count, *(["required"] if model.references_required else []), *(["mask"] if model.mask_option else [])))
+    marks = {"required": model.references_required, "for their style": not model.edits, "mask": model.mask_option is not None}
+    return ", ".join((count, *(mark for mark, has_it in marks.items() if has_it)))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
 REFERENCE_NAMES: Final = ("input_image", "input_images", "image", "images", "image_url", "image_urls", "reference_images")
 # The names of masks in schemas: of images that say where the first reference image is changed.
 MASK_NAMES: Final = ("mask_url", "mask", "mask_image", "mask_image_url")
+# Of images that only the style is taken from. Each is an object, with its link in this property.
+STYLE_NAMES: Final[Mapping[str, str]] = {"image_style_references": "image_url"}
 
 
 @dataclass(frozen=True, kw_only=True)

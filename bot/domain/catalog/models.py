@@ -21,7 +21,7 @@ from bot.domain.catalog import ideas
 from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.counts import hidden_images, is_count
-from bot.domain.catalog.ideas import IDEA_NAMES, MASK_NAMES, REFERENCE_NAMES, Choice, Idea
+from bot.domain.catalog.ideas import IDEA_NAMES, MASK_NAMES, REFERENCE_NAMES, STYLE_NAMES, Choice, Idea
 from bot.domain.catalog.options import folded, or_list, quoted, without_price
 from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
@@ -45,6 +45,12 @@ class Slots:
     references: str = "input_image"
     mask: str = "mask"
     many: bool = True  # True: a list of references; False: a single one, as a string
+    link: str | None = None  # each reference is an object with this property; None: a string
+
+    def references_as_sent(self, references: Sequence[str]) -> object:
+        """The value of the parameter for at least one reference."""
+        sent = [each if self.link is None else {self.link: each} for each in references]
+        return sent if self.many else sent[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +87,14 @@ class ModelInfo:
 
     @cached_property
     def reference_option(self) -> Option | None:
-        named = {name: self.options[name] for name in REFERENCE_NAMES if name in self.options}
-        return ideas.find_option({name: option for name, option in named.items() if not is_count(option)}, REFERENCE_NAMES)
+        names = (*REFERENCE_NAMES, *STYLE_NAMES)
+        named = {name: self.options[name] for name in names if name in self.options}
+        return ideas.find_option({name: option for name, option in named.items() if not is_count(option)}, names)
+
+    @property
+    def edits(self) -> bool:
+        """Whether it edits reference images; False also if it takes only their style."""
+        return self.takes_references and self.slots.link is None
 
     @cached_property
     def mask_option(self) -> Option | None:
@@ -122,7 +134,9 @@ class ModelInfo:
         """The names under which this model expects its seed and references."""
         option = self.reference_option
         own = Slots(seed=self.seed_field or Slots.seed, mask=self.mask_option.name if self.mask_option else Slots.mask)
-        return own if option is None else replace(own, references=option.name, many="array" in option.kinds)
+        if option is None:
+            return own
+        return replace(own, references=option.name, many="array" in option.kinds, link=STYLE_NAMES.get(option.name))
 
     @property
     def seed_field(self) -> str | None:
@@ -337,7 +351,7 @@ def retired(model_id: str, *, api_id: str, provider: str) -> ModelInfo:
 def _takes_references(schema: Schema, inputs: object) -> bool:
     """From the schema, or without one from the capabilities."""
     if schema["properties"]:
-        return any(name in schema["properties"] for name in REFERENCE_NAMES)
+        return any(name in schema["properties"] for name in (*REFERENCE_NAMES, *STYLE_NAMES))
     return isinstance(inputs, list) and "image" in inputs
 
 

@@ -12,10 +12,13 @@ from bot.core.errors import InvalidRequest
 from bot.domain.catalog.costs import MICROCREDITS, cost_microcredits, is_certain, needs_estimate
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.params import build_params, settable
+from bot.domain.catalog.purposes import check_purpose, serves
+from bot.domain.job import JobKind
 from cogs.images import edit_form
 from cogs.members import model_texts
 from sandbox.images.catalog import OxenModel
 from sandbox.images.prices import cost_usd
+from tests.env.models import model_of
 from tests.env.option_table import CATALOG, FACTS, page
 from tests.imports import PROJECT
 
@@ -43,10 +46,19 @@ def test_the_page_of_models_lists_what_each_option_reaches() -> None:
 
 
 def test_what_cannot_be_typed_is_not_offered() -> None:
-    krea = CATALOG.get("Krea 2 Large")
-    assert settable(krea) == ["aspect_ratio", "seed", "creativity"]
-    with pytest.raises(InvalidRequest, match="nothing you can type here"):
+    krea, other = CATALOG.get("Krea 2 Large"), model_of(points={"type": "array", "items": {"type": "object"}}, style={"type": "string"})
+    assert (settable(krea), settable(other)) == (["aspect_ratio", "seed", "creativity"], ["style"])
+    with pytest.raises(InvalidRequest, match="Attach reference images instead"):
         build_params(krea, {}, "image_style_references=a")
+    with pytest.raises(InvalidRequest, match="nothing you can type here"):
+        build_params(other, {}, "points=a")
+
+
+def test_a_model_for_styles_is_not_offered_for_edits() -> None:
+    krea = CATALOG.get("Krea 2 Large")
+    assert [serves(krea, kind) for kind in (JobKind.GENERATE, JobKind.EDIT)] == [True, False]
+    with pytest.raises(InvalidRequest, match="takes only the style of an image"):
+        check_purpose(krea, JobKind.EDIT)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def test_only_models_that_take_references_are_offered(env: Env) -> None:
     async with env.app(settings=env.oxlo) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         offered = set(models_in(await opened(ada, await ada.message(has_image))))
-        assert offered == {model.id for model in app.models.offered if model.takes_references and not model.upscales}
+        assert offered == {model.id for model in app.models.offered if model.edits and not model.upscales}
         assert "flux.1-schnell" not in offered
 
 

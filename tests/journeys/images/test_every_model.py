@@ -116,8 +116,8 @@ async def ordered(stage: OrderingStage, model_id: str, params: Mapping[str, Any]
     """Order an image, and return its prompt."""
     model, prompt = CATALOG.get(model_id), f"a fox, number {next(stage.numbers)}."
     files = [stage.ada.upload("source.png", png(48, 36)) for _ in range(attached)]
-    names = ("image", "image2", "image3", "image4")
-    command = "edit" if files else "generate"
+    command = "edit" if files and model.edits else "generate"
+    names = ("image" if command == "edit" else "image1", "image2", "image3")
     options = {**typed(model, params), **dict(zip(names, files, strict=False))}
     await stage.ada.slash(command, CHANNEL, prompt=prompt, model=model_id, **options)
     return prompt
@@ -138,7 +138,7 @@ async def test_every_value_of_every_parameter_arrives_and_is_paid_for(stage: Ord
     requests = {request.json["prompt"]: request.json for request in stage.env.images.received("POST", "/api/ai/queue")}
     for number, (prompt, params) in enumerate(zip(prompts, orders, strict=True)):
         assert parameters_in(requests[prompt]) == with_kinds(params)
-        assert_images(model, requests[prompt].get("input_image"), images_of(model, number))
+        assert_images(model, requests[prompt], images_of(model, number))
     assert_paid(jobs, await charges(stage.env), is_exact=not needs_estimate(FACTS[model_id]))
     assert (after.held, after.spent - before.spent) == (0, sum(job.generations[0].price for job in jobs))
 
@@ -154,7 +154,7 @@ async def test_every_value_of_every_parameter_of_an_upscaler_arrives_and_is_paid
         message = await stage.ada.message(lambda m, seen=seen: has_image(m) and m.id not in seen, CHANNEL)  # type: ignore[misc]
         sent = stage.env.images.received("POST", "/api/ai/queue")[-1].json
         assert parameters_in(sent) == with_kinds(params)
-        assert_images(CATALOG.get(model_id), sent["input_image"], 1)
+        assert_images(CATALOG.get(model_id), sent, 1)
         assert_paid([await written_down(stage.app, message)], await charges(stage.env), is_exact=True)
 
 
@@ -169,14 +169,15 @@ def with_kinds(params: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     }
 
 
-def assert_images(model: ModelInfo, sent: object, wanted: int) -> None:
+def assert_images(model: ModelInfo, request: Mapping[str, Any], wanted: int) -> None:
+    """As many as were attached, as the schema says: one text, a list of texts, or a list of objects."""
+    sent = request.get("input_image", request.get("image_style_references"))
     if not wanted:
         assert sent is None
     elif model.max_references == 1:
         assert isinstance(sent, str)
     else:
-        assert isinstance(sent, list)
-        assert len(sent) == wanted
+        assert [type(each if model.edits else each["image_url"]) for each in sent] == [str] * wanted
 
 
 def assert_paid(jobs: Sequence[Job], charged: Mapping[str, Decimal], *, is_exact: bool) -> None:

@@ -74,7 +74,7 @@ async def test_an_image_is_created_with_the_model(ada: Person) -> None:
 
 
 async def test_an_upscaler_says_so_and_asks_for_an_image_alone(ada: Person) -> None:
-    panel = await chosen(ada, await opened(ada), "topazlabs-image-upscale", "Topaz Image Upscaler")
+    panel = await chosen(ada, await paged(ada, await opened(ada), "+24"), "topazlabs-image-upscale", "Topaz Image Upscaler")
     for part in ("Makes an image larger and sharper, with </upscale:", "`scale` 4x, 2x (default)", "`scale` 4x: 10 credits"):
         assert part in panel.text
     await ada.click(panel, "Upscale with this model")
