@@ -17,7 +17,7 @@ EaselError                  base class; `sentence` is safe to show
 │   ├── NotAllowed          the member lacks the permission
 │   └── NotFound            no such job, model or image
 ├── ImageError              the bytes are not a usable image, or the address may not be fetched
-│   └── NotAnImage          the bytes are not of a known image format
+│   └── NotAnImage          the bytes are not of an image format that Easel reads
 ├── ProviderError           the image API did not do what was requested
 │   ├── ProviderRefused     it rejected the request: a retry would change nothing
 │   │   ├── ContentRefused  its content rules do not allow the image: another prompt may work
@@ -116,7 +116,11 @@ class ImageError(EaselError, ValueError):
 
 
 class NotAnImage(ImageError):
-    """The bytes are not of a known image format."""
+    """The bytes are not of an image format that Easel reads. `type_name` is the name of their type, such as "TIFF", if it has one."""
+
+    def __init__(self, sentence: str, *, type_name: str = "") -> None:
+        super().__init__(sentence)
+        self.type_name = type_name
 
 
 class ProviderError(EaselError):

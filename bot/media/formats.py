@@ -42,6 +42,9 @@ _AUDIO: Final = N_("The file is a sound. Use an image: PNG, JPEG, WebP, GIF, HEI
 _TEXT: Final = N_("The file contains text. Use an image: PNG, JPEG, WebP, GIF, HEIC or AVIF.")
 _UNKNOWN: Final = N_("The file isn't an image. Use PNG, JPEG, WebP, GIF, HEIC or AVIF.")
 _EMPTY: Final = N_("The file is empty. Upload it again.")
+_SENTENCES: Final = frozenset({_VIDEO, _AUDIO, _TEXT, _UNKNOWN, _EMPTY})
+_SAVE: Final = N_("{name} is in {type} format. Save it as PNG or JPEG and try again.")
+_SAVE_UNKNOWN: Final = N_("{name} is in a format that Easel can't read. Save it as PNG or JPEG and try again.")
 
 _READ: Final = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), Format.PNG),
@@ -100,7 +103,13 @@ def format_of(start: bytes) -> Format:
         return Format.AVIF
     if _HEIC_BRANDS.intersection(brands):
         return Format.HEIC
-    raise NotAnImage(_sentence(start))
+    found = _type(start)
+    raise NotAnImage(_(found)) if found in _SENTENCES else NotAnImage(_(_USE).format(type=found), type_name=found)
+
+
+def unread(name: str, type_name: str) -> str:
+    """What members read of a file of a type that Easel does not read. Both names are Markdown; that of the type may be empty."""
+    return _(_SAVE if type_name else _SAVE_UNKNOWN).format(name=name, type=type_name)
 
 
 def is_sequence(start: bytes) -> bool:
@@ -116,18 +125,19 @@ def _brands(start: bytes) -> list[bytes]:
     return [box[:4], *(box[at : at + 4] for at in range(8, len(box), 4))]
 
 
-def _sentence(start: bytes) -> str:
+def _type(start: bytes) -> str:
+    """The name of a file's type, or one of the sentences."""
     if not start:
-        return _(_EMPTY)
+        return _EMPTY
     for pattern, name in _STARTS:
         if pattern.match(start):
-            return _(name) if name in {_AUDIO, _VIDEO} else _(_USE).format(type=name)
+            return name
     bare = start.removeprefix(b"\xef\xbb\xbf")
     if _HTML.match(bare):
-        return _(_USE).format(type="HTML")
+        return "HTML"
     if _SVG.search(bare):
-        return _(_USE).format(type="SVG")
-    return _(_UNKNOWN if _NOT_TEXT.search(bare) or not _is_utf8(bare) else _TEXT)
+        return "SVG"
+    return _UNKNOWN if _NOT_TEXT.search(bare) or not _is_utf8(bare) else _TEXT
 
 
 def _is_utf8(start: bytes) -> bool:

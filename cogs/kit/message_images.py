@@ -24,6 +24,7 @@ from bot.domain.job import Job, JobState, Source
 from bot.domain.order import Attachment
 from bot.domain.retention import image_gone
 from bot.domain.visibility import Border, sentence
+from bot.media.formats import unread
 from bot.store import jobs, messages
 from cogs.kit.channels import channel_from
 from cogs.kit.job_buttons import ended_job_of
@@ -47,8 +48,6 @@ _FORMATS: Final = N_("Easel works with PNG, JPEG, WebP, GIF, HEIC and AVIF image
 _PREVIEWS: Final = N_("The images here are only previews. Use the message that shows the image itself.")
 _UNREADABLE: Final = N_("Discord doesn't show Easel what's in that message. Right-click (or hold) the original message > Apps instead.")
 _DELETED: Final = N_("The original of that image was deleted.")
-_UNREAD: Final = N_("{name} is a {type} image. Save it as PNG or JPEG and try again.")
-_UNKNOWN: Final = N_("{name} has a format that Easel can't read. Save it as PNG or JPEG and try again.")
 _INSTEAD: Final[Mapping[MediaKind, str]] = {
     MediaKind.VIDEO: N_("That message has a video."),
     MediaKind.ANIMATION: N_("That sticker is a vector animation."),
@@ -206,8 +205,7 @@ def _unread(media: Sequence[Medium]) -> Iterator[str]:
     """For each image whose format Easel does not read: which it is, and what to do."""
     for medium in media:
         if medium.kind is MediaKind.OTHER_FORMAT:
-            sentence = _(_UNREAD) if medium.unread_format else _(_UNKNOWN)
-            yield sentence.format(name=escaped(medium.filename), type=medium.unread_format)
+            yield unread(escaped(medium.filename), medium.unread_format)
 
 
 def _why_unusable(client: Easel, message: discord.Message, forward: discord.MessageReference, job: Job | None) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import BadReference, ImageError, InvalidRequest, NotFound, ProviderError
+from bot.core.errors import BadReference, ImageError, InvalidRequest, NotAnImage, NotFound, ProviderError
 from bot.core.i18n import N_, _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
@@ -39,6 +39,7 @@ from bot.domain.visibility import Audience, Border, Origin
 from bot.media import likeness, masks
 from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher
+from bot.media.formats import unread
 from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
 from bot.services.money.estimates import Estimates
@@ -248,7 +249,7 @@ class Intake:
         try:
             clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
         except ImageError as error:
-            raise BadReference(f"{escaped(name)}: {error.sentence}") from error
+            raise _unusable(name, error) from error
         link = attachment.url if clean.was_bare and _is_unchanging(attachment.url) else ""
         return Reference(
             content=clean.content,
@@ -403,6 +404,12 @@ def _bounded(job: Job, origins: Sequence[Origin], audience: Audience) -> Job:
     is_restricted = job.age_restricted or any(map(visibility.is_restricted, origins))
     is_linked = bool(origins) and visibility.border(origins[0], replace(audience, shown_by=None)) is None
     return replace(job, age_restricted=is_restricted, origin_message_id=job.origin_message_id if is_linked else None)
+
+
+def _unusable(name: str, error: ImageError) -> BadReference:
+    if isinstance(error, NotAnImage) and error.type_name:
+        return BadReference(unread(escaped(name), error.type_name))
+    return BadReference(f"{escaped(name)}: {error.sentence}")
 
 
 def _is_unchanging(url: str) -> bool:

@@ -145,7 +145,7 @@ async def test_what_was_saved_and_what_was_not_are_both_told(app: App, ada: Pers
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
     text = (await private_reply(ada, "Saved to your tray (1 image)")).text
     assert "2 images couldn't be saved: fake.png: The file" in text
-    assert "fox.bmp is a BMP image. Save it as PNG or JPEG and try again." in text
+    assert "fox.bmp is in BMP format. Save it as PNG or JPEG and try again." in text
     said = await ben.say("", files=tuple(ada.upload(*file) for file in files))
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == said))
     text = (await private_reply(ada, "Saved to your tray (4 images)")).text

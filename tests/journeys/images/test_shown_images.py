@@ -90,7 +90,7 @@ SHOWN: dict[str, tuple[Show, int]] = {
 NOT_SHOWN: dict[str, tuple[Show, str]] = {
     "an animated sticker": (lambda person: person.say("", sticker="Wave"), "That sticker is a vector animation"),
     "a video's preview": (of_bot("a.png", embeds=(_VIDEO,)), "That message has a video"),
-    "an image of another format": (of_bot("fox.bmp logo.svg"), "fox.bmp is a BMP image. Save it as PNG or JPEG and try again."),
+    "an image of another format": (of_bot("fox.bmp logo.svg"), "fox.bmp is in BMP format. Save it as PNG or JPEG and try again."),
     "a video": (of_bot("fox.mp4"), "That message has a video"),
     "text": (lambda person: person.say("just words"), "That message has no image"),
 }
