@@ -72,5 +72,5 @@ def _black_and_white(mask: pyvips.Image, width: int, height: int) -> pyvips.Imag
 
 
 def _png(image: pyvips.Image) -> bytes:
-    content: bytes = image.pngsave_buffer()
+    content: bytes = image.pngsave_buffer(keep=0)
     return content

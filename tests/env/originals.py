@@ -41,7 +41,7 @@ def _profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def _text() -> PngInfo:
+def text() -> PngInfo:
     info = PngInfo()
     info.add_text("parameters", SECRET)
     return info
@@ -85,7 +85,7 @@ TO_CLEAN: Final[Mapping[str, Callable[[], bytes]]] = {
     "motion.jpg": lambda: encoded("JPEG") + b"\0\0\0\x18ftypmp42" + SECRET.encode(),
     "two.jpg": lambda: encoded("JPEG") + encoded("JPEG", exif=_exif()),
     "cmyk.jpg": lambda: encoded("JPEG", photo().convert("CMYK")),
-    "text.png": lambda: encoded("PNG", pnginfo=_text()),
+    "text.png": lambda: encoded("PNG", pnginfo=text()),
     "profile.png": lambda: encoded("PNG", icc_profile=_profile()),
     "time.png": lambda: _with_chunk(b"tIME", struct.pack(">H5B", 2026, 1, 2, 3, 4, 5)),
     "private.png": lambda: _with_chunk(b"caBX", SECRET.encode()),

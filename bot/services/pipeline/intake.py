@@ -7,6 +7,7 @@ First model, prompt and options are checked, then all facts for the rules are re
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -224,13 +225,15 @@ class Intake:
             content = await self.decoding.run(masks.clean_mask, given.content, image.width_px, image.height_px)
         except ImageError as error:
             raise BadReference(error.sentence) from error
-        return replace(image, content=content, content_type="image/png", url=None, owner_id=None, role=ReferenceRole.MASK)
+        return replace(
+            image, content=content, content_type="image/png", url=None, url_expires_at=None, owner_id=None, role=ReferenceRole.MASK
+        )
 
     def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
         if size_bytes > limit:
             allowed = _("{name} is {size} MB. The limit is {limit} MB.")
-            size = number(size_bytes / 1e6, decimals=1)
+            size = number(math.ceil(size_bytes / 1e4) / 100)  # rounded up, so that it is never the limit itself
             raise BadReference(allowed.format(name=escaped(name), limit=number(limit / 1e6), size=size))
 
     async def _fetch(self, attachment: Attachment) -> ReadFile:

@@ -12,14 +12,17 @@ import pytest
 from PIL import Image
 
 from bot.core.settings.field_types import ReferenceMode
+from bot.store import jobs
 from sandbox import discord
 from sandbox.person import File, Message, Person
 from tests.env.app import Env, has_image, person_in
-from tests.env.originals import BARE, SECRET, TO_CLEAN, TURNED, encoded, photo, remains
+from tests.env.originals import BARE, SECRET, TO_CLEAN, TURNED, encoded, photo, remains, text
+from tests.journeys.conftest import job_id_of
 from tests.journeys.manager_steps import private_reply
 from tests.journeys.reaction_steps import NOTE, note_for, until_generations
 from tests.services.conftest import FakeClock
 
+GPT = "gpt-image-2"
 DEV = "flux-2-dev"
 SD = "stable-diffusion-1.5"
 LINKED: Mapping[str, Callable[[], bytes]] = {
@@ -78,6 +81,16 @@ async def test_an_image_api_that_reads_no_links_gets_cleaned_images(env: Env) ->
             await edit(ada, name, original, model=SD)
         sent = [base64.b64decode(each.json["image"].rpartition(",")[2]) for each in env.images.received("POST", "/v1/images/edits")]
         assert [remains(content) for content in sent] == [[]] * len(originals)
+
+
+async def test_a_mask_is_passed_on_without_metadata_and_never_counts_as_a_link(env: Env) -> None:
+    async with env.app(REFERENCE_MODE="link") as app, person_in(env, "Ada") as ada:
+        mask = ada.upload("mask.png", encoded("PNG", Image.new("L", (48, 32), "white"), pnginfo=text()))
+        made = await edit(ada, "plain.png", BARE["plain.png"](), model=GPT, mask=mask)
+        (sent,) = await env.generations()
+        _image, stored = await app.store.read(jobs.references_of, job_id_of(made))
+    assert remains(base64.b64decode(sent["mask_url"].partition(",")[2])) == []
+    assert (stored.url, stored.url_expires_at) == (None, None)
 
 
 @pytest.mark.parametrize("mode", ReferenceMode)

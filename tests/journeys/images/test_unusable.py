@@ -6,7 +6,7 @@ import pytest
 
 from bot.app import App
 from sandbox.person import Message, Person
-from tests.env.app import statement_of
+from tests.env.app import Env, person_in, statement_of
 from tests.env.images import tiny_webp
 from tests.env.originals import TO_CLEAN, encoded
 from tests.journeys.manager_steps import private_reply
@@ -34,6 +34,12 @@ async def test_an_attachment_that_cannot_be_used_is_named_with_what_to_do(app: A
     await ada.slash("edit", prompt="in winter", image=ada.upload(name, content, "image/png"))
     await private_reply(ada, words)
     assert (await statement_of(app, int(ada.id))).lines == ()
+
+
+async def test_a_file_that_is_a_little_too_large_is_never_said_to_have_the_limit(env: Env) -> None:
+    async with env.app(REFERENCE_MAX_MB="0.1"), person_in(env, "Ada") as ada:
+        await ada.slash("edit", prompt="in winter", image=ada.upload("a.png", bytes(100_001)))
+        await private_reply(ada, "a.png is 0.11 MB. The limit is 0.1 MB.")
 
 
 @pytest.mark.parametrize("menu", ["Edit with Easel", "Use as reference", "Report image", "Image details"])
