@@ -6,12 +6,11 @@ ENV VENV=/opt/easel/venv DATA_DIR=/data SRC=/src
 ENV PIP="-m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all:"
 COPY requirements.txt requirements-build.txt $SRC/
 # Wheels only: nothing is compiled, so no compiler is needed here and no package runs code of its own while it is installed.
-# One exception: pyvips is published as source only. It is Python alone (pyvips-binary brings the library) and is packed here by pinned tools.
-# PKG_CONFIG=false: it does not search for a libvips to be compiled against.
+# One exception: pyvips is published as source only. It is Python alone (pyvips-binary brings the library) and is packed here by a pinned setuptools.
 RUN python3 -m venv $VENV \
  && $VENV/bin/python $PIP -r $SRC/requirements-build.txt \
- && PKG_CONFIG=false $VENV/bin/python $PIP --no-binary pyvips --no-build-isolation -r $SRC/requirements.txt \
- && $VENV/bin/python -m pip uninstall --yes --quiet setuptools pkgconfig pip \
+ && $VENV/bin/python $PIP --no-binary pyvips --no-build-isolation -r $SRC/requirements.txt \
+ && $VENV/bin/python -m pip uninstall --yes --quiet setuptools pip \
  && mkdir -p $DATA_DIR
 
 FROM python:3.13-slim

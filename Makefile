@@ -35,13 +35,12 @@ setup: $(READY) ## install everything into .venv (the other targets do this by t
 
 # Made again only when the pins change; an installation that was cut short leaves no $(READY) and is begun again.
 # pip alone says nothing for half a minute, or a line for each of a hundred packages: every tenth is enough.
-# PKG_CONFIG=false: else pyvips is compiled against a libvips of this machine, and prefers that to the one that is pinned.
 $(READY): requirements-dev.txt requirements-build.txt
 	@command -v "$(PYTHON)" >/dev/null || { echo "Easel needs Python 3.11 or newer, and there is no $(PYTHON) here; name yours: make PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Easel needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
 	@echo "Installing Easel's dependencies into $(VENV), about a minute the first time..."
 	@"$(PYTHON)" -m venv $(VENV)
-	@trap 'echo "Stopped; run make again to continue."; exit 130' INT; { { $(PIP) --quiet -r requirements-build.txt && PKG_CONFIG=false $(PIP) --no-build-isolation -r $<; } || echo failed; } | { \
+	@trap 'echo "Stopped; run make again to continue."; exit 130' INT; { { $(PIP) --quiet -r requirements-build.txt && $(PIP) --no-build-isolation -r $<; } || echo failed; } | { \
 	  count=0; while read -r word _; do case "$$word" in \
 	    Collecting) count=$$((count + 1)); [ $$((count % 10)) -ne 0 ] || echo "  $$count packages of about $$(grep -c == $<)";; \
 	    Installing) echo "  unpacking them, which takes as long again";; \
