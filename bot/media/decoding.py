@@ -37,6 +37,7 @@ _DECODING_THREADS: Final = 2
 _PROCESSES: Final = 2  # of each share
 _THREADS: Final = 12  # these, those that wait for processes, and some that read headers
 _PER_MEMBER, _TOTAL = 8, 64  # orders whose references wait
+_FILES_BYTES: Final = 256 * _MB  # of references that were fetched and are not stored yet
 
 T = TypeVar("T")
 
@@ -87,6 +88,7 @@ class DecodingPool:
         self._small, self._large = _Share(small_bytes), _Share(large_bytes)
         self._threads = BoundedExecutor(name, per_key=_PER_MEMBER, total=_TOTAL, threads=_THREADS)
         self._decoding = asyncio.Semaphore(_DECODING_THREADS)
+        self._files = ByteBudget(_FILES_BYTES)
         self._turns = KeyedLocks()
         self._is_hung = False  # a thread was lost: from then on, everything runs in processes
 
@@ -98,9 +100,9 @@ class DecodingPool:
         await self._threads.__aexit__(*exc)
 
     @asynccontextmanager
-    async def turn(self, member: int) -> AsyncIterator[None]:
-        """Keeps a member's orders one after the other. Raises `Overloaded` if too many wait."""
-        async with self._threads.turn(member):
+    async def turn(self, member: int, *, size_bytes: int = 0) -> AsyncIterator[None]:
+        """Keeps a member's orders one after the other, whose files have at most `size_bytes`. Raises `Overloaded` if too many wait."""
+        async with self._threads.turn(member), self._files.taken(min(size_bytes, self._files.size)):
             with for_member(member):
                 yield
 

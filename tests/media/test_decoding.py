@@ -114,6 +114,23 @@ async def test_an_error_frees_its_share(pool: DecodingPool, content: bytes) -> N
     assert is_free(pool)
 
 
+async def test_the_files_of_all_orders_are_bounded(pool: DecodingPool) -> None:
+    async def order(member: int) -> None:
+        async with pool.turn(member, size_bytes=100 * MB):
+            begun.append(member)
+            await over.wait()
+
+    begun, over = list[int](), asyncio.Event()
+    orders = [asyncio.create_task(order(member)) for member in range(3)]
+    async with asyncio.timeout(5):
+        while len(begun) < 2:  # noqa: ASYNC110  nothing announces it
+            await asyncio.sleep(0)
+    assert begun == [0, 1]
+    over.set()
+    await asyncio.gather(*orders)
+    assert begun == [0, 1, 2]
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------------
 
 

@@ -215,7 +215,8 @@ class Intake:
             return []
         for attachment in attachments:
             self._check_size(attachment.filename, attachment.size_bytes)
-        async with self.decoding.turn(request.actor.user_id):
+        size_bytes = len(attachments) * self.limits.reference_max_bytes  # what a link leads to may be larger than it says
+        async with self.decoding.turn(request.actor.user_id, size_bytes=size_bytes):
             files = await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
             return [await self._clean(attachment, file) for attachment, file in zip(attachments, files, strict=True)]
 
