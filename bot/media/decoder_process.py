@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 import structlog
 
 from bot.core import i18n
-from bot.core.errors import ImageError
+from bot.core.errors import ImageError, MachineTrouble
 from bot.core.i18n import N_, _
 from bot.media.codec import TooManyPixels
 
@@ -35,7 +35,9 @@ log = structlog.get_logger(__name__)
 LIMIT_S: Final = 30.0
 OWN_BYTES: Final = 48 * 2**20  # of Python, libvips and what they need besides the image
 
-_ADDRESS_SPACE: Final = 256 * 2**20  # for libraries, stacks and what malloc reserves: much more than is used
+# The system can limit addresses only, and decoders reserve many that they never use: for each byte of an image another one at most.
+_RESERVED: Final = 2
+_ADDRESS_SPACE: Final = 512 * 2**20  # for libraries and stacks
 _NICENESS: Final = 5  # the bot and its event loop go first
 _ENDED_BY_SYSTEM: Final = (1, -signal.SIGKILL)  # Python could not start, or memory ran out
 _PROJECT: Final = Path(__file__).parents[2]
@@ -44,8 +46,8 @@ TOO_SLOW: Final = N_("The image takes too long to open. Save it as a PNG or JPEG
 _TOO_MUCH: Final = N_("The image takes more memory to open than Easel allows. Make it smaller and try again.")
 
 
-class TooCostly(TooManyPixels):
-    """Opening the image takes more time or memory than is allowed."""
+class Undecodable(TooManyPixels):
+    """Decoding the image crashes, or takes more time or memory than is allowed: that is the same each time."""
 
 
 class DecoderProcess:
@@ -60,7 +62,7 @@ class DecoderProcess:
         """The result of `work(*args, **options)`, a function of a module with a type for its result.
 
         Raises what `work` raises: an `ImageError` with its own class and values, a shortage as `OSError` or `MemoryError`. Raises
-        `ImageError` if the process crashes or exceeds a limit.
+        `Undecodable` if the process crashes or exceeds a limit.
         """
         call = pickle.dumps((work, args, options, i18n.language(), self._memory_bytes, self._limit_s))
         head, _newline, rest = self._answer(call).partition(b"\n")
@@ -83,9 +85,9 @@ class DecoderProcess:
         )
         is_late = False
         with process:
-            if self._is_ended:
-                process.kill()
             try:
+                if self._is_ended:
+                    process.kill()
                 answer, _nothing = process.communicate(call, timeout=self._limit_s)
             except subprocess.TimeoutExpired:
                 is_late = True
@@ -109,11 +111,11 @@ def _environment() -> dict[str, str]:
 def _failure(returncode: int, *, is_late: bool) -> Exception:
     """Why the process ended without an answer."""
     if is_late or returncode == -signal.SIGXCPU:
-        return TooCostly(_(TOO_SLOW))
+        return Undecodable(_(TOO_SLOW))
     if returncode in _ENDED_BY_SYSTEM:
         return MemoryError("a process that decodes an image was ended")
     log.warning("decoder crashed", exit_code=returncode)
-    return ImageError(_(_DAMAGED))
+    return Undecodable(_(_DAMAGED))
 
 
 # --- what crosses the boundary -------------------------------------------------------------------------------------------
@@ -129,7 +131,7 @@ def _result(work: Callable[..., T], head: bytes, rest: memoryview) -> T:
         case {"errno": int(code)}:
             raise OSError(code, os.strerror(code))
         case {"memory": True}:
-            raise TooCostly(_(_TOO_MUCH))
+            raise Undecodable(_(_TOO_MUCH))
     raise RuntimeError(f"a decoder failed: {answer}")
 
 
@@ -202,14 +204,14 @@ def _answer_of(work: Callable[..., object], args: Sequence[Any], options: dict[s
 
 
 def _shortage_of(error: BaseException | None) -> dict[str, object] | None:
-    """What this error, or one that it came from, lacked."""
+    """What this error, or one that it came from, lacked: memory unless it has a number, since that is what is limited here."""
+    is_short = False
     while error is not None:
-        if isinstance(error, MemoryError):
-            return {"memory": True}
         if isinstance(error, OSError) and error.errno is not None:
             return {"errno": error.errno}
+        is_short = is_short or isinstance(error, MemoryError | MachineTrouble)
         error = error.__cause__ or error.__context__
-    return None
+    return {"memory": True} if is_short else None
 
 
 def _limit(memory_bytes: int, limit_s: float) -> None:
@@ -220,7 +222,7 @@ def _limit(memory_bytes: int, limit_s: float) -> None:
     with contextlib.suppress(OSError):  # Linux only
         Path("/proc/self/oom_score_adj").write_text("1000")
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        _set(resource.RLIMIT_AS, taken + _ADDRESS_SPACE + memory_bytes)
+        _set(resource.RLIMIT_AS, taken + _ADDRESS_SPACE + _RESERVED * memory_bytes)
 
 
 def _set(kind: int, most: int) -> None:

@@ -26,7 +26,7 @@ from bot.core.running.executors import BoundedExecutor
 from bot.core.running.loops import KeyedLocks
 from bot.media import codec
 from bot.media.codec import CleanedImage, Cost, ImageInfo, Source
-from bot.media.decoder_process import LIMIT_S, OWN_BYTES, TOO_SLOW, DecoderProcess, TooCostly
+from bot.media.decoder_process import LIMIT_S, OWN_BYTES, TOO_SLOW, DecoderProcess, Undecodable
 
 _MB: Final = 2**20
 _LARGE_BYTES: Final = 640 * _MB
@@ -108,7 +108,8 @@ class DecodingPool:
 
     async def check(self, content: bytes, *, max_pixels: int) -> None:
         """Raise what `clean` would raise of an image that is too large, without waiting for anything."""
-        self._share_for(await self._cost(codec.clean_reference, content, max_pixels))
+        with as_image_error():
+            self._share_for(await self._cost(codec.clean_reference, content, max_pixels))
 
     async def inspect(self, path: Path, *, max_pixels: int) -> ImageInfo:
         """Type and size of a file that is whole."""
@@ -134,12 +135,12 @@ class DecodingPool:
         return await self._briefly(codec.cost, source, max_pixels=max_pixels, work=work)
 
     def _share_for(self, cost: Cost) -> tuple[_Share, int]:
-        """The share, and how many bytes are taken from it. Raises `TooCostly` for more than it has."""
+        """The share, and how many bytes are taken from it. Raises `Undecodable` for more than it has."""
         size_bytes = cost.memory_bytes + (OWN_BYTES if self._needs_process(cost) else 0)
         share = self._small if size_bytes <= _SMALL_MOST_BYTES else self._large
         if size_bytes > share.budget.size:
             sentence = _("The image needs {size} MB of memory to open. The limit is {limit} MB.")
-            raise TooCostly(sentence.format(size=number(size_bytes / _MB, decimals=0), limit=number(share.budget.size / _MB, decimals=0)))
+            raise Undecodable(sentence.format(size=number(size_bytes / _MB, decimals=0), limit=number(share.budget.size / _MB, decimals=0)))
         return share, size_bytes
 
     def _own_turn(self) -> AbstractAsyncContextManager[None]:
@@ -158,7 +159,7 @@ class DecodingPool:
         except TimeoutError as error:
             self._is_hung = True
             log.critical("decoder does not end", do="Restart the bot when it is convenient; images are decoded in processes until then.")
-            raise TooCostly(_(TOO_SLOW)) from error
+            raise Undecodable(_(TOO_SLOW)) from error
 
     async def _in_process(self, memory_bytes: int, work: Callable[..., T], /, *args: Any, **options: Any) -> T:
         process = DecoderProcess(memory_bytes=memory_bytes)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot.core.errors import ImageError
+from bot.core.errors import ImageError, MachineTrouble
 from bot.core.i18n import _
 from bot.core.numbers import number
 from bot.media.codec import Source
@@ -75,6 +75,11 @@ def mistaken(_source: Source) -> None:
 
 def without_files(_source: Source) -> None:
     raise OSError(24, "Too many open files")
+
+
+def short_of_memory(_source: Source) -> None:
+    """As libvips reports it, by words alone."""
+    raise MachineTrouble("overloaded") from RuntimeError("out of memory")
 
 
 def crash(_source: Source) -> None:

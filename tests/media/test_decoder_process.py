@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.core import i18n
-from bot.core.errors import ImageError
-from bot.media.decoder_process import DecoderProcess, TooCostly
+from bot.media.decoder_process import DecoderProcess, Undecodable
 from tests.media import decoders
 from tests.media.decoders import OddImage, Parts, Work
 
@@ -56,19 +55,21 @@ def test_a_shortage_of_the_machine_keeps_its_number() -> None:
 
 @pytest.mark.parametrize("work", [decoders.hang, decoders.spin])
 def test_a_decoder_that_does_not_end_is_ended(work: Work) -> None:
-    with pytest.raises(TooCostly, match="takes too long to open"):
+    with pytest.raises(Undecodable, match="takes too long to open"):
         process(limit_s=0.5).run(work, b"")
 
 
 def test_a_crash_is_an_error_of_the_image() -> None:
-    with pytest.raises(ImageError, match="damaged or incomplete"):
+    with pytest.raises(Undecodable, match="damaged or incomplete"):
         process().run(decoders.crash, bytes(10 * MB))
 
 
 def test_memory_beyond_what_was_agreed_is_refused() -> None:
     assert process(memory_bytes=400 * MB).run(decoders.allocate, b"", 400 * MB) == 400 * MB
-    with pytest.raises(TooCostly, match="takes more memory to open"):
-        process(memory_bytes=64 * MB).run(decoders.allocate, b"", 400 * MB)
+    with pytest.raises(Undecodable, match="takes more memory to open"):
+        process(memory_bytes=64 * MB).run(decoders.allocate, b"", 1000 * MB)
+    with pytest.raises(Undecodable, match="takes more memory to open"):
+        process().run(decoders.short_of_memory, b"")
 
 
 def test_the_process_has_no_secrets_and_leaves_no_core_dump(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from bot.core.errors import ImageError
 from bot.media import codec, decoding
 from bot.media.codec import Source
-from bot.media.decoder_process import TooCostly
+from bot.media.decoder_process import Undecodable
 from bot.media.decoding import DecodingPool, for_member
 from bot.media.formats import Format
 from tests.env.images import png, tiny_webp
@@ -55,8 +55,11 @@ class Meeting:
         self._both, self._wait_s = threading.Barrier(2), wait_s
 
     def work(self, _source: Source) -> None:
-        """Raises `BrokenBarrierError` if they do not."""
-        self._both.wait(self._wait_s)
+        """Raises `ImageError` if they do not."""
+        try:
+            self._both.wait(self._wait_s)
+        except threading.BrokenBarrierError:
+            raise ImageError("decoded alone") from None
 
 
 # --- who waits for whom --------------------------------------------------------------------------------------------------
@@ -69,7 +72,7 @@ async def test_images_of_two_members_are_decoded_together(pool: DecodingPool) ->
 
 async def test_images_of_one_member_are_decoded_one_after_the_other(pool: DecodingPool) -> None:
     meeting = Meeting(0.05)
-    with pytest.raises(threading.BrokenBarrierError):
+    with pytest.raises(ImageError, match="decoded alone"):
         await asyncio.gather(*(of(1, pool.run(meeting.work, SMALL)) for _ in range(2)))
 
 
@@ -82,7 +85,7 @@ async def test_images_beyond_the_budget_wait_for_each_other() -> None:
             if together:
                 await both
             else:
-                with pytest.raises(threading.BrokenBarrierError):
+                with pytest.raises(ImageError, match="decoded alone"):
                     await both
 
 
@@ -138,7 +141,7 @@ async def test_what_can_never_fit_is_refused_at_once_with_the_limit() -> None:
     async with DecodingPool(large_bytes=64 * MB) as pool:
         busy = asyncio.create_task(of(1, pool.run(decoders.hang, SMALL)))
         await asyncio.sleep(0)
-        with pytest.raises(TooCostly, match=r"^The image needs \d+ MB of memory to open\. The limit is 64 MB\.$"):
+        with pytest.raises(Undecodable, match=r"^The image needs \d+ MB of memory to open\. The limit is 64 MB\.$"):
             await of(1, pool.run(decoders.hang, LARGE))
         decoders.OVER.set()
         await busy
@@ -180,7 +183,7 @@ async def test_a_damaged_image_is_refused(pool: DecodingPool, content: bytes) ->
 async def test_a_thread_that_never_ends_is_given_up_and_holds_nobody(pool: DecodingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "LIMIT_S", 0.05)
     results = await asyncio.gather(*(of(member, pool.run(decoders.hang, SMALL)) for member in (1, 2)), return_exceptions=True)
-    assert {type(each) for each in results} == {TooCostly}
+    assert {type(each) for each in results} == {Undecodable}
     assert await of(1, pool.run(decoders.size_of, SMALL)) == len(SMALL)  # in a process
 
 

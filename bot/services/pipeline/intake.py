@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -218,6 +219,9 @@ class Intake:
         size_bytes = len(attachments) * self.limits.reference_max_bytes  # what a link leads to may be larger than it says
         async with self.decoding.turn(request.actor.user_id, size_bytes=size_bytes):
             files = await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
+            for name, content in files:
+                with _about(name):  # before any of them is decoded
+                    await self.decoding.check(content, max_pixels=self.limits.reference_max_pixels)
             return [await self._clean(attachment, file) for attachment, file in zip(attachments, files, strict=True)]
 
     async def _mask(self, given: Reference, image: Reference) -> Reference:
@@ -250,10 +254,8 @@ class Intake:
 
     async def _clean(self, attachment: Attachment, file: ReadFile) -> Reference:
         name, content = file
-        try:
+        with _about(name):
             clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
-        except ImageError as error:
-            raise _unusable(name, error) from error
         link = attachment.url if clean.was_bare and _is_unchanging(attachment.url) else ""
         return Reference(
             content=clean.content,
@@ -408,6 +410,15 @@ def _bounded(job: Job, origins: Sequence[Origin], audience: Audience) -> Job:
     is_restricted = job.age_restricted or any(map(visibility.is_restricted, origins))
     is_linked = bool(origins) and visibility.border(origins[0], replace(audience, shown_by=None)) is None
     return replace(job, age_restricted=is_restricted, origin_message_id=job.origin_message_id if is_linked else None)
+
+
+@contextmanager
+def _about(name: str) -> Iterator[None]:
+    """Say which file an error is about."""
+    try:
+        yield
+    except ImageError as error:
+        raise _unusable(name, error) from error
 
 
 def _unusable(name: str, error: ImageError) -> BadReference:
