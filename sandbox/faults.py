@@ -159,6 +159,7 @@ MODERATION_FAULTS: tuple[Fault, ...] = _faults(
         "moderation-down": "The moderations endpoint closes every connection without an answer.",
         "moderation-error": "The moderations endpoint answers 500.",
         "moderation-slow": "The moderations endpoint does not answer until this fault is turned off.",
+        "moderation-narrow": "The moderations endpoint takes PNG and JPEG images of at most 4 MiB.",
         "moderation-garbage": "The moderations endpoint answers 200 with scores that are not numbers.",
     },
 )

@@ -6,7 +6,7 @@ for images that cannot be used, and `MachineTrouble` if this machine cannot read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +31,9 @@ _SHOWN: Final = frozenset({Format.PNG, Format.JPEG, Format.WEBP, Format.GIF})  #
 _REFERENCE_MAX_PIXELS: Final = 4096 * 4096  # no model takes more, and encoding them would take seconds
 _REFERENCE_FORMATS: Final = {Format.PNG: Format.PNG, Format.GIF: Format.PNG, Format.JPEG: Format.JPEG, Format.WEBP: Format.WEBP}
 _REFERENCE_QUALITY: Final = 95
+_PREVIEW_EDGE: Final = 1536  # px
+_PREVIEW_QUALITY: Final = 88
+_PAGED: Final = frozenset({Format.GIF, Format.WEBP})  # of others, libvips reads the first frame only
 _THUMBNAIL_QUALITY: Final = 65
 _CONVERTED: Final = N_("converted from {before} to {after}")
 _STILL: Final = N_("shown as a still image, because the animation can't be sent in {limit} MB")
@@ -172,6 +175,30 @@ def thumbnail(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, edge_px: 
         scale = min(1, edge_px / max(image.width, image.height))
         small = scaled(image, max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         return encoded(small, Format.WEBP, quality=_THUMBNAIL_QUALITY)
+
+
+def preview(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes:
+    """A JPEG without transparency, which every content check reads, of an image or of four frames of an animation, the last among them."""
+    header = read_header(read(source), max_pixels=max_pixels)
+    with libvips.decoding():
+        if header.frames == 1 or header.format not in _PAGED:
+            small = _flat(first_frame(header, header.factor_for(4 * _PREVIEW_EDGE**2)), _PREVIEW_EDGE)
+            return encoded(small, Format.JPEG, quality=_PREVIEW_QUALITY)
+        frames = [_flat(frame, _PREVIEW_EDGE // 2).copy_memory() for frame in _frames(header)]
+        return encoded(type(frames[0]).arrayjoin(frames, across=2), Format.JPEG, quality=_PREVIEW_QUALITY)
+
+
+def _frames(header: Header) -> Iterator[pyvips.Image]:
+    last = header.frames - 1
+    for number in sorted({round(last * part / 3) for part in range(4)}):
+        yield libvips.load(header.content, header.format, page=number).colourspace("srgb")
+
+
+def _flat(image: pyvips.Image, edge_px: int) -> pyvips.Image:
+    """At most so wide and high, on grey."""
+    scale = min(1, edge_px / max(image.width, image.height))
+    small = scaled(image, max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return small.flatten(background=[128]) if small.hasalpha() else small
 
 
 def _still(header: Header, limit_bytes: int, max_pixels: int) -> FittedImage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 
 import structlog
 
@@ -117,8 +116,7 @@ class Reposts:
         return await self._flagged(request, job, finding, Offence.PROMPT_BLOCKED)
 
     async def _check_image(self, request: Request, job: Job, image: ResultImage) -> str | None:
-        extension = PurePath(image.filename).suffix.removeprefix(".")
-        finding = await self.classifier.image(request.policy, image.path, extension=extension)
+        finding = await self.classifier.image(request.policy, image)
         return await self._flagged(request, job, finding, Offence.RESULT_BLOCKED)
 
     async def _flagged(self, request: Request, job: Job, finding: Classification, offence: Offence) -> str | None:

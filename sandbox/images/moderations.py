@@ -32,6 +32,12 @@ MODELS = ("omni-moderation-latest", "omni-moderation-2024-09-26")
 FLAGGED_FROM = 0.5
 LONG_SIDE_PX = 64  # colours are counted on a small copy
 IMAGE_LIMIT_PX = 50_000_000
+IMAGE_LIMIT_BYTES = 20 * 2**20
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+NARROW_FORMATS, NARROW_LIMIT_BYTES = ("JPEG", "PNG"), 4 * 2**20
+
+Limits = tuple[tuple[str, ...], int]
+"""The formats of images that are taken, and the most bytes of one."""
 
 CATEGORIES = (
     "harassment",
@@ -101,7 +107,9 @@ class ModerationsStandIn:
         model = body.get("model") or MODELS[0]
         if model not in MODELS:
             raise unknown_model(str(model))
-        return model, await _results_for(body.get("input"))
+        narrow = self._switchboard.fires("moderation-narrow")
+        limits = (NARROW_FORMATS, NARROW_LIMIT_BYTES) if narrow else (FORMATS, IMAGE_LIMIT_BYTES)
+        return model, await _results_for(body.get("input"), limits)
 
 
 def _body(content: bytes) -> dict[str, Any]:
@@ -114,24 +122,24 @@ def _body(content: bytes) -> dict[str, Any]:
     return found
 
 
-async def _results_for(given: Any) -> list[dict[str, Any]]:
+async def _results_for(given: Any, limits: Limits) -> list[dict[str, Any]]:
     """One result for a text, one for each of a list of texts, one in all for a list of parts (texts and images)."""
     if isinstance(given, str):
         return [_result([score_text(given)], {"text"})]
     if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
         return [_result([score_text(each)], {"text"}) for each in given]
     if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
-        pairs = [await _part(each) for each in given]
+        pairs = [await _part(each, limits) for each in given]
         return [_result([scores for _, scores in pairs], {kind for kind, _ in pairs})]
     raise invalid("input", "Invalid type for 'input': expected a string, a list of strings or a list of parts.", code="invalid_type")
 
 
-async def _part(part: dict[str, Any]) -> tuple[str, Mapping[str, float]]:
+async def _part(part: dict[str, Any], limits: Limits) -> tuple[str, Mapping[str, float]]:
     match part:
         case {"type": "text", "text": str(text)}:
             return "text", score_text(text)
         case {"type": "image_url", "image_url": {"url": str(url)}}:
-            return "image", await asyncio.to_thread(score_image, _decoded(url))
+            return "image", await asyncio.to_thread(score_image, _decoded(url), limits)
         case _:
             raise invalid("input", "Invalid part in 'input': it must be a text or an image_url.", code="invalid_type")
 
@@ -152,10 +160,15 @@ def score_text(text: str) -> dict[str, float]:
     return _highest(WORDS[word] for word in words if word in WORDS)
 
 
-def score_image(data: bytes) -> dict[str, float]:
+def score_image(data: bytes, limits: Limits = (FORMATS, IMAGE_LIMIT_BYTES)) -> dict[str, float]:
     """Scores by colour: red is violence, pink is sexual; an image of one strong colour scores 1. Raises `OpenAIApiError`."""
+    formats, most_bytes = limits
+    if len(data) > most_bytes:
+        raise invalid("input", "Image is too large.", code="image_too_large")
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if image.format not in formats or (image.format == "GIF" and getattr(image, "is_animated", False)):
+                raise invalid("input", "Unsupported image format.", code="unsupported_image_format")
             if image.width * image.height > IMAGE_LIMIT_PX:
                 raise invalid("input", "Image is too large.", code="image_too_large")
             small = image.convert("RGB")

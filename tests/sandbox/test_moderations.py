@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import random
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import openai
@@ -75,6 +77,29 @@ async def test_an_invalid_request_is_refused(sdk: AsyncOpenAI) -> None:
     for given in ([], [{"type": "sound"}], 3, [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]):
         with pytest.raises(BadRequestError):
             await sdk.moderations.create(input=given)  # type: ignore[arg-type]  # on purpose
+
+
+def saved(format_: str, size: tuple[int, int] = (8, 8), **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.frombytes("RGB", size, random.Random(1).randbytes(3 * size[0] * size[1])).save(out, format_, **options)
+    return out.getvalue()
+
+
+async def test_images_of_other_formats_animations_and_large_ones_are_refused(sdk: AsyncOpenAI) -> None:
+    animated = saved("GIF", save_all=True, append_images=[Image.new("RGB", (8, 8))])
+    await sdk.moderations.create(input=[part(saved("GIF"))])
+    for given in (saved("AVIF"), saved("TIFF"), animated, saved("PNG", (3000, 2400))):
+        with pytest.raises(BadRequestError):
+            await sdk.moderations.create(input=[part(given)])
+
+
+@pytest.mark.faults("moderation-narrow")
+async def test_a_narrow_endpoint_takes_small_png_and_jpeg_images(sdk: AsyncOpenAI) -> None:
+    for given in (saved("PNG"), saved("JPEG")):
+        await sdk.moderations.create(input=[part(given)])
+    for given in (saved("WEBP"), saved("GIF"), saved("PNG", (1500, 1000))):
+        with pytest.raises(BadRequestError):
+            await sdk.moderations.create(input=[part(given)])
 
 
 async def ask(server: images.ImageServer) -> tuple[int, object]:

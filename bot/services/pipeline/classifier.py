@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import structlog
 
@@ -14,9 +14,10 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import KnownBad
 from bot.domain.moderation.scores import Classification, Scores, classify, classify_unread, classify_when_down
 from bot.domain.prompts.judge import Level
-from bot.media import likeness
+from bot.media import codec, likeness
 from bot.media.decoding import DecodingPool
 from bot.providers.moderations import Moderations
+from bot.services.pipeline.fitting import ResultImage
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,8 @@ _UNANSWERED = "unanswered"
 _DOWN_AFTER = 5  # such checks; with the pauses between them, half a minute
 _ACCOUNT_DO = "Check MODERATIONS_KEY and the credit of the account there."
 _DOWN_DO = "See its status page and MODERATIONS_URL. Images of the servers that require the check wait or are refused meanwhile."
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}  # OpenAI takes no others
+_MOST_BYTES = 14 * 2**20  # of an image that is sent as it is: in base64 less than the 20 MB that OpenAI takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +53,34 @@ class Classifier:
         except ProviderError as error:
             return self._unanswered(policy, error)
 
-    async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
+    async def image(self, policy: Policy, image: ResultImage) -> Classification:
         """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
         try:
-            if bool(policy.known_bad.hashes) and await self._is_known(path, policy.known_bad):
+            if bool(policy.known_bad.hashes) and await self._is_known(image.path, policy.known_bad):
                 return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         except ImageError as error:
             log.info("image not compared with known ones", reason=error.sentence)
             return self.unread(policy)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
-        content = await machine.in_thread(path.read_bytes)
         try:
-            return self._classified(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy)
+            return self._classified(await self._scores(self.endpoint, image), policy)
         except ProviderError as error:
             return self._unanswered(policy, error)
+        except ImageError as error:
+            log.info("image not checked", reason=error.sentence)
+            return classify_unread(policy.checks)
+
+    async def _scores(self, endpoint: Moderations, image: ResultImage) -> Scores:
+        """Of the file as it is, if the endpoint takes that, else of a JPEG. Raises `ProviderError` and `ImageError`."""
+        content_type = _TYPES.get(PurePath(image.filename).suffix) if image.frames == 1 else None
+        if content_type is not None and image.path.stat().st_size <= _MOST_BYTES:  # fast enough for the event loop: it was just written
+            try:
+                return await endpoint.check_image(await machine.in_thread(image.path.read_bytes), content_type)
+            except ProviderRefused as error:
+                log.info("moderations endpoint does not take a type", content_type=content_type, reason=error.detail)
+        jpeg = await self.decoding.run(codec.preview, image.path)
+        return await endpoint.check_image(jpeg, "image/jpeg")
 
     def unread(self, policy: Policy) -> Classification:
         """What the guild's rules say of an image that this bot cannot read."""

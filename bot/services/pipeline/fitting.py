@@ -34,6 +34,7 @@ class ResultImage:
     alt: str  # alternative text
     width_px: int
     height_px: int
+    frames: int = 1  # more than one: an animation
     changed: str | None = None  # what was changed of it to show it here, for the member
 
 

@@ -225,6 +225,7 @@ class Results:
             alt=generation.prompt,
             width_px=info.width,
             height_px=info.height,
+            frames=info.frames,
         )
 
     @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 
 import structlog
 
@@ -108,7 +107,7 @@ class Screening:
         policy = await self._policy(job)
         shown, links, flagged = [], [], None
         for image in fetched.images:
-            finding = await self.classifier.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
+            finding = await self.classifier.image(policy, image)
             if finding.hold:
                 raise TryLater("The content check does not answer.")
             if finding.level is Level.BLOCK:

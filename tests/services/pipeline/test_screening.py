@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 from structlog.testing import capture_logs
 
-from bot.domain.job import Failure, GenerationState, Job, JobState, ReplyTarget
+from bot.domain.job import Failure, GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.cases import Case, Cause
 from bot.domain.outbox import ItemKind
@@ -15,6 +17,7 @@ from bot.domain.request import Channel
 from bot.media import likeness
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct
+from sandbox.images import moderations
 from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.guild_rules import CHECKED, change_rules, reddish
 from tests.env.images import LARGE
@@ -207,6 +210,44 @@ async def test_a_known_bad_image_is_withheld_without_the_endpoint(pipeline: Pipe
         job = await pipeline.until(job, JobState.DELIVERED)
     assert (job.succeeded[0].failure, checks_made(pipeline), pipeline.discord.results_of(job.id)[0].files) == (Failure.CONTENT, 0, [])
     assert (await open_cases(pipeline))[0].reason == "known"
+
+
+def result(*colours: str, format_: str) -> Outcome:
+    """An image, or an animation with a frame of each colour."""
+    first, *others = (Image.new("RGB", (64, 64), colour) for colour in colours)
+    buffer = io.BytesIO()
+    first.save(buffer, format_, **({"save_all": True, "append_images": others} if others else {}))
+    return Outcome(state=GenerationState.SUCCEEDED, content=buffer.getvalue())
+
+
+@pytest.mark.faults("moderation-narrow")
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
+async def test_the_endpoint_gets_every_image_in_a_form_that_it_takes(pipeline: Pipeline, format_: str) -> None:
+    await change_rules(pipeline.guilds, checks={"results": True})
+    job = await pipeline.ended_job(result("red", format_=format_))
+    async with pipeline.running("outbox"):
+        await pipeline.until(job, JobState.DELIVERED)
+    assert [details["reason"] for details in await withheld(pipeline)] == ["violence"]
+
+
+@pytest.mark.parametrize("format_", ["WEBP", "GIF"])
+async def test_later_frames_of_an_animation_are_checked_too(pipeline: Pipeline, format_: str) -> None:
+    await change_rules(pipeline.guilds, checks={"results": True})
+    job = await pipeline.ended_job(result("grey", "red", "red", "red", format_=format_))
+    async with pipeline.running("outbox"):
+        job = await pipeline.until(job, JobState.DELIVERED)
+    assert (job.flagged, job.spoiler) == ("violence", True)
+
+
+@pytest.mark.parametrize(("on_down", "failure"), [("hold", Failure.CONTENT), ("refuse", Failure.CONTENT), ("allow", None)])
+async def test_the_guild_decides_what_happens_to_what_the_endpoint_never_takes(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, on_down: str, failure: Failure | None
+) -> None:
+    monkeypatch.setattr(moderations, "NARROW_LIMIT_BYTES", 0)
+    pipeline.images.switchboard.turn_on("moderation-narrow")
+    await change_rules(pipeline.guilds, checks={"results": True, "on_down": on_down})
+    job = await delivered_result(pipeline, 0)
+    assert (job.succeeded[0].failure, await strikes(pipeline)) == (failure, 0)
 
 
 @pytest.mark.faults("moderation-down")
