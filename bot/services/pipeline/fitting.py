@@ -1,4 +1,7 @@
-"""How each image is shown: as it is, else re-encoded, else smaller, else as a link to the image API's own copy, else not at all."""
+"""How each image is shown: as it is, else re-encoded, else smaller, else as a link to the image API's own copy, else not at all.
+
+An animation is never made a still in silence: it is linked, or shown as a still with a note that says so.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +70,8 @@ class Fitting:
                 link = await self._link(job, image.n, error.sentence, space=space - sum(len(each.url) for each in links))
                 if link is not None:
                     links.append(link)
+                elif (still := await self._still(image, limit_bytes, error)) is not None:
+                    shown.append(still)
                 else:
                     log.warning("result cannot be shown", job=job.id, n=image.n, reason=error.sentence)
                     unusable[image.n] = error.sentence
@@ -88,6 +93,9 @@ class Fitting:
             try:
                 found.append(await self._file(image, limit_bytes))
             except ImageError as error:
+                if (still := await self._still(image, limit_bytes, error)) is not None:
+                    found.append(still)
+                    continue
                 log.info("image not sent", n=image.n, reason=error.sentence)
         return found
 
@@ -102,6 +110,16 @@ class Fitting:
             return image
         fitted = await self.decoding.run(codec.fit, image.path, limit_bytes)
         return await _written(image, fitted, limit_bytes)
+
+    async def _still(self, image: ResultImage, limit_bytes: int, error: ImageError) -> ResultImage | None:
+        """The first frame of an animation that is too large; None if it is another error, or not even that fits."""
+        if not isinstance(error, codec.AnimationTooLarge):
+            return None
+        try:
+            still = await self.decoding.run(codec.still, image.path, limit_bytes)
+        except ImageError:
+            return None
+        return await _written(image, still, limit_bytes)
 
 
 def notes_of(images: Iterable[ResultImage]) -> list[str]:

@@ -16,6 +16,7 @@ from bot.media import codec
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.conftest import written_down
 from tests.journeys.images.test_history import picked
 from tests.journeys.moderator_steps import case_post, change_rules, with_moderators
 from tests.journeys.operations.test_faults import PRICE, finished
@@ -24,6 +25,7 @@ from tests.journeys.reaction_steps import seen
 UNCHANGED = {  # fault: format, frames
     "result-jpeg": ("JPEG", 1),
     "result-profile": ("PNG", 1),
+    "result-broken-exif": ("PNG", 1),
     "result-16bit": ("PNG", 1),
     "result-gif": ("GIF", 3),
     "result-animated-webp": ("WEBP", 3),
@@ -36,7 +38,7 @@ OXLO_MODEL = "stable-diffusion-1.5"
 
 async def ordered(person: Person, channel: str = "studio", **options: object) -> Message:
     await person.slash("generate", channel, prompt="a red fox", **options)
-    return await person.message(finished, channel)
+    return await person.message(finished, channel, timeout_s=30)  # some are large
 
 
 async def paid(app: App, person: Person) -> int:
@@ -75,6 +77,66 @@ async def test_an_inline_image_is_sent_as_it_is(env: Env, fault: str) -> None:
     env.switchboard.turn_on(fault)
     async with inline(env) as (_app, ada):
         await unchanged(ada, await ordered(ada), UNCHANGED[fault])
+
+
+@pytest.mark.parametrize("fault", UNCHANGED)
+async def test_a_server_that_checks_images_gets_the_same(app: App, env: Env, ada: Person, fault: str) -> None:
+    await change_rules(app, ada, **KNOWN_BAD, **CHECKED)
+    env.switchboard.turn_on("moderation-narrow")
+    env.switchboard.turn_on(fault)
+    await unchanged(ada, await ordered(ada), UNCHANGED[fault])
+    assert await paid(app, ada) == PRICE
+
+
+# --- what is converted -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["result-avif", "result-avif-alpha"])
+@pytest.mark.parametrize("rules", [{}, {**KNOWN_BAD, **CHECKED}], ids=["free", "checked"])
+async def test_an_avif_becomes_a_png(env: Env, app: App, ada: Person, fault: str, rules: dict[str, Any]) -> None:
+    await change_rules(app, ada, **rules)
+    env.switchboard.turn_on(fault)
+    message = await ordered(ada)
+    image = Image.open(io.BytesIO(await ada.fetch(message.attachments[0]["url"])))
+    assert (image.format, image.has_transparency_data) == ("PNG", fault.endswith("alpha"))
+    assert "Image 1 was converted from AVIF to PNG." in message.content
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.faults("result-avif")
+async def test_an_inline_avif_becomes_a_png_and_can_be_opened_later(env: Env) -> None:
+    async with inline(env) as (app, ada):
+        message = await ordered(ada)
+        await written_down(app, message)
+        await ada.react(message, "✉️")
+        sent = await ada.message(has_image, "dm")
+        assert [each.attachments[0]["filename"].rpartition(".")[2] for each in (message, sent)] == ["png", "png"]
+
+
+@pytest.mark.faults("result-wide")
+async def test_a_transparent_image_wider_than_webp_allows_is_made_smaller(env: Env, app: App, ada: Person) -> None:
+    message = await ordered(ada)
+    image = Image.open(io.BytesIO(await ada.fetch(message.attachments[0]["url"])))
+    assert image.has_transparency_data
+    assert "Image 1 was converted to" in message.content
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.faults("result-gif-large")
+async def test_an_animation_above_the_upload_limit_is_shown_as_a_link(app: App, ada: Person) -> None:
+    message = await ordered(ada)
+    assert not has_image(message)
+    assert "The animation is too large for 10 MB. Open it here: <http" in message.content
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.faults("result-gif-large")
+async def test_without_a_link_an_animation_becomes_a_still_and_the_note_says_so(env: Env) -> None:
+    async with inline(env) as (app, ada):
+        message = await ordered(ada)
+        assert has_image(message)
+        assert "Image 1 was shown as a still image, because the animation can't be sent in 10 MB." in message.content
+        assert await paid(app, ada) > 0
 
 
 # --- what cannot be decoded --------------------------------------------------------------------------------------------

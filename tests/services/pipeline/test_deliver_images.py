@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
@@ -13,7 +15,7 @@ from bot.store import delivery, steps
 from cogs.kit import job_texts
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
-from tests.env.images import LARGE, MADE
+from tests.env.images import LARGE, MADE, png
 from tests.env.job_steps import entries
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline, eventually
@@ -178,6 +180,13 @@ async def test_an_image_that_the_image_api_deleted_is_refunded_after_a_day(pipel
     message = await shown(pipeline, job)
     assert message.notes == ("Image 1 couldn't be used. It couldn't be downloaded for a day. You were refunded.",)
     assert await pipeline.spent() == 0
+
+
+async def test_an_inline_jpeg_is_sent_byte_for_byte(pipeline: Pipeline) -> None:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(png(64, 48, noise=True))).save(buffer, "JPEG", quality=40)
+    message = await shown(pipeline, await pipeline.ended_job(Outcome(state=GenerationState.SUCCEEDED, content=buffer.getvalue())))
+    assert [size for _name, size in message.files] == [len(buffer.getvalue())]
 
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
