@@ -19,7 +19,7 @@ from bot.domain.job import Job
 from bot.media import codec
 from bot.media.decoding import DecodingPool
 from bot.services.pipeline import spool
-from bot.services.pipeline.links import SPACE, Links, ResultLink
+from bot.services.pipeline.links import SPACE, Links, ResultLink, reason_of
 
 log = structlog.get_logger(__name__)
 
@@ -67,14 +67,14 @@ class Fitting:
             try:
                 shown.append(await self._file(image, limit_bytes))
             except ImageError as error:
-                link = await self._link(job, image.n, error.sentence, space=space - sum(len(each.url) for each in links))
+                link = await self._link(job, image.n, reason_of(error), space=space - sum(len(each.url) for each in links))
                 if link is not None:
                     links.append(link)
                 elif (still := await self._still(image, limit_bytes, error)) is not None:
                     shown.append(still)
                 else:
                     log.warning("result cannot be shown", job=job.id, n=image.n, reason=error.sentence)
-                    unusable[image.n] = error.sentence
+                    unusable[image.n] = reason_of(error)
         return FittedResults(images=tuple(shown), links=tuple(links), unusable=unusable)
 
     async def as_links(self, job: Job, images: Sequence[ResultImage], reason: str) -> Mapping[int, ResultLink]:

@@ -15,9 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ImageError, ProviderError
+from bot.core.errors import ImageError, NotAnImage, ProviderError
 from bot.core.i18n import _
 from bot.domain.job import Generation
+from bot.media.codec import TooManyPixels
+from bot.media.decoder_process import TooCostly
+from bot.media.decoding import CodecFailed
 from bot.media.fetch import Fetcher
 from bot.providers.factory import UNKNOWN_API
 from bot.providers.provider import Provider
@@ -27,6 +30,7 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
+_NO_IMAGES = frozenset({"HTML", "PDF", "ZIP", "GZIP", "7Z", "RAR"})  # of the types that `bot.media.formats` names
 SPACE = 1_400  # characters of all links of a message; the rest of its 2,000 is for sentences
 _UNSAFE = re.compile(r"[\s<>|]")  # would end the link in a message, or its spoiler
 _SIGNERS = ("x-amz", "x-goog")
@@ -41,6 +45,21 @@ class ResultLink:
     url: str = field(repr=False)  # opens this one image to everyone who has it, so it is never logged
     until_ms: int | None  # Unix ms; None: not known
     reason: str  # why it is not shown itself: a sentence
+
+
+def is_shown_elsewhere(error: ImageError) -> bool:
+    """Whether others may be able to show what this bot cannot: waiting would not help."""
+    is_image = isinstance(error, NotAnImage) and bool(error.type_name) and error.type_name not in _NO_IMAGES
+    return is_image or isinstance(error, TooManyPixels | CodecFailed)
+
+
+def reason_of(error: ImageError) -> str:
+    """Why a result cannot be shown: a sentence. Some of the codec's are for those who attach images."""
+    if isinstance(error, NotAnImage):
+        is_image = is_shown_elsewhere(error)
+        sentence = _("Easel can't show images of type {type}.") if is_image else _("The image service sent something that isn't an image.")
+        return sentence.format(type=error.type_name)
+    return _("It takes too much memory or time to open it here.") if isinstance(error, TooCostly) else error.sentence
 
 
 @dataclass(frozen=True, kw_only=True)

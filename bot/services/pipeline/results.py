@@ -19,12 +19,12 @@ from bot.core.running.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState
 from bot.media import codec
 from bot.media.addresses import HostNotListed
-from bot.media.decoding import CodecFailed, DecodingPool, for_member
+from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
 from bot.providers.response_images import decode, is_inline
 from bot.services.pipeline import spool
 from bot.services.pipeline.fitting import Fitting, ResultImage
-from bot.services.pipeline.links import Links, ResultLink
+from bot.services.pipeline.links import Links, ResultLink, is_shown_elsewhere, reason_of
 from bot.services.pipeline.spool import Spool
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
@@ -39,7 +39,6 @@ _HELD_BACK = {  # what the operator must do, by the setting
     "RESULT_MAX_MB": "If you want images of this size, raise RESULT_MAX_MB and restart within a day; else the member is refunded.",
     "RESULT_HOSTS": "If that host is right, add it to RESULT_HOSTS and restart: the image waits. `python -m bot doctor` names the host.",
 }
-LINKED = (codec.TooManyPixels, CodecFailed)  # what others may be able to show
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
 
@@ -98,12 +97,13 @@ class Results:
                 try:
                     images.append(await self._original(job, generation, folder, trouble_at))
                 except ImageError as error:
-                    link = await self.links.to_show(generation, reason=error.sentence) if isinstance(error, LINKED) else None
+                    reason = reason_of(error)
+                    link = await self.links.to_show(generation, reason=reason) if is_shown_elsewhere(error) else None
                     if link is not None:
                         links.append(link)
                         continue
-                    log.warning("unusable result", job=job.id, n=generation.n, reason=error.sentence)
-                    await self.store.write(steps.spoil, job.id, generation.n, error.sentence, self.clock())
+                    log.warning("unusable result", job=job.id, n=generation.n, reason=reason)
+                    await self.store.write(steps.spoil, job.id, generation.n, reason, self.clock())
             yield FetchedResults(images=tuple(images), links=tuple(links))
 
     @asynccontextmanager
@@ -150,16 +150,14 @@ class Results:
 
         Links and storage recover; for a host that is not listed or an image above RESULT_MAX_MB, the operator can change the setting.
 
-        Raises `ImageError` after that day, and at once for what stays as it is: an inline image, and what is `LINKED`.
+        Raises `ImageError` after that day, and at once for what stays as it is: an inline image, and what others may show.
         """
         if (path := await self._inline(generation, folder)) is not None:
             return await self._image(job, generation, path)
         try:
             return await self._image(job, generation, await self._downloaded(generation, folder))
-        except LINKED:
-            raise
         except (ImageError, ProviderError) as error:
-            if isinstance(error, ImageError) and not generation.result_url:
+            if isinstance(error, ImageError) and (is_shown_elsewhere(error) or not generation.result_url):
                 raise
             # After a start it is tried for a while: the bot may have been stopped for the day, or its clock set forward.
             began = max(generation.ended_at or job.created_at, trouble_at, self.started_at - _FETCH_MS + _START_MS)

@@ -206,6 +206,22 @@ async def test_a_server_may_allow_what_its_check_cannot_read(app: App, ada: Pers
     assert await paid(app, ada) == PRICE
 
 
+@pytest.mark.faults("result-tiff")
+async def test_an_image_of_another_type_is_linked_at_once(app: App, ada: Person) -> None:
+    assert "Easel can't show images of type TIFF. Open it here: <http" in (await ordered(ada)).content
+    assert await paid(app, ada) == PRICE
+
+
+@pytest.mark.parametrize("fault", ["result-tiff", "result-not-image"])
+async def test_or_refunded_with_a_sentence_that_is_no_advice(env: Env, fault: str) -> None:
+    env.switchboard.turn_on(fault)
+    async with inline(env) as (app, ada):
+        message = await ordered(ada)
+        assert "You were refunded." in message.content
+        assert "Use" not in message.content
+        assert await paid(app, ada) == 0
+
+
 # --- what the codec does not expect ------------------------------------------------------------------------------------
 
 
