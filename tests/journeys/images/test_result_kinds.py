@@ -8,18 +8,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from bot.app import App
 from bot.core.errors import ImageError
 from bot.media import codec
 from bot.store.money import ledger
+from sandbox.images.odd_results import ODD_RESULTS
+from sandbox.painter import PaintedImage
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.env.scripted import scripted
 from tests.journeys.conftest import written_down
 from tests.journeys.images.test_history import picked
 from tests.journeys.moderator_steps import case_post, change_rules, with_moderators
 from tests.journeys.operations.test_faults import PRICE, finished
+from tests.journeys.operations.test_result_links import endpoint
 from tests.journeys.reaction_steps import seen
 
 UNCHANGED = {  # fault: format, frames
@@ -128,6 +133,21 @@ async def test_an_animation_above_the_upload_limit_is_shown_as_a_link(app: App, 
     assert not has_image(message)
     assert "The animation is too large for 10 MB. Open it here: <http" in message.content
     assert await paid(app, ada) == PRICE
+
+
+async def test_the_link_in_an_answer_is_kept_beside_the_image(env: Env) -> None:
+    large = ODD_RESULTS["result-gif-large"](PaintedImage(data=b"", media_type="")).data
+    async with scripted() as api:
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.method == "POST":
+                return web.json_response({"data": [{"url": f"{api.url}/a.gif"}]})
+            return web.Response(body=large)
+
+        api.answer = answer
+        async with env.app(settings=endpoint(api.url)) as app, person_in(env, "Ada") as ada:
+            assert f"Open it here: <{api.url}/a.gif>" in (await ordered(ada)).content
+            assert await paid(app, ada) == 2_000_000
 
 
 @pytest.mark.faults("result-gif-large")

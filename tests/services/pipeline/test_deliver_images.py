@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -187,6 +188,14 @@ async def test_an_inline_jpeg_is_sent_byte_for_byte(pipeline: Pipeline) -> None:
     Image.open(io.BytesIO(png(64, 48, noise=True))).save(buffer, "JPEG", quality=40)
     message = await shown(pipeline, await pipeline.ended_job(Outcome(state=GenerationState.SUCCEEDED, content=buffer.getvalue())))
     assert [size for _name, size in message.files] == [len(buffer.getvalue())]
+
+
+async def test_a_heic_becomes_a_png(pipeline: Pipeline) -> None:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), "teal")).save(buffer)
+    message = await shown(pipeline, await pipeline.ended_job(Outcome(state=GenerationState.SUCCEEDED, content=buffer.getvalue())))
+    assert [name.rpartition(".")[2] for name, _size in message.files] == ["png"]
+    assert message.notes == ("Image 1 was converted from HEIC to PNG.",)
 
 
 # --- uploads ---------------------------------------------------------------------------------------------------------
