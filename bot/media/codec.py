@@ -31,6 +31,7 @@ _SHOWN: Final = frozenset({Format.PNG, Format.JPEG, Format.WEBP, Format.GIF})  #
 _REFERENCE_MAX_PIXELS: Final = 4096 * 4096  # no model takes more, and encoding them would take seconds
 _REFERENCE_FORMATS: Final = {Format.PNG: Format.PNG, Format.GIF: Format.PNG, Format.JPEG: Format.JPEG, Format.WEBP: Format.WEBP}
 _REFERENCE_QUALITY: Final = 95
+_LOWER_QUALITIES: Final = (95, 88, 82)  # of a JPEG that is encoded again: the first that is no larger than its file
 _PREVIEW_EDGE: Final = 1536  # px
 _PREVIEW_QUALITY: Final = 88
 _PAGED: Final = frozenset({Format.GIF, Format.WEBP})  # of others, libvips reads the first frame only
@@ -130,6 +131,8 @@ def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
         if header.is_lossless_webp:
             return _cleaned(encoded_lossless_webp(image), Format.WEBP, image.width, image.height)
         format_ = _REFERENCE_FORMATS.get(header.format, Format.JPEG if not image.hasalpha() else Format.PNG)
+        if header.format is Format.JPEG:
+            return _cleaned(_no_larger(image, len(header.content)), format_, image.width, image.height)
         return _cleaned(encoded(image, format_, quality=_REFERENCE_QUALITY), format_, image.width, image.height)
 
 
@@ -199,6 +202,17 @@ def _flat(image: pyvips.Image, edge_px: int) -> pyvips.Image:
     scale = min(1, edge_px / max(image.width, image.height))
     small = scaled(image, max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return small.flatten(background=[128]) if small.hasalpha() else small
+
+
+def _no_larger(image: pyvips.Image, size_bytes: int) -> bytes:
+    """A JPEG of about as many bytes as the file that the image came from: more would keep nothing that the file does not have."""
+    in_memory = image.copy_memory()
+    content = b""
+    for quality in _LOWER_QUALITIES:
+        content = encoded(in_memory, Format.JPEG, quality=quality)
+        if len(content) <= size_bytes:
+            break
+    return content
 
 
 def _still(header: Header, limit_bytes: int, max_pixels: int) -> FittedImage:

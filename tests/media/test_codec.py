@@ -254,6 +254,17 @@ def test_the_type_is_kept_if_possible(format_: str, expected: str) -> None:
     assert clean_reference(encoded(halves(), format_), max_pixels=LIMIT).content_type == f"image/{expected}"
 
 
+@pytest.mark.parametrize("quality", [60, 75, 90])
+def test_a_turned_jpeg_does_not_grow(quality: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.radial_gradient("L").resize((600, 400)).convert("RGB").effect_spread(3).save(file, "JPEG", quality=quality, exif=exif)
+    cleaned = clean_reference(file.getvalue(), max_pixels=10**6)
+    assert (cleaned.width, cleaned.height) == (400, 600)
+    assert len(cleaned.content) < 1.5 * len(file.getvalue())
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_a_png_of_any_mode_is_cleaned(mode: str) -> None:
     source = Image.new("I;16", (20, 10), 65_000) if mode == "I;16" else halves((20, 10)).convert(mode)
