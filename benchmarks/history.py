@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -192,6 +193,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "facts of an order": partial(facts, paid=paid),
         "waiting images": partial(jobs.count_waiting, user_id=BUSY),
         "position in the queue": partial(jobs.position, job=waiting),
+        "similar orders being sent": partial(jobs.has_rival, generation=replace(waiting.generations[0], seed=None)),
         "lengths of the queue": jobs.queue_lengths,
         "usual time": partial(jobs.usual_ms, model="model-1"),
         "/cancel": partial(jobs.of_member, user_id=BUSY, state=JobState.OPEN),

@@ -109,6 +109,7 @@ class Dispatch:
         self._clock = clock
         self._last_failures = LastFailures(store=store, clock=clock)
         self._failures: Counter[tuple[str, int]] = Counter()
+        self._disputed: set[str] = set()  # ids of the image API that may be those of generations that were not found
         self._unstored: dict[tuple[str, int], float] = {}  # since when (monotonic) a finished image waits to be stored
         self._sending = Worker(
             "dispatch",
@@ -395,6 +396,7 @@ class Dispatch:
             await self._postpone_lookup(generation, generation.lookups + 1, int(self._timing.lookup_grace_s * 1000))
         elif any(not report.is_certain for report in reports):
             log.warning("lost generation cannot be told from others", job=generation.job_id, n=generation.n, provider=generation.provider)
+            self._disputed.update(report.provider_id for report in reports)
             await self._fail(generation, Failure.UNCERTAIN)
         elif generation.queued and generation.uncertain < _RETRIES and not self._is_overdue(generation):
             await self._send_again(generation)
@@ -418,9 +420,10 @@ class Dispatch:
         await self._store.write(steps.postpone_lookup, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
 
     async def _unclaimed(self, generation: Generation, reports: Sequence[GenerationReport]) -> list[GenerationReport]:
-        """Those that may be the generation's. While a similar one is being sent, none is certain."""
+        """Those that may be the generation's. None is certain while a similar one is being sent, or that may have been that of another."""
         taken, has_rival = await self._store.read(_claims, generation, [report.provider_id for report in reports])
-        return [replace(report, is_certain=report.is_certain and not has_rival) for report in reports if report.provider_id not in taken]
+        doubtful = {report.provider_id for report in reports} if has_rival else self._disputed
+        return [replace(r, is_certain=r.is_certain and r.provider_id not in doubtful) for r in reports if r.provider_id not in taken]
 
     async def _wait(self, generation: Generation, error: ProviderBusy) -> None:
         """The API did not take it: put it back in the queue, unless it has waited too long."""

@@ -145,6 +145,16 @@ async def test_of_two_lost_upscales_none_gets_the_image_of_the_other(pipeline: P
     assert await pipeline.spent() == 0
 
 
+@pytest.mark.faults("enqueue-cut", times=1)
+async def test_an_upscale_that_never_arrived_gets_no_image_of_another(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    switchboard.turn_on("enqueue-answer-lost", times=1)
+    jobs_sent = await upscales(pipeline, 2)
+    async with pipeline.running():
+        ended = [await pipeline.until(job) for job in jobs_sent]
+    assert [g.failure for job in ended for g in job.generations] == [Failure.UNCERTAIN] * 2
+    assert await pipeline.spent() == 0
+
+
 @pytest.mark.faults("enqueue-answer-lost", times=1)
 async def test_a_lost_upscale_is_found(pipeline: Pipeline) -> None:
     (job,) = await upscales(pipeline, 1)
