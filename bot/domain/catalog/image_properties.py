@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from bot.domain.catalog.aspect_ratios import ratio_of, ratio_of_words
+from bot.domain.catalog.aspect_ratios import ratio_of_words
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, leaves
@@ -26,14 +26,11 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
 
     If several are chosen that differ, all of them, separated by commas: which one the image API obeys is unknown.
     """
-    shape, size = model.option(Idea.ASPECT_RATIO), model.option(Idea.RESOLUTION)
+    shape = model.option(Idea.ASPECT_RATIO)
     shaped = {name: value for name, value in params.items() if not _is_tier(model, name, value)}
     by_size = [ratio for each in sizes(model, shaped) if (ratio := each.ratio) is not None]
     by_size += [ratio for _path, value in leaves(params) if (ratio := ratio_of_words(value)) is not None]
     by_size += [path[-1] for path, value in leaves(params) if path[-1] == _MATCHING and str(value).casefold() == "true"]
-    by_size += [
-        ratio for name, value in params.items() if size is not None and name == size.name and (ratio := ratio_of(value)) is not None
-    ]
     given = None if shape is None or shape.sent_as or shape.name not in params else str(params[shape.name])
     counts = given is not None and (not by_size or _RATIO.fullmatch(given))  # a word such as "custom" stands for the sides
     return ", ".join(dict.fromkeys([*by_size, *([given] if given is not None and counts else [])])) or None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from bot.domain.catalog.aspect_ratios import ratio_of, ratio_of_words
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, groups, leaves, words_of
 from bot.domain.catalog.options import factor_of
@@ -22,6 +23,8 @@ _BY_WORD: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(k|mp|megapixels?)", re.I
 _SIDES: Final = re.compile(r"([0-9]{2,6})\s*(?:px)?\s*[x×*,;/:]\s*([0-9]{2,6})\s*(?:px)?", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _K: Final = 1024  # px: "2K" is a square of 2048, or another shape of about as many pixels
+_WORD_SIDE: Final = 1024  # px: the longer side of "square_hd" and "portrait_4_3" at the image APIs that have such sizes
+_WORD_SIDE_WITHOUT_RATIO: Final = 1536  # px: that of "portrait" and "landscape"
 _SMALLEST_SIDE: Final = 64  # px: a smaller number is no side of an image
 
 
@@ -77,7 +80,7 @@ def default_size(model: ModelInfo) -> Size | None:
 
 
 def read_size(name: str, value: object) -> Size | None:
-    """The size that one value gives: "1536x1024" under any name; "2K", "1 MP", 2048 or 1.5 under a name that tells of a size."""
+    """The size that one value gives: "1536x1024" under any name; "2K", 2048, "1 MP" or "landscape" under a name that tells of a size."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     words, text = _size_words(name), str(value).strip()
@@ -86,15 +89,27 @@ def read_size(name: str, value: object) -> Size | None:
     sides = _SIDES.fullmatch(text)
     if sides is not None and min(float(sides[1]), float(sides[2])) >= _SMALLEST_SIDE:
         return _rectangle(float(sides[1]), float(sides[2]))
-    found = _BY_WORD.fullmatch(text) if words & _SIZE_WORDS else None
+    if not words & _SIZE_WORDS:
+        return None
+    ratio = ratio_of(text) if sides is None else None
+    if ratio is not None:
+        return _by_words(text, ratio)
+    found = _BY_WORD.fullmatch(text)
     if found is not None:
         amount = float(found[1])
         return Size(megapixels=(amount * _K) ** 2 / MEGA if found[2].casefold() == "k" else amount)
-    if not words & _SIZE_WORDS or not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(text):
         return None
     if words & _AREA_WORDS:
         return Size(megapixels=float(text))
     return _rectangle(float(text), float(text)) if float(text) >= _SMALLEST_SIDE else None
+
+
+def _by_words(text: str, ratio: str) -> Size:
+    """The size of "portrait_4_3" or "landscape", as large as it usually is."""
+    width, height = map(int, ratio.split(":"))
+    unit = (_WORD_SIDE if ratio_of_words(text) else _WORD_SIDE_WITHOUT_RATIO) // max(width, height)
+    return _rectangle(width * unit, height * unit)
 
 
 def _size_words(name: str) -> set[str]:

@@ -30,6 +30,10 @@ def model(**properties: Any) -> ModelInfo:
         ({"aspect_ratio": TEXT, "width": NUMBER, "height": NUMBER}, {"width": 1920, "height": 1080, "aspect_ratio": "custom"}, "16:9"),
         ({"image_size": TEXT}, {"image_size": "portrait_4_3"}, "3:4"),
         ({"image_size": TEXT}, {"image_size": '{"width": 900, "height": 300}'}, "3:1"),
+        ({"size": TEXT}, {"size": "landscape"}, "3:2"),
+        ({"style": TEXT}, {"style": "landscape"}, None),
+        ({"aspect_ratio": TEXT, "resolution": {"enum": ["512", "1K"]}}, {"aspect_ratio": "16:9", "resolution": "512"}, "16:9"),  # a tier
+        ({"resolution": TEXT}, {"resolution": "512"}, "1:1"),
         ({"width": NUMBER, "height": NUMBER}, {"width": 2048}, "2048 : ?"),  # the other side is unknown
         ({"width": NUMBER, "height": {**NUMBER, "default": 1024}}, {"width": 2048}, "2:1"),
         ({"aspect_ratio": TEXT, "size": TEXT}, {"aspect_ratio": "1:1", "size": "1536x512"}, "3:1, 1:1"),
@@ -48,6 +52,10 @@ def test_the_chosen_aspect_ratio(properties: dict[str, Any], params: dict[str, A
         ({"size": SIZES}, {}, 1.048576),
         ({"resolution": {"type": "string", "enum": ["1K", "2K", "4K"]}}, {"resolution": "2K"}, 4.194304),
         ({"megapixels": TEXT}, {"megapixels": "0.25"}, 0.25),
+        ({"image_size": {**TEXT, "default": "square_hd"}}, {}, 1.048576),
+        ({"image_size": TEXT}, {"image_size": "portrait_16_9"}, 0.589824),
+        ({"size": TEXT}, {"size": "portrait"}, 1.572864),
+        ({"resolution": TEXT}, {"resolution": "512"}, 0.262144),
         ({"width": NUMBER, "height": NUMBER}, {"width": 2000, "height": 1000}, 2.0),
         ({"resolution": TEXT}, {"resolution": "high"}, None),
         ({"width": NUMBER, "height": NUMBER}, {"width": 2000}, 4.0),  # as if it were a square

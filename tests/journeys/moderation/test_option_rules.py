@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.env.app import Env, person_in
+import pytest
+
+from bot.app import App
+from sandbox.person import Person
+from tests.env.app import Env, has_image, person_in
 from tests.env.guild_rules import change_rules
 from tests.journeys.manager_steps import guild_of
 
@@ -91,3 +95,24 @@ async def test_options_follow_the_rules_under_any_name_and_at_any_depth(env: Env
 async def test_options_within_the_rules_are_taken(env: Env) -> None:
     async with asking(env) as ask:
         assert [answer for more in TAKEN if "🚫" in (answer := await ask(more))] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "sentence"),
+    [
+        ("ideogram-v4", {"resolution": "square_hd"}, "can have up to 1 MP. This one would have 1.05 MP"),
+        ("ideogram-v4", {}, "can have up to 1 MP. This one would have 1.05 MP"),
+        ("ideogram-v4", {"resolution": "landscape_4_3"}, "4:3"),
+        ("gpt-image-1-5", {"resolution": "portrait"}, "2:3"),
+        ("bytedance-seedream-4", {"resolution": "4K"}, "This one would have 16."),
+        ("ideogram-v4", {"aspect_ratio": "16:9"}, None),
+        ("nano-banana-2", {"resolution": "512", "aspect_ratio": "16:9"}, None),
+    ],
+)
+async def test_sizes_by_words_and_tiers_follow_the_rules(
+    app: App, ada: Person, model: str, options: dict[str, str], sentence: str | None
+) -> None:
+    await change_rules(app.services.guilds, guild_of(ada), **RULES)
+    await ada.slash("generate", prompt="a fox", model=model, **options)
+    answer = await ada.message(lambda m: "🚫" in m.content or has_image(m))
+    assert has_image(answer) if sentence is None else sentence in answer.content
