@@ -17,6 +17,7 @@ from sandbox.images.prices import cost_usd
 
 QUALITIES, TIERS = ("low", "medium", "high"), ("1K", "2K", "4K")
 USD = st.decimals(min_value=0, max_value=3, places=4).map(str) | st.floats(0, 3).map(lambda amount: round(amount, 6))
+LABELS = ("1x", "2x", "4x", "raw")
 SIZES = st.sampled_from((*TIERS, "1024x1024", "2048x2048", "1536x1024", "3840x2160", "640x480", "8192x8192", "auto"))
 
 
@@ -30,13 +31,19 @@ def options_of(names: tuple[str, ...], values: st.SearchStrategy[Any], kind: str
     return st.dictionaries(st.sampled_from(names), described, max_size=2)
 
 
-GRIDS = st.dictionaries(st.sampled_from(QUALITIES), st.dictionaries(st.sampled_from(TIERS), USD), max_size=3)
+def levels(labels: tuple[str, ...], inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from((*labels, "default")), inner, max_size=3)
+
+
+BY_TIER, BY_LABEL = levels(TIERS, USD), levels(LABELS, USD)
+GRIDS = BY_TIER | BY_LABEL | levels(QUALITIES, USD) | levels(QUALITIES, BY_TIER) | levels(LABELS, BY_TIER) | levels(QUALITIES, BY_LABEL)
 PRICINGS = st.fixed_dictionaries({"method": st.just("per_image"), "cost_per_image": USD}, optional={"cost_per_image_grid": GRIDS})
 MODELS = st.fixed_dictionaries(
     {
         "pricing": PRICINGS,
         "quality": options_of(("quality", "output_quality", "rendering_speed"), st.sampled_from((*QUALITIES, "auto")), "string"),
         "size": options_of(("resolution", "size", "image_size"), SIZES, "string"),
+        "label": options_of(("scale", "creativity", "speed"), st.sampled_from(LABELS), "string"),
         "count": options_of(("num_images", "num_outputs", "max_images", "batch_size", "n"), st.integers(1, 8), "integer"),
     }
 )
@@ -44,7 +51,7 @@ MODELS = st.fixed_dictionaries(
 
 def chosen(data: st.DataObject, properties: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Some values for some of the properties."""
-    values = {"string": SIZES | st.sampled_from(QUALITIES), "integer": st.integers(1, 8)}
+    values = {"string": SIZES | st.sampled_from((*QUALITIES, *LABELS)), "integer": st.integers(1, 8)}
     names = data.draw(st.sets(st.sampled_from(sorted(properties)))) if properties else ()
     return {
         name: data.draw(st.sampled_from(node["enum"]) if "enum" in node else values[node["type"]])
@@ -55,7 +62,7 @@ def chosen(data: st.DataObject, properties: dict[str, dict[str, Any]]) -> dict[s
 
 @given(drawn=MODELS, data=st.data())
 def test_the_cost_covers_the_charge(drawn: dict[str, Any], data: st.DataObject) -> None:
-    properties = {**drawn["quality"], **drawn["size"], **drawn["count"]}
+    properties = {**drawn["quality"], **drawn["size"], **drawn["label"], **drawn["count"]}
     schema = {"type": "object", "properties": properties}
     facts = {"id": "one", "endpoint": "/images/generate", "pricing": drawn["pricing"], "request_schema": schema}
     model = Catalog.read([facts], credit_usd=0.01, model_prices={}).get("one")
