@@ -17,7 +17,7 @@ from sandbox import discord
 from sandbox.person import File, Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.env.originals import BARE, SECRET, TO_CLEAN, TURNED, encoded, photo, remains, text
-from tests.journeys.conftest import job_id_of
+from tests.journeys.conftest import Ask, job_id_of
 from tests.journeys.manager_steps import private_reply
 from tests.journeys.reaction_steps import NOTE, note_for, until_generations
 from tests.services.conftest import FakeClock
@@ -149,6 +149,16 @@ async def by_forward(ada: Person, photo: File) -> None:
     await ada.submit(await ada.modal(), prompt="in winter")
 
 
+async def by_upscale(ada: Person, photo: File) -> None:
+    await ada.slash("upscale", image=photo)
+
+
+async def by_upscale_menu(ada: Person, photo: File) -> None:
+    await ada.menu("Upscale with Easel", await posted(ada, photo))
+    modal = await ada.modal()
+    await ada.submit(modal, offer=[modal.control("offer")["options"][0]["value"]])
+
+
 async def by_embed(ada: Person, photo: File) -> None:
     embed = {"image": {"url": f"attachment://{photo.filename}"}}
     said = await ada.let_other_bot_say(files=(photo,), embeds=(embed,))
@@ -164,7 +174,7 @@ async def by_again_reaction(ada: Person, photo: File) -> None:
     await ada.react(await edit(ada, photo.filename, photo.data), "🔁")
 
 
-ROUTES = (by_option, by_menu, by_form, by_preset, by_note, by_tray, by_forward, by_again, by_again_reaction)
+ROUTES = (by_option, by_menu, by_form, by_preset, by_note, by_tray, by_forward, by_upscale, by_upscale_menu, by_again, by_again_reaction)
 PASSED_ON = [(route, name) for route in ROUTES for name in ("portrait.jpg", "portrait.heic")] + [(by_embed, "portrait.jpg")]
 
 
@@ -185,3 +195,14 @@ async def test_every_route_passes_on_the_cleaned_image(reading: Env, route: Call
         sent = await arrived(env, ada)
         assert [(is_turned(content), remains(content)) for _is_link, content in sent] == [(True, [])] * len(sent)
         assert len(sent) > 0
+
+
+@pytest.mark.parametrize("fault", ["broken-exif", "profile", "16bit", "gif", "animated-webp", "animated-png", "avif"])
+async def test_a_result_as_a_reference_is_passed_on_without_metadata(env: Env, ada: Person, asked: Ask, fault: str) -> None:
+    """Results are shown as they came, where Discord takes them."""
+    env.switchboard.turn_on(f"result-{fault}", times=1)
+    made = await asked()
+    await ada.react(made, "🎨")
+    await until_generations(env, 2)
+    ((_is_link, content),) = await arrived(env, ada)
+    assert remains(content) == []
