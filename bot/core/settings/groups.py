@@ -101,7 +101,12 @@ class LimitSettings(_Fields):
         " it ends a minute later.",
     )
     reference_max_mb: float = Field(10, gt=0, le=100, description="The largest reference image, in MB.")
-    reference_max_megapixels: float = Field(40, gt=0, le=500, description="The largest reference image, in megapixels.")
+    reference_max_megapixels: float = Field(
+        40,
+        gt=0,
+        le=500,
+        description="How many megapixels of a reference image are read at most. Larger JPEG and WebP photos are read at a smaller size.",
+    )
     result_max_mb: float = Field(
         40,
         gt=0,
