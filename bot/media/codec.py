@@ -6,6 +6,7 @@ for images that cannot be used, and `MachineTrouble` if this machine cannot read
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
 from bot.media import containers, libvips
 from bot.media.costs import Cost, cost_of
-from bot.media.encoding import encoded, encoded_lossless_webp
+from bot.media.encoding import LOSSLESS_WEBP_MAX_PIXELS, encoded, encoded_lossless_webp
 from bot.media.fitting import FittedImage, fitted, in_mb, shrunk, smaller_png
 from bot.media.formats import Format
 from bot.media.reading import DEFAULT_MAX_PIXELS, Header, Source, TooManyPixels, first_frame, read, read_header, scaled, verify_pixels
@@ -31,7 +32,7 @@ _SHOWN: Final = frozenset({Format.PNG, Format.JPEG, Format.WEBP, Format.GIF})  #
 _REFERENCE_MAX_PIXELS: Final = 4096 * 4096  # no model takes more, and encoding them would take seconds
 _REFERENCE_FORMATS: Final = {Format.PNG: Format.PNG, Format.GIF: Format.PNG, Format.JPEG: Format.JPEG, Format.WEBP: Format.WEBP}
 _REFERENCE_QUALITY: Final = 95
-_LOWER_QUALITIES: Final = (95, 88, 82)  # of a JPEG that is encoded again: the first that is no larger than its file
+_LEAST_QUALITY: Final = 75
 _PREVIEW_EDGE: Final = 1536  # px
 _PREVIEW_QUALITY: Final = 88
 _PAGED: Final = frozenset({Format.GIF, Format.WEBP})  # of others, libvips reads the first frame only
@@ -128,12 +129,12 @@ def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
         return _cleaned(bare, header.format, header.width, header.height, was_bare=bare == source)
     with libvips.decoding():
         image = first_frame(header, factor)
-        if header.is_lossless_webp:
-            return _cleaned(encoded_lossless_webp(image), Format.WEBP, image.width, image.height)
-        format_ = _REFERENCE_FORMATS.get(header.format, Format.JPEG if not image.hasalpha() else Format.PNG)
-        if header.format is Format.JPEG:
-            return _cleaned(_no_larger(image, len(header.content)), format_, image.width, image.height)
-        return _cleaned(encoded(image, format_, quality=_REFERENCE_QUALITY), format_, image.width, image.height)
+        format_ = _reference_format(header, image)
+        if format_ is Format.WEBP and header.is_lossless_webp:
+            content = encoded_lossless_webp(image)
+        else:
+            content = encoded(image, format_, quality=_quality(header), is_fine=header.format is Format.JPEG and not header.is_subsampled)
+        return _cleaned(content, format_, image.width, image.height)
 
 
 def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FittedImage:
@@ -204,15 +205,18 @@ def _flat(image: pyvips.Image, edge_px: int) -> pyvips.Image:
     return small.flatten(background=[128]) if small.hasalpha() else small
 
 
-def _no_larger(image: pyvips.Image, size_bytes: int) -> bytes:
-    """A JPEG of about as many bytes as the file that the image came from: more would keep nothing that the file does not have."""
-    in_memory = image.copy_memory()
-    content = b""
-    for quality in _LOWER_QUALITIES:
-        content = encoded(in_memory, Format.JPEG, quality=quality)
-        if len(content) <= size_bytes:
-            break
-    return content
+def _reference_format(header: Header, image: pyvips.Image) -> Format:
+    if header.is_lossless_webp and image.width * image.height > LOSSLESS_WEBP_MAX_PIXELS:
+        return Format.PNG
+    return _REFERENCE_FORMATS.get(header.format, Format.PNG if image.hasalpha() else Format.JPEG)
+
+
+def _quality(header: Header) -> int:
+    """That of a JPEG is kept: a better one would make it larger, and not better."""
+    if header.format is Format.JPEG:
+        with contextlib.suppress(ValueError):
+            return min(_REFERENCE_QUALITY, max(_LEAST_QUALITY, containers.jpeg_quality(header.content)))
+    return _REFERENCE_QUALITY
 
 
 def _still(header: Header, limit_bytes: int, max_pixels: int) -> FittedImage:

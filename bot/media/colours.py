@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Final
 
+from bot.core.errors import ImageError
 from bot.media import libvips
 
 if TYPE_CHECKING:
@@ -18,11 +20,8 @@ _STEPS: Final = range(0, 256, 51)
 def in_srgb(image: pyvips.Image) -> pyvips.Image:
     """The image after its colour profile was applied. A profile that cannot be is left out; then, CMYK is converted as browsers do."""
     if _has_fitting_profile(image):
-        try:
+        with contextlib.suppress(ImageError), libvips.decoding():  # damaged, though its header isn't
             return _by_profile(image)
-        except libvips.error() as error:
-            if (trouble := libvips.trouble_of(error)) is not None:
-                raise trouble from error
     if image.interpretation == "cmyk":
         inks = image.invert()
         return (inks[:3] * inks[3] / 255).cast("uchar").copy(interpretation="srgb")

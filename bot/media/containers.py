@@ -26,6 +26,9 @@ _WEBP_ALPHA: Final = 0x10  # of the flags of VP8X; others say which metadata fol
 
 _JPEG_METADATA: Final = frozenset({*range(0xE0, 0xF0), 0xFE})
 _JPEG_KEPT: Final = {0xE0: (b"JFIF\0", 18), 0xEE: (b"Adobe", 16)}  # start and bytes: density without a preview; how colours are stored
+_TABLES: Final = 0xDB
+_TABLE_SIZE: Final = 64
+_TABLE_SUM: Final = 3688  # of the table for brightness (T.81, annex K.1), which quality 50 uses as it is
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = 0xD9
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # in a scan, FF 00 stands for the byte FF, and D0 to D7 are restarts
@@ -184,6 +187,15 @@ def _webp_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
         yield kind, view[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
     raise ValueError("too many chunks")
+
+
+def jpeg_quality(content: bytes) -> int:
+    """The quality, 1 to 100, with which a JPEG was encoded, by its table for brightness. Raises `ValueError` if it is irregular."""
+    table = next((part for code, part in _jpeg_parts(content) if code == _TABLES), memoryview(b""))
+    if len(table) < 5 + _TABLE_SIZE or table[4]:
+        raise ValueError("there is no table of 8 bits")
+    scale = 100 * sum(table[5 : 5 + _TABLE_SIZE]) / _TABLE_SUM  # in percent, as in libjpeg's jpeg_quality_scaling
+    return max(1, round(100 - scale / 2 if scale < 100 else 5000 / scale))
 
 
 def _stripped_jpeg(content: bytes) -> bytes:

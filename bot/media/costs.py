@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bot.media.encoding import LOSSLESS_WEBP_MAX_PIXELS
 from bot.media.formats import Format
 from bot.media.reading import Header
 
@@ -12,8 +13,8 @@ from bot.media.reading import Header
 _LINES: Final = 1.0  # decoded in lines
 _ALPHA: Final = 8.0  # more, where colours are weighted by it
 _BY_FORMAT: Final = {Format.GIF: 7.0, Format.AVIF: 20.0, Format.HEIC: 9.0}
-_WHOLE_WEBP, _ANIMATED_WEBP = 5.0, 13.0
-_ENCODED, _ENCODED_ALPHA = 10.0, 26.0  # to hold the image and encode it
+_WHOLE_WEBP, _ANIMATED_WEBP = 5.0, 16.0
+_ENCODED, _ENCODED_ALPHA, _ENCODED_LOSSLESS = 10.0, 26.0, 36.0  # to hold the image and encode it
 _ALWAYS_BYTES: Final = 4 * 1024 * 1024  # tables, and some lines
 
 
@@ -32,14 +33,15 @@ class Cost:
 
 def cost_of(header: Header, *, factor: int, kept_pixels: int) -> Cost:
     """The cost of reading an image reduced by `factor`, of which `kept_pixels` are then held in memory and encoded."""
-    encoded = kept_pixels * (_ENCODED_ALPHA if header.has_alpha else _ENCODED)
+    is_lossless = header.is_lossless_webp and kept_pixels <= LOSSLESS_WEBP_MAX_PIXELS
+    encoded = kept_pixels * (_ENCODED_LOSSLESS if is_lossless else _ENCODED_ALPHA if header.has_alpha else _ENCODED)
     return Cost(
         format=header.format,
         width=header.width,
         height=header.height,
         frames=header.frames,
         pixels=header.scans * header.pixels // (factor**2 if header.is_scalable else 1),
-        memory_bytes=int(_ALWAYS_BYTES + header.pixels * _bytes_per_pixel(header) + encoded),
+        memory_bytes=int(_ALWAYS_BYTES + len(header.content) + header.pixels * _bytes_per_pixel(header) + encoded),
         is_fragile=header.format in {Format.HEIC, Format.AVIF},
     )
 

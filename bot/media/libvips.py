@@ -33,21 +33,19 @@ _LOADERS: Final = {
     Format.AVIF: "heifload_buffer",
 }
 _CLASSES: Final = ("Png", "Jpeg", "Webp", "Nsgif", "Heif")  # of the loaders, in libvips
-_DAMAGED: Final = (
-    ValueError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    OSError,
-    MemoryError,
-)  # what libheif's package raises; it has no base class
+# What libheif's package raises; it has no base class.
+_DAMAGED: Final = (ValueError, EOFError, RuntimeError, SyntaxError, OSError, MemoryError)
 _HEIC_FORMATS: Final = {"L": ("b-w", 1), "RGB": ("srgb", 3), "RGBA": ("srgb", 4)}  # by the mode of libheif's package: space and bands
 
 # libvips and its decoders report shortages as texts. Those of a file that asks for too much are no shortages.
-_NO_MEMORY: Final = ("out of memory", "insufficient memory", "cannot allocate memory")
 _ENDS_EARLY: Final = "premature end of data"  # of libjpeg; it decodes the rest as grey
 _TOO_MUCH_ASKED: Final = ("bad image dimensions", "security limit")
-_SHORTAGES: Final = {os.strerror(code).casefold(): code for code in (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO)}
+_ERRNOS: Final = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_SHORTAGES: Final = {
+    "out of memory": errno.ENOMEM,
+    "insufficient memory": errno.ENOMEM,
+    **{os.strerror(code).casefold(): code for code in _ERRNOS},
+}
 
 
 def load(content: bytes, format_: Format, **options: Any) -> pyvips.Image:
@@ -76,6 +74,7 @@ def load_heic(content: bytes) -> pyvips.Image:
         import pi_heif
     import pyvips
 
+    pi_heif.options.DECODE_THREADS = 1  # as for libvips
     file = pi_heif.open_heif(content, convert_hdr_to_8bit=True)
     main = file[file.primary_index]
     space, bands = _HEIC_FORMATS[main.mode]
@@ -121,18 +120,21 @@ def decoding() -> Iterator[None]:
     except (ImageError, MachineTrouble):
         raise
     except (error(), *_DAMAGED) as wrong:
-        raise trouble_of(wrong) or ImageError(_("The image is damaged or incomplete.")) from wrong
+        shortage = _shortage_of(wrong)
+        raise machine.trouble_of(shortage) or ImageError(_("The image is damaged or incomplete.")) from shortage
 
 
-def trouble_of(error: Exception) -> MachineTrouble | None:
-    """As `machine.trouble_of`, which knows no texts of libvips."""
-    text = str(error).casefold()
+def _shortage_of(wrong: Exception) -> Exception:
+    """The error of Python for a shortage that libvips reports as a text; others as they are."""
+    text = str(wrong).casefold()
     if any(each in text for each in _TOO_MUCH_ASKED):
-        return None
-    if any(each in text for each in _NO_MEMORY):
-        return machine.trouble_of(MemoryError(str(error)))
+        return wrong
     code = next((code for words, code in _SHORTAGES.items() if words in text), None)
-    return machine.trouble_of(error if code is None else OSError(code, os.strerror(code)))
+    if code is None:
+        return wrong
+    shortage = OSError(code, str(wrong)) if code != errno.ENOMEM else MemoryError(str(wrong))
+    shortage.__cause__ = wrong
+    return shortage
 
 
 def _text(x: Any) -> str:

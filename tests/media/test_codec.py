@@ -489,6 +489,17 @@ def test_a_lossless_webp_that_is_turned_stays_lossless() -> None:
     assert opened(cleaned.content).tobytes() == source.transpose(Image.Transpose.ROTATE_180).tobytes()
 
 
+@pytest.mark.parametrize("quality", [60, 80, 95])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_jpeg_that_is_turned_keeps_its_quality_and_size(quality: int, subsampling: int) -> None:
+    smooth = Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 60).convert("RGB").resize((640, 480))
+    content = encoded(
+        Image.blend(smooth, noise((640, 480)), 0.1), "JPEG", quality=quality, subsampling=subsampling, exif=with_orientation(6)
+    )
+    cleaned = clean_reference(content, max_pixels=LIMIT)
+    assert 0.8 < len(cleaned.content) / len(content) < (2 if quality < 75 else 1.2)
+
+
 # --- results that are too large --------------------------------------------------------------------------------------
 
 

@@ -161,7 +161,7 @@ async def test_a_file_that_is_no_image_is_refused(tmp_path: Path, pool: Decoding
 async def test_a_large_reference_is_cleaned_without_its_memory_in_this_process(pool: DecodingPool) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cleaned = await pool.clean(tiny_webp(8000, 5000), max_pixels=40_000_000)
-    assert (cleaned.width, cleaned.height, cleaned.content_type) == (4000, 2500, "image/webp")
+    assert (cleaned.width, cleaned.height, cleaned.content_type) == (4000, 2500, "image/png")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
