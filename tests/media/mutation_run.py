@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from bot.core.errors import ImageError
 from bot.media import codec
 from bot.media.likeness import fingerprint
 from tests.media.cases.mutations import chosen, mutated, originals
+from tests.media.memory import peak_bytes
 
 MAX_PIXELS: Final = 2_000_000
 _USES: Final[tuple[Callable[[bytes], object], ...]] = (
@@ -49,7 +49,7 @@ def run(seed: int, count: int) -> MutationReport:
     dice, files, outcomes, wrong, slowest_s = Random(seed), originals(), Counter[str](), list[str](), 0.0
     for contents in files.values():
         codec.clean_reference(contents[0], max_pixels=MAX_PIXELS)  # loads the decoders
-    before, begun = resource.getrusage(resource.RUSAGE_SELF), time.process_time()
+    before_bytes, begun = peak_bytes(), time.process_time()
     for number in range(count):
         content, started = mutated(chosen(files, dice), dice, chosen(files, dice)), time.process_time()
         for use in (_cleaned, _USES[number % len(_USES)]):
@@ -57,14 +57,13 @@ def run(seed: int, count: int) -> MutationReport:
             if outcome not in {"read", "refused"}:
                 wrong.append(f"{number}: {outcome}")
         slowest_s = max(slowest_s, time.process_time() - started)
-    after = resource.getrusage(resource.RUSAGE_SELF)
     return MutationReport(
         read=outcomes["read"],
         refused=outcomes["refused"],
         wrong=wrong,
         cpu_s=time.process_time() - begun,
         slowest_s=slowest_s,
-        peak_bytes=1024 * (after.ru_maxrss - before.ru_maxrss),
+        peak_bytes=peak_bytes() - before_bytes,
     )
 
 
