@@ -19,7 +19,7 @@ from bot.core.errors import ImageError, NotAnImage, ProviderError
 from bot.core.i18n import _
 from bot.domain.job import Generation
 from bot.media.codec import TooManyPixels
-from bot.media.decoder_process import TooCostly
+from bot.media.decoder_process import Undecodable
 from bot.media.decoding import CodecFailed
 from bot.media.fetch import Fetcher
 from bot.providers.factory import UNKNOWN_API
@@ -59,7 +59,7 @@ def reason_of(error: ImageError) -> str:
         is_image = is_shown_elsewhere(error)
         sentence = _("Easel can't show images of type {type}.") if is_image else _("The image service sent something that isn't an image.")
         return sentence.format(type=error.type_name)
-    return _("It takes too much memory or time to open it here.") if isinstance(error, TooCostly) else error.sentence
+    return _("It takes too much memory or time to open it here.") if isinstance(error, Undecodable) else error.sentence
 
 
 @dataclass(frozen=True, kw_only=True)
