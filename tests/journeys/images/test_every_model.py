@@ -36,7 +36,7 @@ LIMITS = {
     **dict.fromkeys(("QUOTA_CREDITS", "OXEN_RATE_PER_MINUTE"), "100000"),
     **dict.fromkeys(("MONTHLY_LIMIT_USD", "MONTHLY_LIMIT_USD_PER_SERVER"), "1000"),
 }
-# Not chosen by an option: prompt and images have options of their own, and the count is the order's.
+# Prompt, images and mask are attached or typed apart from these, and the count is the order's.
 APART = {"prompt", "input_image", "mask_url", "image_style_references", "num_images"}
 IMAGES = (None, 1, 3)  # of the orders of a model that takes several, in turn
 
@@ -119,6 +119,8 @@ async def ordered(stage: OrderingStage, model_id: str, params: Mapping[str, Any]
     command = "edit" if files and model.edits else "generate"
     names = ("image" if command == "edit" else "image1", "image2", "image3")
     options = {**typed(model, params), **dict(zip(names, files, strict=False))}
+    if files and model.mask_option:
+        options["mask"] = stage.ada.upload("mask.png", png(48, 36))
     await stage.ada.slash(command, CHANNEL, prompt=prompt, model=model_id, **options)
     return prompt
 
@@ -170,7 +172,8 @@ def with_kinds(params: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
 
 
 def assert_images(model: ModelInfo, request: Mapping[str, Any], wanted: int) -> None:
-    """As many as were attached, as the schema says: one text, a list of texts, or a list of objects."""
+    """As many as were attached, as the schema says: one text, a list of texts, or a list of objects. A mask is a text."""
+    assert isinstance(request.get("mask_url"), str) is (bool(wanted) and model.mask_option is not None)
     sent = request.get("input_image", request.get("image_style_references"))
     if not wanted:
         assert sent is None
