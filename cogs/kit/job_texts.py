@@ -11,7 +11,7 @@ from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, 
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
 from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
-from cogs.kit.texts import CONTENT_MAX, amount_of, duration, quoted, subject
+from cogs.kit.texts import CONTENT_MAX, LINK_MARK, amount_of, duration, quoted, subject
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
@@ -117,8 +117,9 @@ def _links(answer: ResultMessage) -> Iterable[str]:
     for link in answer.links:
         opens = f"<{link.url}>"
         until = "" if link.until_ms is None else _(" The link works until {time}.").format(time=f"<t:{link.until_ms // 1000}:f>")
-        sentence = _("🔗 Image {number}: {reason} Open it here: {link}").format(number=link.n + 1, reason=link.reason, link=opens)
-        yield f"||{sentence}{until}||" if answer.job.spoiler else f"{sentence}{until}"
+        sentence = _("Image {number}: {reason} Open it here: {link}").format(number=link.n + 1, reason=link.reason, link=opens)
+        line = f"{LINK_MARK} {sentence}{until}"
+        yield f"||{line}||" if answer.job.spoiler else line
 
 
 def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:

@@ -9,7 +9,7 @@ import discord
 from bot.client.refusals import reason_of, refused
 from bot.core.errors import TryLater
 from bot.core.i18n import _
-from cogs.kit.texts import CONTENT_MAX
+from cogs.kit.texts import CONTENT_MAX, LINK_MARK
 
 _BOLD, _SPOILER = "**", "||"
 _NO_MENTIONS = discord.AllowedMentions.none()
@@ -21,11 +21,12 @@ async def set_hidden(message: discord.Message, hides: bool) -> None:
 
     Raises `MessageRefused` if Discord refuses the images, and `TryLater` if one cannot be fetched: its message exists, so it should too.
     """
-    if all(attachment.is_spoiler() is hides for attachment in message.attachments):
+    has_link = LINK_MARK in message.content
+    content = hidden(message.content) if hides else unhidden(message.content)
+    if all(attachment.is_spoiler() is hides for attachment in message.attachments) and not (has_link and content != message.content):
         return
     async with _CONCURRENCY:
         files = [await _fetched(attachment, spoiler=hides) for attachment in message.attachments]
-        content = hidden(message.content) if hides else unhidden(message.content)
         try:
             await message.edit(content=content, attachments=files, allowed_mentions=_NO_MENTIONS)
         except discord.HTTPException as error:
@@ -48,19 +49,18 @@ async def _fetched(attachment: discord.Attachment, *, spoiler: bool) -> discord.
 
 
 def hidden(content: str) -> str:
-    """The content of a finished message with its first line, the prompt, behind a spoiler."""
+    """The content of a finished message with its first line, the prompt, and its links to images behind spoilers."""
     head, *rest = content.split("\n")
-    if head.startswith(f"{_BOLD}{_SPOILER}") or not head.startswith(_BOLD):
-        return content
-    prompt = head.removeprefix(_BOLD).removesuffix(_BOLD)
-    return "\n".join([f"{_BOLD}{_SPOILER}{prompt}{_SPOILER}{_BOLD}", *rest])[:CONTENT_MAX]
+    if head.startswith(_BOLD) and not head.startswith(f"{_BOLD}{_SPOILER}"):
+        head = f"{_BOLD}{_SPOILER}{head.removeprefix(_BOLD).removesuffix(_BOLD)}{_SPOILER}{_BOLD}"
+    return "\n".join([head, *(f"{_SPOILER}{line}{_SPOILER}" if line.startswith(LINK_MARK) else line for line in rest)])[:CONTENT_MAX]
 
 
 def unhidden(content: str) -> str:
-    """The content without that spoiler."""
+    """The content without those spoilers."""
     head, *rest = content.split("\n")
     marks = f"{_BOLD}{_SPOILER}"
-    if not head.startswith(marks):
-        return content
-    prompt = head.removeprefix(marks).removesuffix(f"{_SPOILER}{_BOLD}")
-    return "\n".join([f"{_BOLD}{prompt}{_BOLD}", *rest])
+    if head.startswith(marks):
+        head = f"{_BOLD}{head.removeprefix(marks).removesuffix(f'{_SPOILER}{_BOLD}')}{_BOLD}"
+    is_hidden = f"{_SPOILER}{LINK_MARK}"
+    return "\n".join([head, *(line.strip(_SPOILER) if line.startswith(is_hidden) else line for line in rest)])

@@ -11,6 +11,7 @@ from bot.domain.money.quota import in_credits, plural_count, with_unit
 CONTENT_MAX = 2000  # characters of a message
 ALT_MAX = 1024  # characters of an attachment's description
 PANEL_MAX = 4000  # characters of all texts in a panel
+LINK_MARK = "🔗"  # begins each line of a message that is a link to an image
 _PROMPT_SHOWN = 280
 
 
