@@ -126,7 +126,7 @@ def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
     factor = header.factor_for(min(max_pixels, _REFERENCE_MAX_PIXELS))
     if factor == 1 and header.is_plain and (bare := _stripped(header)) is not None:
         verify_pixels(header)
-        return _cleaned(bare, header.format, header.width, header.height, was_bare=bare == source)
+        return _cleaned(bare, header.format, header.width, header.height, was_bare=bare == header.content)
     with libvips.decoding():
         image = first_frame(header, factor)
         format_ = _reference_format(header, image)

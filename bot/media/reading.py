@@ -64,7 +64,15 @@ class Header:
 
     @property
     def has_alpha(self) -> bool:
-        return self._image.hasalpha()
+        """Also if the first frame of a GIF leaves some of the screen free."""
+        return self._image.hasalpha() or (self.format is Format.GIF and not self._fills_screen)
+
+    @property
+    def _fills_screen(self) -> bool:
+        with contextlib.suppress(ValueError):  # there is no frame, which is found when it is read
+            _left, _top, width, height = containers.gif_first_frame(self.content)
+            return width >= self.width and height >= self.height
+        return True
 
     @property
     def scans(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -14,6 +15,7 @@ from bot.core.errors import ImageError
 from bot.media.codec import AnimationTooLarge, clean_reference, cost, fit, inspect, is_whole, shrink, still, thumbnail
 from bot.media.formats import Format
 from bot.media.likeness import ALIKE, distance, fingerprint
+from tests.media.cases import gif, png
 from tests.media.cases.everything import REFUSED, SAMPLES
 from tests.media.cases.sample import Quarters, Sample, Size
 from tests.media.cases.webp import drawn
@@ -113,6 +115,18 @@ def test_every_file(check: Callable[[Sample], None], format_: Format) -> None:
             except (AssertionError, ImageError, OSError, ValueError) as error:
                 wrong[sample.name] = repr(error)
     assert wrong == {}
+
+
+def test_a_gif_that_leaves_some_of_the_screen_free_costs_as_much_as_a_transparent_one() -> None:
+    free = gif.gif(gif.frame((8, 8)), screen=(500, 500))
+    transparent = gif.gif(gif.control(transparent=1), gif.frame((8, 8)), screen=(500, 500))
+    one, other = (cost(content, max_pixels=MAX_PIXELS, work=thumbnail).memory_bytes for content in (free, transparent))
+    assert abs(one - other) < 1000
+
+
+def test_a_file_is_as_bare_as_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(png.png())
+    assert clean_reference(tmp_path / "a", max_pixels=MAX_PIXELS).was_bare
 
 
 USES: Final[dict[str, Callable[[bytes], object]]] = {
