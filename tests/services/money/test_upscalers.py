@@ -61,7 +61,7 @@ async def test_a_model_without_a_price_upscales_nothing(pipeline: Pipeline) -> N
         upscaler(pipeline.pricing, models, HERE, {}, usual=())
 
 
-async def test_of_very_many_models_only_some_are_looked_at(pipeline: Pipeline) -> None:
+async def test_of_very_many_models_only_some_are_compared(pipeline: Pipeline) -> None:
     many = Catalog.read([raw(f"m{n}", n / 100, scale=SCALES) for n in range(400)], credit_usd=0.01, model_prices={})
     assert len(upscale_offers(pipeline.pricing, many.models, HERE)) == 50
     assert upscaler(pipeline.pricing, many.models, HERE, {}, usual=("m399",)) == "m399"
