@@ -23,6 +23,7 @@ DEFAULT_MAX_PIXELS: Final = 100_000_000
 _ABSOLUTE_MAX_PIXELS: Final = 220_000_000  # cameras of phones make up to 200 megapixels
 
 _SHRINKS: Final = (8, 4, 2, 1)  # by which JPEG decoders reduce while they decode
+_HEIC_SHARE: Final = 1.3  # of the most pixels: phones make photos of 48 megapixels, and the decoder takes half the memory of others
 _CHECKED_SHRINK: Final = 4  # at the largest, libvips overlooks what its decoder warns of
 _HEIF: Final = frozenset({Format.HEIC, Format.AVIF})
 
@@ -117,8 +118,14 @@ def read_header(content: bytes, *, max_pixels: int) -> Header:
         image = libvips.load(content, format_)
         width, height = _size(content, format_, image)
         header = Header(format=format_, width=width, height=height, frames=_frames(content, format_, image), content=content, _image=image)
-        _check_pixels(header.pixels, min(_ABSOLUTE_MAX_PIXELS, max_pixels * _SHRINKS[0] ** 2) if header.is_scalable else max_pixels)
+        _check_pixels(header.pixels, _most_pixels(header, max_pixels))
         return header
+
+
+def _most_pixels(header: Header, max_pixels: int) -> int:
+    if header.is_scalable:
+        return min(_ABSOLUTE_MAX_PIXELS, max_pixels * _SHRINKS[0] ** 2)
+    return int(max_pixels * _HEIC_SHARE) if header.format is Format.HEIC else max_pixels
 
 
 def read(source: Source) -> bytes:

@@ -444,6 +444,13 @@ def test_a_photo_of_two_hundred_megapixels_is_read_at_reduced_size() -> None:
     assert len(thumbnail(content)) < 10_000
 
 
+def test_a_heic_photo_of_forty_eight_megapixels_is_read() -> None:
+    content = heic(halves((64, 64))).replace(b"ispe" + struct.pack(">III", 0, 64, 64), b"ispe" + struct.pack(">III", 0, 8064, 6048))
+    found = cost(content, max_pixels=LIMIT, work=clean_reference)
+    assert (found.width, found.height, found.is_fragile) == (8064, 6048, True)
+    assert found.memory_bytes < 700_000_000
+
+
 def test_a_large_number_of_megapixels_is_written_for_people() -> None:
     with pytest.raises(ImageError, match=r"^The image has 4,295 megapixels\. The limit is 40\.$"):
         inspect(gif((1, 1), (65_535, 65_535)), max_pixels=LIMIT)
