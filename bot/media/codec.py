@@ -15,8 +15,7 @@ from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
 from bot.media import containers, libvips
 from bot.media.costs import Cost, cost_of
-from bot.media.encoding import LOSSLESS_WEBP_MAX_PIXELS, encoded, encoded_lossless_webp
-from bot.media.fitting import FittedImage, fitted, in_mb, shrunk, smaller_png
+from bot.media.fitting import LOSSLESS_WEBP_MAX_PIXELS, FittedImage, encoded, encoded_lossless_webp, fitted, in_mb, shrunk, smaller_png
 from bot.media.formats import Format
 from bot.media.reading import DEFAULT_MAX_PIXELS, Header, Source, TooManyPixels, first_frame, read, read_header, scaled, verify_pixels
 

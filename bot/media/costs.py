@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bot.media.encoding import LOSSLESS_WEBP_MAX_PIXELS
+from bot.media.fitting import LOSSLESS_WEBP_MAX_PIXELS
 from bot.media.formats import Format
 from bot.media.reading import Header
 
