@@ -19,7 +19,7 @@ PEAK_BYTES = 200 * 1024 * 1024  # what the most expensive format takes for an im
 def outcome(seed: int, count: int) -> dict[str, Any]:
     command = [sys.executable, "-m", mutation_run.__name__, str(seed), str(count)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603  our own words
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr  # libvips may print warnings at the end
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
