@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from bot.domain.catalog.edit_shape import SourceShape
+from bot.domain.catalog.shapes.edit_shape import SourceShape
 
 TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens are valid for 15 minutes; minus time for an upload
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, case, exists, func, literal, or_, select, text, update
 from sqlalchemy.sql.expression import BindParameter
 
-from bot.domain.catalog.edit_shape import SourceShape
+from bot.domain.catalog.shapes.edit_shape import SourceShape
 from bot.domain.job import Generation, GenerationState, JobState, Lane, ReferenceRole
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose

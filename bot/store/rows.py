@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, String, and_, bindparam, exists, or_, select
 
-from bot.domain.catalog.edit_shape import SourceShape
+from bot.domain.catalog.shapes.edit_shape import SourceShape
 from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobKind, JobState, Lane, Reference, ReplyTarget
 from bot.store.engine.statements import Prepared
 from bot.store.tables import generations, job_messages, jobs

@@ -15,9 +15,9 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, Final
 
-from bot.domain.catalog.aspect_ratios import pixels_of
 from bot.domain.catalog.ideas import IDEA_NAMES, Idea
 from bot.domain.catalog.options import factor_of
+from bot.domain.catalog.shapes.aspect_ratios import pixels_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from bot.domain.catalog.aspect_ratios import ratio_of_words
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, leaves
 from bot.domain.catalog.safety_switches import is_less_careful
 from bot.domain.catalog.schema import Option
-from bot.domain.catalog.sizes import MEGA, default_size, enlargement, read_size, sizes
+from bot.domain.catalog.shapes.aspect_ratios import ratio_of_words
+from bot.domain.catalog.shapes.sizes import MEGA, default_size, enlargement, read_size, sizes
 
 _MATCHING: Final = "match_input_image"  # a switch that keeps the shape of the reference image; elsewhere a value
 _RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")

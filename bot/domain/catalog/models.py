@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.catalog import ideas
-from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.counts import hidden_images, is_count
 from bot.domain.catalog.ideas import IDEA_NAMES, MASK_NAMES, REFERENCE_NAMES, STYLE_NAMES, Choice, Idea
 from bot.domain.catalog.options import folded, or_list, quoted, without_price
 from bot.domain.catalog.reading import MODELS_MAX, LeftOut, PartsBudget, read_all
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
+from bot.domain.catalog.shapes.aspect_ratios import as_ratios
 
 if TYPE_CHECKING:
     import jsonschema_rs

@@ -12,14 +12,14 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
 from bot.core.storable import storable
-from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
-from bot.domain.catalog.edit_shape import SourceShape, kept_shape, names_shape, without_shape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import coerce, factor_of, quoted, show
 from bot.domain.catalog.refusals import no_option, not_allowed
 from bot.domain.catalog.schema import Option, Scalar
+from bot.domain.catalog.shapes.aspect_ratios import ratio_of
+from bot.domain.catalog.shapes.edit_shape import SourceShape, kept_shape, names_shape, without_shape
 
 MAX_MORE: Final = 1000  # characters
 

@@ -27,12 +27,12 @@ from bot.domain import permissions, visibility
 from bot.domain.admission import Admission, Facts, check_megapixels
 from bot.domain.allowance import merge
 from bot.domain.catalog import image_properties
-from bot.domain.catalog.edit_shape import SourceShape, repeated_shape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_edit_params, build_params, check_mask, check_prompt, check_references, check_seed, repeat
 from bot.domain.catalog.purposes import check_purpose, serves
-from bot.domain.catalog.sizes import MEGA
+from bot.domain.catalog.shapes.edit_shape import SourceShape, repeated_shape
+from bot.domain.catalog.shapes.sizes import MEGA
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, ReferenceRole, Source, new_job_id
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, Attachment, OperatorLimits, Order, ReadFile, Sides, TrayItem
 from bot.domain.permissions import Action

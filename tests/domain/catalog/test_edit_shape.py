@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.catalog.edit_shape import SourceShape, kept_shape, shape_in, without_shape
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_edit_params, carry_over
+from bot.domain.catalog.shapes.edit_shape import SourceShape, kept_shape, shape_in, without_shape
 from tests.env.models import model_of
 
 FIVE = ["1:1", "16:9", "9:16", "4:3", "3:4"]

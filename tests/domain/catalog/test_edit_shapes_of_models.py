@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.catalog.edit_shape import SourceShape, kept_shape, repeated_shape
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.image_properties import aspect_ratio
 from bot.domain.catalog.params import build_edit_params
+from bot.domain.catalog.shapes.edit_shape import SourceShape, kept_shape, repeated_shape
 from tests.env.option_table import CATALOG
 
 PORTRAIT, LANDSCAPE, SQUARE, PANORAMA = (480, 640), (640, 480), (500, 500), (4000, 500)

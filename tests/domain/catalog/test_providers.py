@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from bot.core.errors import InvalidRequest
 from bot.core.settings.endpoints import Endpoint, EndpointModel
-from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.costs import cost_microcredits, price_microcredits
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots
 from bot.domain.catalog.params import build_params, carry_over, check_references, settable
+from bot.domain.catalog.shapes.aspect_ratios import ratio_of
 from bot.providers.openai_models import models_of
 from tests.env.models import model_of
 from tests.env.providers import KLEIN_4B, OXLO_PRO, SCHNELL, SD_15, SDXL

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.domain.catalog import image_properties
-from bot.domain.catalog.aspect_ratios import pixels_of, ratio_of
 from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.ideas import IDEA_NAMES, Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import folded
 from bot.domain.catalog.schema import Option, Scalar
+from bot.domain.catalog.shapes.aspect_ratios import pixels_of, ratio_of
 
 MATCHING: Final = ("match_input_image", "match_input", "match_image", "match_source", "same_as_input")  # values, and names of switches
 AUTO: Final = "auto"

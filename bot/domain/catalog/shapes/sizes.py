@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from bot.domain.catalog.aspect_ratios import ratio_of, ratio_of_words
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, groups, leaves, words_of
 from bot.domain.catalog.options import factor_of
+from bot.domain.catalog.shapes.aspect_ratios import ratio_of, ratio_of_words
 
 MEGA: Final = 1_000_000
 _WIDTH: Final = frozenset({"w", "width"})
