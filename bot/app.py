@@ -42,10 +42,10 @@ from bot.services.operating.notices import Notices, Send
 from bot.services.operating.readiness import DatabaseCheck, Readiness
 from bot.services.operating.webhook import Webhook
 from bot.services.outbox import Handler, Outbox
-from bot.services.pipeline.deliver import Deliver
+from bot.services.pipeline.delivery.deliver import Deliver
+from bot.services.pipeline.delivery.routes import ResultPost, Routes
 from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
 from bot.services.pipeline.progress import Progress
-from bot.services.pipeline.routes import ResultPost, Routes
 from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.submission import Packing
 from bot.services.pipeline.watch import Watch

@@ -46,12 +46,12 @@ from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.pipeline.classifier import Classifier
-from bot.services.pipeline.fitting import Fitting
+from bot.services.pipeline.delivery.fitting import Fitting
+from bot.services.pipeline.delivery.links import Links
+from bot.services.pipeline.delivery.results import Results
+from bot.services.pipeline.delivery.routes import ResultPost
+from bot.services.pipeline.delivery.spool import Spool
 from bot.services.pipeline.intake import Intake
-from bot.services.pipeline.links import Links
-from bot.services.pipeline.results import Results
-from bot.services.pipeline.routes import ResultPost
-from bot.services.pipeline.spool import Spool
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.reposts import Reposts

@@ -23,8 +23,8 @@ from bot.domain.visibility import Origin
 from bot.services.admission import Admissions
 from bot.services.catalog import Models
 from bot.services.pipeline.classifier import Classifier
-from bot.services.pipeline.fitting import ResultImage
-from bot.services.pipeline.results import Results
+from bot.services.pipeline.delivery.fitting import ResultImage
+from bot.services.pipeline.delivery.results import Results
 from bot.services.pipeline.screening import behind_spoiler
 from bot.store import messages
 from bot.store.engine.base import Store

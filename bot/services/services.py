@@ -17,7 +17,7 @@ from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
-from bot.services.pipeline.results import Results
+from bot.services.pipeline.delivery.results import Results
 from bot.services.privacy import Privacy
 from bot.services.reactions import Reactions
 from bot.services.reposts import Reposts

@@ -16,7 +16,7 @@ from bot.media import codec
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
 from bot.media.formats import Format
-from bot.services.pipeline.results import PostedImage, Results, ShownResults, usable
+from bot.services.pipeline.delivery.results import PostedImage, Results, ShownResults, usable
 from bot.store import history
 from bot.store.engine.base import Store
 

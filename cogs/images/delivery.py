@@ -15,8 +15,8 @@ from bot.core.clock import Clock
 from bot.domain.job import Job
 from bot.domain.order import Receipt
 from bot.media.codec import THUMBNAIL_EDGE
-from bot.services.pipeline.results import PostedImage
-from bot.services.pipeline.routes import PostedMessage, ResultMessage
+from bot.services.pipeline.delivery.results import PostedImage
+from bot.services.pipeline.delivery.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
 from cogs.kit.channels import is_deleted
 from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, upscales_in, waiting_view
@@ -32,7 +32,7 @@ _CLOCK_SKEW_MS = 60_000  # between this machine and Discord
 
 
 class DiscordPost:
-    """Implements `bot.services.pipeline.routes.Post` and `bot.services.pipeline.results.ShownResults` with the running client."""
+    """Implements `Post` of `delivery/routes.py` and `ShownResults` of `delivery/results.py` with the running client."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client

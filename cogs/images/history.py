@@ -19,9 +19,9 @@ from bot.core.running import patience
 from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState
 from bot.domain.request import Request
 from bot.services.history import History
-from bot.services.pipeline.fitting import notes_of
-from bot.services.pipeline.results import usable
-from bot.services.pipeline.routes import ResultMessage
+from bot.services.pipeline.delivery.fitting import notes_of
+from bot.services.pipeline.delivery.results import usable
+from bot.services.pipeline.delivery.routes import ResultMessage
 from bot.store import history as history_queries
 from cogs.images import details, edit_form, history_texts, thumbnails, upscale_form
 from cogs.kit import answers, audience, job_texts, panels, texts

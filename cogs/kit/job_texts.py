@@ -10,7 +10,7 @@ from bot.domain.catalog.shapes.edit_shape import AUTO, MATCHING, shape_in
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
-from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
+from bot.services.pipeline.delivery.routes import BAR_STEPS, ResultMessage
 from cogs.kit.texts import CONTENT_MAX, LINK_MARK, amount_of, duration, quoted, subject
 
 # --- waiting ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import discord
 from bot.client.refusals import reason_of
 from bot.core.clock import Clock
 from bot.core.i18n import _
-from bot.services.pipeline.fitting import ResultImage, notes_of
+from bot.services.pipeline.delivery.fitting import ResultImage, notes_of
 from cogs.kit import texts
 from cogs.kit.channels import note_deleted
 from cogs.kit.outbound import UNKNOWN_CHANNEL, Messageable, send_reply

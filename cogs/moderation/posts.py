@@ -22,7 +22,7 @@ from bot.domain.job import Job, JobMessage, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, CaseState, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.visibility import Audience, Origin, border
-from bot.services.pipeline.fitting import ResultImage
+from bot.services.pipeline.delivery.fitting import ResultImage
 from bot.services.services import Services
 from bot.store import documents, gallery, jobs, messages
 from bot.store.moderation import cases

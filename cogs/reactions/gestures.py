@@ -21,7 +21,7 @@ from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.domain.visibility import Origin
-from bot.services.pipeline.fitting import notes_of
+from bot.services.pipeline.delivery.fitting import notes_of
 from bot.store import messages
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language

@@ -25,7 +25,7 @@ from bot.domain.order import Receipt
 from bot.domain.preferences import Style
 from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName
-from bot.services.pipeline.routes import ResultMessage
+from bot.services.pipeline.delivery.routes import ResultMessage
 from cogs.admin import panel_texts, settings_texts
 from cogs.images import detail_texts, history_texts
 from cogs.kit import job_texts, texts

@@ -14,7 +14,7 @@ from bot.domain.money.quota import DAY_MS, MICRO
 from bot.domain.money.usage import GroupBy, UsageRow
 from bot.domain.retention import KeepDays
 from bot.services.money.accounts import UsageReport
-from bot.services.pipeline.routes import ResultMessage
+from bot.services.pipeline.delivery.routes import ResultMessage
 from bot.services.privacy import Retention
 from cogs.kit import job_texts, texts
 from cogs.members import privacy_texts

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.job import GalleryEntry, GenerationState, Job, JobKind
 from bot.domain.lineage import Aspect, Lineage, changes
 from bot.domain.order import Receipt
-from bot.services.pipeline.routes import ResultMessage
+from bot.services.pipeline.delivery.routes import ResultMessage
 from cogs.images import detail_texts, history_texts
 from cogs.kit import autocomplete, job_texts, texts
 from cogs.moderation import case_texts, member_texts

@@ -12,8 +12,8 @@ from itertools import count
 from bot.core.errors import MessageRefused, Refused, RouteClosed, TooLarge, TryLater
 from bot.domain.job import Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.results import PostedImage
-from bot.services.pipeline.routes import PostedMessage, ResultMessage
+from bot.services.pipeline.delivery.results import PostedImage
+from bot.services.pipeline.delivery.routes import PostedMessage, ResultMessage
 
 
 class DiscordRoute(StrEnum):

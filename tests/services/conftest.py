@@ -33,9 +33,9 @@ from bot.services.members import Members
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.outbox import Outbox
+from bot.services.pipeline.delivery.results import Results
 from bot.services.pipeline.dispatch import Dispatch
 from bot.services.pipeline.progress import Progress
-from bot.services.pipeline.results import Results
 from bot.services.pipeline.watch import Watch
 from bot.store import outbox, steps
 from bot.store.engine.base import Store

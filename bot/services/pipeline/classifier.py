@@ -17,7 +17,7 @@ from bot.domain.prompts.judge import Level
 from bot.media import codec, likeness
 from bot.media.decoding import DecodingPool
 from bot.providers.moderations import Moderations
-from bot.services.pipeline.fitting import ResultImage
+from bot.services.pipeline.delivery.fitting import ResultImage
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from bot.core.running.supervision import pause
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.domain.order import Receipt
 from bot.services.orders import Orders
-from bot.services.pipeline.routes import BAR_STEPS, Post
+from bot.services.pipeline.delivery.routes import BAR_STEPS, Post
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
 from bot.store.rows import jobs_by_id

@@ -18,9 +18,9 @@ from bot.domain.moderation.scores import Classification
 from bot.domain.prompts.judge import Level
 from bot.services.guilds import Guilds
 from bot.services.pipeline.classifier import Classifier
-from bot.services.pipeline.fitting import ResultImage
-from bot.services.pipeline.links import ResultLink
-from bot.services.pipeline.results import FetchedResults
+from bot.services.pipeline.delivery.fitting import ResultImage
+from bot.services.pipeline.delivery.links import ResultLink
+from bot.services.pipeline.delivery.results import FetchedResults
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import screening

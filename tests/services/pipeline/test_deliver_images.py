@@ -11,7 +11,7 @@ from PIL import Image
 
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
-from bot.services.pipeline import fitting
+from bot.services.pipeline.delivery import fitting
 from bot.store import delivery, steps
 from cogs.kit import job_texts
 from sandbox.faults import Switchboard

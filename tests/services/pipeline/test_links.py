@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.services.pipeline.links import expiry_ms
+from bot.services.pipeline.delivery.links import expiry_ms
 
 NOON = 1_767_268_800_000  # 2026-01-01 12:00 UTC
 KNOWN = [

@@ -10,8 +10,8 @@ import pytest
 
 from bot.core.errors import MachineTrouble
 from bot.core.running import machine
-from bot.services.pipeline import spool
-from bot.services.pipeline.spool import Spool
+from bot.services.pipeline.delivery import spool
+from bot.services.pipeline.delivery.spool import Spool
 
 MB = 1_000_000
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from bot.core.errors import Refused
 from bot.core.i18n import N_, _
 from bot.domain.job import Failure
-from bot.services.pipeline.links import ResultLink
-from bot.services.pipeline.routes import ResultMessage
+from bot.services.pipeline.delivery.links import ResultLink
+from bot.services.pipeline.delivery.routes import ResultMessage
 from bot.services.pipeline.screening import behind_spoiler
 
 REASONS: Mapping[Refused, str] = {

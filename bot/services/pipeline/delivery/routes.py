@@ -12,9 +12,9 @@ from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ImageError, MessageRefused, Refused, RouteClosed, TooLarge
 from bot.domain.job import GenerationState, Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.fitting import Fitting, ResultImage, notes_of
-from bot.services.pipeline.links import SPACE, ResultLink
-from bot.services.pipeline.results import ShownResults
+from bot.services.pipeline.delivery.fitting import Fitting, ResultImage, notes_of
+from bot.services.pipeline.delivery.links import SPACE, ResultLink
+from bot.services.pipeline.delivery.results import ShownResults
 from bot.store import delivery
 from bot.store.engine.base import Store
 

@@ -22,10 +22,10 @@ from bot.media.addresses import HostNotListed
 from bot.media.decoding import DecodingPool, for_member
 from bot.media.fetch import Fetcher, LinkExpired, TooManyBytes
 from bot.providers.response_images import decode, is_inline
-from bot.services.pipeline import spool
-from bot.services.pipeline.fitting import Fitting, ResultImage
-from bot.services.pipeline.links import Links, ResultLink, is_shown_elsewhere, reason_of
-from bot.services.pipeline.spool import Spool
+from bot.services.pipeline.delivery import spool
+from bot.services.pipeline.delivery.fitting import Fitting, ResultImage
+from bot.services.pipeline.delivery.links import Links, ResultLink, is_shown_elsewhere, reason_of
+from bot.services.pipeline.delivery.spool import Spool
 from bot.store import jobs, steps
 from bot.store.engine.base import Store
 

@@ -21,10 +21,10 @@ from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
 from bot.services.members import Members
+from bot.services.pipeline.delivery.refused import LINKED, REASONS, notes, versions, without
+from bot.services.pipeline.delivery.results import Results, usable
+from bot.services.pipeline.delivery.routes import PostedMessage, ResultMessage, Routes, UnusableImages
 from bot.services.pipeline.progress import Progress
-from bot.services.pipeline.refused import LINKED, REASONS, notes, versions, without
-from bot.services.pipeline.results import Results, usable
-from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes, UnusableImages
 from bot.services.pipeline.screening import Screened, Screening
 from bot.store import jobs, messages, outbox, steps
 from bot.store.engine.base import Store

@@ -18,8 +18,8 @@ from bot.core.running import machine
 from bot.domain.job import Job
 from bot.media import codec
 from bot.media.decoding import DecodingPool
-from bot.services.pipeline import spool
-from bot.services.pipeline.links import SPACE, Links, ResultLink, reason_of
+from bot.services.pipeline.delivery import spool
+from bot.services.pipeline.delivery.links import SPACE, Links, ResultLink, reason_of
 
 log = structlog.get_logger(__name__)
 
