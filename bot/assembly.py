@@ -52,6 +52,7 @@ from bot.services.pipeline.delivery.results import Results
 from bot.services.pipeline.delivery.routes import ResultPost
 from bot.services.pipeline.delivery.spool import Spool
 from bot.services.pipeline.intake import Intake
+from bot.services.pipeline.references import References
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.reposts import Reposts
@@ -274,8 +275,7 @@ def _orders(
         estimates=Estimates(providers=image_apis.providers, credit_usd=resources.settings.credit_usd, clock=clock),
         limits=limits,
         classifier=resources.classifier,
-        fetcher=resources.reference_fetcher,
-        decoding=resources.decoding,
+        references=References(fetcher=resources.reference_fetcher, decoding=resources.decoding, limits=limits),
         disk=resources.disk,
         clock=clock,
     )

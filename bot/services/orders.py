@@ -78,11 +78,12 @@ class Orders:
 
     async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
         """Fetch, check and re-encode an image. Raises `BadReference` and `Overloaded`."""
-        return await self.intake.take_reference(attachment, request)
+        (reference,) = await self.intake.references.take([attachment], request)
+        return reference
 
     async def fingerprint(self, attachment: Attachment, request: Request) -> int:
         """The fingerprint of an image, see `bot.media.likeness`. Raises `BadReference` and `Overloaded`."""
-        return await self.intake.fingerprint(attachment, request)
+        return await self.intake.references.fingerprint(attachment, request)
 
     async def answered(self, job_id: str, message_id: int | None) -> None:
         """Record the message that answered the member (`None`: answering failed). From now on delivery may edit it."""

@@ -6,19 +6,15 @@ First model, prompt and options are checked, then all facts for the rules are re
 
 from __future__ import annotations
 
-import asyncio
-import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import BadReference, ImageError, InvalidRequest, NotAnImage, NotFound, ProviderError
+from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import N_, _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
@@ -34,20 +30,17 @@ from bot.domain.catalog.purposes import check_purpose, serves
 from bot.domain.catalog.shapes.edit_shape import SourceShape, repeated_shape
 from bot.domain.catalog.shapes.sizes import MEGA
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, ReferenceRole, Source, new_job_id
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, Attachment, OperatorLimits, Order, ReadFile, Sides, TrayItem
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, RESULT_MAX_PIXELS, OperatorLimits, Order, Sides, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import Audience, Border, Origin
-from bot.media import likeness, masks
-from bot.media.decoding import DecodingPool, for_member
-from bot.media.fetch import Fetcher
-from bot.media.formats import unread
 from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
 from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.money.upscalers import upscaler
 from bot.services.pipeline.classifier import Classifier
+from bot.services.pipeline.references import References
 from bot.store import jobs, messages, tray
 from bot.store.engine.base import Store
 
@@ -71,8 +64,7 @@ class Intake:
     pricing: Pricing
     estimates: Estimates
     classifier: Classifier
-    fetcher: Fetcher
-    decoding: DecodingPool
+    references: References
     limits: OperatorLimits
     disk: Disk
     clock: Clock
@@ -104,7 +96,7 @@ class Intake:
         others = self.pricing.offers(self.models.offered, order.request) if attached_masks else ()
         check_mask(model, given=bool(attached_masks), others=others)
         _check_upscale(facts, model, params, [each.sides_px for each in order.attachments if each.sides_px is not None])
-        fetched = await self._take_references([*order.attachments, *attached_masks], order.request)
+        fetched = await self.references.take([*order.attachments, *attached_masks], order.request)
         fetched, given_masks = fetched[: len(order.attachments)], fetched[len(order.attachments) :]
         references = (*fetched, *(item.reference for item in tray_items))
         if references and (real := (references[0].width_px, references[0].height_px)) != sides:
@@ -114,9 +106,8 @@ class Intake:
         _check_upscale(facts, model, params, _sizes_of(references))
         job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
         job = replace(_bounded(job, [origin for origin in origins if origin is not None], audience), source_shape=shape)
-        with for_member(order.request.actor.user_id):
-            masks_ = [await self._mask(each, references[0]) for each in given_masks]
-        return job, (*references, *masks_), admission
+        masks = [await self.references.mask(each, references[0], order.request) for each in given_masks]
+        return job, (*references, *masks), admission
 
     async def prepare_again(self, old: Job, request: Request, *, origin: Origin, reaction: str | None = None) -> Prepared:
         """Prepare a job that repeats `old`, which is shown at `origin`, for the request's actor, with new seeds."""
@@ -151,16 +142,6 @@ class Intake:
         source = Origin(channels=(order.channel_of(old.origin_channel_id or 0), *linked_in))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id, source_shape=shape)
         return _bounded(job, [source, origin], audience), references, admission
-
-    async def take_reference(self, attachment: Attachment, request: Request) -> Reference:
-        """Fetch, check and re-encode an image. Raises `BadReference` and `Overloaded`."""
-        return (await self._take_references([attachment], request))[0]
-
-    async def fingerprint(self, attachment: Attachment, request: Request) -> int:
-        """The fingerprint of an image, see `bot.media.likeness`. Raises `BadReference` and `Overloaded`."""
-        reference = await self.take_reference(attachment, request)
-        with for_member(request.actor.user_id):
-            return await self.decoding.run(likeness.fingerprint, reference.content)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
@@ -209,63 +190,6 @@ class Intake:
         if order.attachments:
             return order.attachments[0].sides_px
         return await self.store.read(tray.first_sides, order.request.actor.user_id) if order.from_tray else None
-
-    async def _take_references(self, attachments: Sequence[Attachment], request: Request) -> list[Reference]:
-        """Fetch all references, after the member's others. Fetches nothing if the declared size of one is too large."""
-        if not attachments:
-            return []
-        for attachment in attachments:
-            self._check_size(attachment.filename, attachment.size_bytes)
-        size_bytes = len(attachments) * self.limits.reference_max_bytes  # what a link leads to may be larger than it says
-        async with self.decoding.turn(request.actor.user_id, size_bytes=size_bytes):
-            files = await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
-            for name, content in files:
-                with _about(name):  # before any of them is decoded
-                    await self.decoding.check(content, max_pixels=self.limits.reference_max_pixels)
-            return [await self._clean(attachment, file) for attachment, file in zip(attachments, files, strict=True)]
-
-    async def _mask(self, given: Reference, image: Reference) -> Reference:
-        """The mask for this image. Raises `BadReference`."""
-        try:
-            content = await self.decoding.run(masks.clean_mask, given.content, image.width_px, image.height_px)
-        except ImageError as error:
-            raise BadReference(error.sentence) from error
-        return replace(
-            image, content=content, content_type="image/png", url=None, url_expires_at=None, owner_id=None, role=ReferenceRole.MASK
-        )
-
-    def _check_size(self, name: str, size_bytes: int) -> None:
-        limit = self.limits.reference_max_bytes
-        if size_bytes > limit:
-            allowed = _("{name} is {size} MB. The limit is {limit} MB.")
-            size = number(math.ceil(size_bytes / 1e4) / 100)  # rounded up, so that it is never the limit itself
-            raise BadReference(allowed.format(name=escaped(name), limit=number(limit / 1e6), size=size))
-
-    async def _fetch(self, attachment: Attachment) -> ReadFile:
-        if attachment.read is not None:
-            name, content = await attachment.read()
-            self._check_size(name, len(content))
-            return name, content
-        try:
-            content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
-        except (ImageError, ProviderError) as error:
-            raise BadReference(f"{escaped(attachment.filename)}: {error.sentence}") from error
-        return attachment.filename, content
-
-    async def _clean(self, attachment: Attachment, file: ReadFile) -> Reference:
-        name, content = file
-        with _about(name):
-            clean = await self.decoding.clean(content, max_pixels=self.limits.reference_max_pixels)
-        link = attachment.url if clean.was_bare and _is_unchanging(attachment.url) else ""
-        return Reference(
-            content=clean.content,
-            content_type=clean.content_type,
-            width_px=clean.width,
-            height_px=clean.height,
-            url=link or None,
-            url_expires_at=_expiry(link),
-            owner_id=attachment.source.owner_id if attachment.source else None,
-        )
 
     def _new_job(
         self, order: Order, admission: Admission, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None
@@ -410,32 +334,3 @@ def _bounded(job: Job, origins: Sequence[Origin], audience: Audience) -> Job:
     is_restricted = job.age_restricted or any(map(visibility.is_restricted, origins))
     is_linked = bool(origins) and visibility.border(origins[0], replace(audience, shown_by=None)) is None
     return replace(job, age_restricted=is_restricted, origin_message_id=job.origin_message_id if is_linked else None)
-
-
-@contextmanager
-def _about(name: str) -> Iterator[None]:
-    """Say which file an error is about."""
-    try:
-        yield
-    except ImageError as error:
-        raise _unusable(name, error) from error
-
-
-def _unusable(name: str, error: ImageError) -> BadReference:
-    if isinstance(error, NotAnImage) and error.type_name:
-        return BadReference(unread(escaped(name), error.type_name))
-    return BadReference(f"{escaped(name)}: {error.sentence}")
-
-
-def _is_unchanging(url: str) -> bool:
-    """Whether a link always leads to the bytes that were cleaned: behind Discord's proxy of other servers they may change."""
-    return not urlsplit(url).path.startswith("/external/")
-
-
-def _expiry(url: str) -> int | None:
-    """When a Discord CDN link expires (Unix ms): its parameter `ex` has hexadecimal Unix seconds."""
-    given = parse_qs(urlsplit(url).query).get("ex", [""])[0]
-    try:
-        return int(given, 16) * 1000
-    except ValueError:
-        return None
