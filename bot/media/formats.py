@@ -38,7 +38,7 @@ class Format(StrEnum):
 
 _USE: Final = N_("Files of type {type} don't work here. Use PNG, JPEG, WebP, GIF, HEIC or AVIF.")
 _VIDEO: Final = N_("The file is a video. Use an image: PNG, JPEG, WebP, GIF, HEIC or AVIF.")
-_AUDIO: Final = N_("The file is a sound. Use an image: PNG, JPEG, WebP, GIF, HEIC or AVIF.")
+_AUDIO: Final = N_("The file is audio. Use an image: PNG, JPEG, WebP, GIF, HEIC or AVIF.")
 _TEXT: Final = N_("The file contains text. Use an image: PNG, JPEG, WebP, GIF, HEIC or AVIF.")
 _UNKNOWN: Final = N_("The file isn't an image. Use PNG, JPEG, WebP, GIF, HEIC or AVIF.")
 _EMPTY: Final = N_("The file is empty. Upload it again.")

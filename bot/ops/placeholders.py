@@ -7,11 +7,13 @@ from typing import Final
 
 PLACEHOLDERS: Final[Mapping[str, str]] = {
     "actor": "who did it: a mention, or “Easel (automatic)”",
+    "after": "a file format, such as WebP",
     "all": "the number of all images",
     "allowed": "what is allowed: values, channels or a range",
     "amount": "an amount with its unit, such as “1.4 credits”; after a $ only the number",
     "asked": "the title of the model that was chosen",
     "at": "part of a Discord timestamp; it becomes a date or “in 5 minutes”",
+    "before": "a file format, such as WebP",
     "block": "a score from 0 to 1",
     "cancel": "a command, as a link",
     "cap": "the most credits that a sponsor pays",
