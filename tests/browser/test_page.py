@@ -74,6 +74,15 @@ async def test_an_image_is_attached_to_a_command(open_page: OpenPage) -> None:
     await expect(last(page)).to_contain_text("a copy in ink x1 after sky.png")
 
 
+async def test_an_example_photo_is_attached_to_a_command(open_page: OpenPage) -> None:
+    page = await open_page("Ada")
+    await page.locator("#draft").fill("/paint a lake")
+    await page.get_by_role("button", name="reference").click()
+    await page.get_by_role("button", name="Example phone photo (HEIC)").click()
+    await page.get_by_role("button", name="Run").click()
+    await expect(last(page)).to_contain_text("a lake in ink x1 after phone-photo.heic")
+
+
 async def test_a_pasted_image_fills_the_attachment_option_by_itself(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.locator("#draft").fill("/paint a paste")

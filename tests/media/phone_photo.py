@@ -1,6 +1,6 @@
-"""A photo as a phone takes it, for the demo: HEIC, stored on its side, with the date and the place where it was taken.
+"""A photo as a phone takes it, for the demo: HEIC, stored on its side, with the date and the place where it was taken; and a mask for it.
 
-`python -m tests.media.phone_photo` writes it anew.
+`python -m tests.media.phone_photo` writes both anew.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from tests.media.cases import exif
 
 PATH: Final = Path(__file__).parents[2] / "sandbox/discord/page/phone-photo.heic"
+MASK: Final = PATH.with_name("phone-mask.png")
 SIZE: Final = (900, 1200)  # upright
 EXIF: Final = exif.photo(6)
 _SKY, _HAZE, _SUN, _WATER = (70, 130, 200), (250, 215, 170), (255, 245, 215), (35, 85, 110)
@@ -56,5 +57,13 @@ def encoded() -> bytes:
     return file.getvalue()
 
 
+def mask() -> Image.Image:
+    """Its lake is white."""
+    image = Image.new("1", SIZE)
+    ImageDraw.Draw(image).rectangle((0, _SHORE, *SIZE), fill=1)
+    return image
+
+
 if __name__ == "__main__":
     PATH.write_bytes(encoded())
+    mask().save(MASK, optimize=True)

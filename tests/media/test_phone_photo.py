@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pillow_heif
-from PIL import ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageStat
 
 from tests.media import phone_photo
 
@@ -21,3 +21,7 @@ def test_the_photo_is_the_one_that_its_script_draws() -> None:
     shown = pillow_heif.open_heif(phone_photo.PATH.read_bytes())[0].to_pillow()
     difference = ImageChops.difference(shown, phone_photo.drawn())
     assert max(ImageStat.Stat(difference).mean) < 3
+
+
+def test_the_mask_is_for_the_photo() -> None:
+    assert Image.open(phone_photo.MASK).tobytes() == phone_photo.mask().tobytes()

@@ -32,6 +32,9 @@ function pickerField(option, items, convert = (value) => value) {
   return { element: field.element, focus: field.focus, read, problem: () => missing(option, read()) };
 }
 
+/** Files to try a command with, which not everyone has at hand. */
+const EXAMPLES = { mask: ["phone-mask.png", "Example mask for it"], other: ["phone-photo.heic", "Example phone photo (HEIC)"] };
+
 function attachmentField(option) {
   const onChange = () => {
     button.classList.toggle("filled", uploads.count > 0);
@@ -39,12 +42,21 @@ function attachmentField(option) {
   };
   const uploads = new Uploads({ max: 1, label: option.label, onChange });
   const button = dropZone(option.label, "Choose, paste or drop a file", uploads);
-  const element = h("div.attachment-field", {}, button, uploads.element);
+  const element = h("div.attachment-field", {}, button, exampleButton(option, uploads), uploads.element);
   const read = () => (uploads.count ? uploads.ids().then(([upload]) => ({ upload })) : undefined);
   return {
     element, read, focus: () => button.focus(), problem: () => missing(option, uploads.count || undefined),
     take: (files) => !uploads.full && (uploads.add(files.slice(0, 1)), true),
   };
+}
+
+function exampleButton(option, uploads) {
+  const [name, text] = EXAMPLES[option.name] ?? EXAMPLES.other;
+  const attach = async () => {
+    const content = await (await fetch(`/page/${name}`)).blob();
+    uploads.add([new File([content], name, { type: content.type })]);
+  };
+  return h("button.quiet-button", { type: "button", "aria-label": `${option.label}: ${text}`, onclick: attach }, text);
 }
 
 /** The button of an upload. Its name contains its text, so that people who use their voice can press it. */

@@ -6,7 +6,9 @@ import { size } from "./uploads.js";
 const IMAGE_FILE = /\.(png|jpe?g|gif|webp|avif)$/i;
 const isSpoiler = ({ filename = "", spoiler: marked }) => marked || filename.startsWith("SPOILER_");
 
-export const isImage = (attachment) => (attachment.content_type ?? "").startsWith("image/") || IMAGE_FILE.test(attachment.filename ?? "");
+const UNSHOWN = /^image\/hei[cf]$/; // browsers do not decode it
+
+export const isImage = ({ content_type: type = "", filename = "" }) => !UNSHOWN.test(type) && (type.startsWith("image/") || IMAGE_FILE.test(filename));
 
 /** One shape for attachments and for the media items of components: {url, description, width, height, filename, spoiler}. */
 export function gallery(images, { small = false } = {}) {
