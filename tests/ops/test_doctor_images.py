@@ -75,7 +75,7 @@ async def test_two_healthy_image_apis_have_separate_lines(check: Check) -> None:
     assert (await check()).splitlines() == [
         "ok Oxen.ai: it accepts the key.",
         "ok Oxlo.ai: it accepts the key, and has all the models.",
-        "ok Oxen.ai: models for images: 9; with a price: 9.",
+        "ok Oxen.ai: models for images: 34; with a price: 34.",
         "ok Oxlo.ai: models for images: 4; with a price: 4.",
         "ok DEFAULT_MODEL FLUX.2 Klein 4B costs 1.4 credits an image; QUOTA_CREDITS pays for 714 of them.",
     ]

@@ -46,7 +46,7 @@ class Classifier:
 
     async def prompt(self, policy: Policy, text: str) -> Classification:
         """Classify a prompt."""
-        if self.endpoint is None or not policy.checks.prompts:
+        if self.endpoint is None or not policy.checks.prompts or not text.strip():
             return _NOTHING
         try:
             return self._classified(await self.endpoint.check_text(text), policy)

@@ -88,12 +88,15 @@ async def test_presets_are_suggested_for_removal(mo: Person) -> None:
     assert await mo.autocomplete("presets remove", "preset", preset="water") == [{"name": "🎨 Watercolour", "value": "🎨"}]
 
 
+def editing(app: App) -> set[str]:
+    return {model.id for model in app.models.offered if serves(model, JobKind.EDIT) and model.price_microcredits is not None}
+
+
 async def test_only_models_that_edit_images_are_suggested(app: App, mo: Person) -> None:
+    at_least = editing(app)  # prices of some models are still being estimated
     offered = {choice["value"] for choice in await mo.autocomplete("presets add", "model", model="")}
-    editing = {model.id for model in app.models.offered if serves(model, JobKind.EDIT) and model.price_microcredits is not None}
-    assert offered <= editing
-    assert len(offered) == min(25, len(editing))
-    assert await mo.autocomplete("presets add", "model", model="grok") != []
+    assert at_least <= offered <= editing(app)
+    assert await mo.autocomplete("presets add", "model", model="nano banana") != []
 
 
 async def test_presets_are_kept_until_they_are_reset(mo: Person) -> None:
