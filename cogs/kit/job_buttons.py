@@ -65,9 +65,9 @@ def waiting_view(job_id: str) -> discord.ui.View:
 
 
 def ended_view(job: Job, *, images: int, links: int = 0, upscales: bool) -> discord.ui.View:
-    """The buttons under a finished message: Edit and Report if it has an image, Again unless it would fail the same way.
+    """The buttons under a finished message: Edit if it has an image, Report also if it has a link, Again unless it would fail again.
 
-    `links`: to images that are not in the message, which can be neither edited nor reported.
+    `links`: to images that are not in the message, which cannot be edited.
     `upscales`: whether an upscaler is offered there.
     """
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
@@ -75,7 +75,7 @@ def ended_view(job: Job, *, images: int, links: int = 0, upscales: bool) -> disc
         "edit": not images,
         "upscale": not images or not upscales,
         "again": not images and not links and bool(failures) and not is_worth_retrying(failures),
-        "report": not images or job.place.private,  # others cannot see a private message
+        "report": not (images or links) or job.place.private,  # others cannot see a private message
     }
     return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
 

@@ -80,6 +80,16 @@ class FoundImages:
         """Whom and what a report is about: who shows the images here, and their job, if it is not only forwarded."""
         return (self.owner_id, self.job) if self.forwarded_by is None else (self.forwarded_by, None)
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether the message shows images of Easel as links alone: they cannot be edited here, but reported."""
+        return self.job is not None and not self.images and any(each.error is None for each in self.job.succeeded)
+
+    def check_reportable(self) -> None:
+        """Raises `NotFound` if the message shows no image, not even as a link."""
+        if not self.is_linked:
+            self.check_any()
+
     def check_any(self) -> None:
         """Raises `NotFound` if the message has no image."""
         if not self.images:

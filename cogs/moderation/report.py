@@ -39,7 +39,7 @@ async def ask(request: Request, interaction: Interaction, message: discord.Messa
     found = await message_images.find(client_of(interaction), message)
     author_id, job = found.reported
     permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=author_id))
-    found.check_any()
+    found.check_reportable()
     form = _Form(
         user_id=request.actor.user_id,
         channel_id=request.channel.channel_id,

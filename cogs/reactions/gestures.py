@@ -166,7 +166,7 @@ async def _report(context: ReactionContext) -> str:
     reaction, place, found = context.reaction, context.request.reply_to, context.found
     author_id, job = found.reported
     permissions.check(context.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=author_id))
-    found.check_any()
+    found.check_reportable()
     report = Report(
         at=0,  # set by the service
         guild_id=place.guild_id,

@@ -175,6 +175,20 @@ async def test_an_image_above_the_pixel_limit_is_shown_as_a_link(app: App, ada: 
 
 
 @pytest.mark.faults("result-bomb")
+@pytest.mark.parametrize("by_reaction", [False, True])
+async def test_what_is_shown_as_a_link_alone_is_reported_and_hidden(app: App, ada: Person, mo: Person, by_reaction: bool) -> None:
+    await with_moderators(app, ada, quorum=1)
+    message = await seen(mo, await ordered(ada))
+    if by_reaction:
+        await mo.react(message, "🚩")
+    else:
+        await mo.click(message, "Report")
+        await mo.submit(await mo.modal(), reason="Not here")
+    await mo.click(await case_post(mo), "Spoiler")
+    await ada.message(lambda m: m.id == message.id and "||🔗 Image" in m.content)
+
+
+@pytest.mark.faults("result-bomb")
 async def test_a_link_of_a_spoiler_stays_behind_it(ada: Person) -> None:
     content = (await ordered(ada, spoiler=True)).content
     assert content.rpartition("||🔗 Image 1")[2].endswith("||")
