@@ -151,6 +151,7 @@ class Reference:
     url_expires_at: int | None = None  # Unix ms
     owner_id: int | None = None  # the member whose image it is; None: uploaded by the actor
     role: ReferenceRole = ReferenceRole.REFERENCE
+    frames: int = 1  # of the original, of which only the first is used; not stored
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,7 @@ class Receipt:
     usual_ms: int | None  # the model's usual time, if known
     outage: Outage | None = None  # its provider takes no requests now, so the job waits
     host_id: int | None = None  # the sponsor who pays for it
+    is_motion_lost: bool = False  # a reference image is an animation, of which only the first frame is used
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
@@ -73,6 +73,7 @@ class CleanedImage:
     content_type: str
     width: int
     height: int
+    frames: int = 1  # of the original; only the first is here
     was_bare: bool = False
 
 
@@ -133,7 +134,7 @@ def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
             content = encoded_lossless_webp(image)
         else:
             content = encoded(image, format_, quality=_quality(header), is_fine=header.format is Format.JPEG and not header.is_subsampled)
-        return _cleaned(content, format_, image.width, image.height)
+        return _cleaned(content, format_, image.width, image.height, frames=header.frames)
 
 
 def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FittedImage:
@@ -260,5 +261,5 @@ def _stripped(header: Header) -> bytes | None:
         return None
 
 
-def _cleaned(content: bytes, format_: Format, width: int, height: int, *, was_bare: bool = False) -> CleanedImage:
-    return CleanedImage(content=content, content_type=format_.content_type, width=width, height=height, was_bare=was_bare)
+def _cleaned(content: bytes, format_: Format, width: int, height: int, **more: Any) -> CleanedImage:
+    return CleanedImage(content=content, content_type=format_.content_type, width=width, height=height, **more)

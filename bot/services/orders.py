@@ -69,7 +69,8 @@ class Orders:
         job, references, admission = await self.intake.prepare(order)
         if self.members.erasures(user_id) != erasures:  # no await may follow until the job is written
             raise NotFound(_("You erased your data, so this image won't be created. You weren't charged."))
-        return await self._take_in(job, references, admission, empties_tray=_images(references) > len(order.attachments))
+        receipt = await self._take_in(job, references, admission, empties_tray=_images(references) > len(order.attachments))
+        return replace(receipt, is_motion_lost=any(each.frames > 1 for each in references))
 
     async def again(self, old: Job, request: Request, *, origin: Origin | None = None, reaction: str | None = None) -> Receipt:
         """Repeat a request at the caller's cost and with new seeds. `origin`: where the old one is shown; None: here."""

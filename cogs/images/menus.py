@@ -19,11 +19,10 @@ from bot.domain.retention import image_gone
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
 from cogs.images import detail_texts, details, edit_form, upscale_form
-from cogs.kit import answers, interactions, message_images, panels
+from cogs.kit import answers, interactions, message_images, panels, texts
 from cogs.kit.answers import UNDEFERRED
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, client_of, request_of, services_of
-from cogs.kit.texts import CONTENT_MAX
 from cogs.moderation import report
 
 
@@ -73,6 +72,7 @@ class _Added:
     in_tray: int  # images in the tray, with those that were there before
     refused: list[str]  # for each that could not be saved: why
     left_out: int
+    is_motion_lost: bool = False  # one of them is an animation
 
 
 async def _add_to_tray(services: Services, request: Request, found: message_images.FoundImages) -> _Added:
@@ -80,6 +80,7 @@ async def _add_to_tray(services: Services, request: Request, found: message_imag
     user_id = request.actor.user_id
     before = count = await services.members.check_tray(request)
     errors: list[EaselError] = []
+    is_motion_lost = False
     left = [(image, image.source) for image in found.images if image.source is not None]
     while left and count < TRAY_MAX and len(errors) < TRAY_MAX:
         image, source = left.pop(0)
@@ -88,9 +89,12 @@ async def _add_to_tray(services: Services, request: Request, found: message_imag
             count = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=source))
         except EaselError as error:
             errors.append(error)
+        else:
+            is_motion_lost |= reference.frames > 1
     if count == before and errors:
         raise errors[0]
-    return _Added(in_tray=count, refused=[*(error.sentence for error in errors), *found.unread], left_out=len(left))
+    refused = [*(error.sentence for error in errors), *found.unread]
+    return _Added(in_tray=count, refused=refused, left_out=len(left), is_motion_lost=is_motion_lost)
 
 
 def _added_to_tray(added: _Added) -> str:
@@ -103,11 +107,12 @@ def _added_to_tray(added: _Added) -> str:
     left_out = ngettext("{count} more image wasn't saved.", "{count} more images weren't saved.", added.left_out)
     parts = [
         sentence.format(count=added.in_tray),
+        texts.first_frame_only() if added.is_motion_lost else "",
         *([refused.format(count=len(added.refused)), *dict.fromkeys(added.refused)] if added.refused else []),
         _("Your tray is now full.") if added.in_tray == TRAY_MAX else "",
         left_out.format(count=added.left_out) if added.left_out else "",
     ]
-    return " ".join(filter(None, parts))[:CONTENT_MAX]
+    return " ".join(filter(None, parts))[: texts.CONTENT_MAX]
 
 
 @app_commands.context_menu(name="Report image", extras=UNDEFERRED)

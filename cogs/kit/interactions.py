@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import discord
 import structlog
@@ -17,7 +17,7 @@ from bot.core.log import fault_id
 from bot.core.running import machine, patience
 from bot.core.running.idempotency import AlreadyDone
 from bot.domain.order import Attachment, Receipt
-from cogs.kit import answers, job_texts
+from cogs.kit import answers, job_texts, texts
 from cogs.kit.job_buttons import waiting_view
 from cogs.kit.outbound import note_refusal
 from cogs.kit.request import Interaction, client_of, services_of
@@ -49,6 +49,9 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
     finally:
         with patience.endless():  # the job is stored already
             await services_of(interaction).orders.answered(receipt.job.id, message_id)
+    if receipt.is_motion_lost:
+        with suppress(*answers.SEND_ERRORS):
+            await say(interaction, f"🎞️ {texts.first_frame_only()}")
     return receipt
 
 

@@ -32,6 +32,11 @@ def alt(prompt: str) -> str:
     return _("Image created from the prompt: {words}").format(words=markdown.plain(prompt))[:ALT_MAX]
 
 
+def first_frame_only() -> str:
+    """Said of reference images that are animations."""
+    return _("Only the first frame of the animation is used.")
+
+
 def gone(count: int) -> str:
     """Said with the images of a job that can still be had."""
     sentence = ngettext("{count} more image is no longer available.", "{count} more images are no longer available.", count)

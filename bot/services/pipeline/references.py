@@ -94,6 +94,7 @@ class References:
             url=link or None,
             url_expires_at=_expiry(link),
             owner_id=attachment.source.owner_id if attachment.source else None,
+            frames=clean.frames,
         )
 
 

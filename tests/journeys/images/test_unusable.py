@@ -71,6 +71,14 @@ async def test_a_phone_photo_counts_as_an_image(ada: Person, ben: Person, menu: 
         await private_reply(ada, "Saved to your tray (1 image)" if menu == "Use as reference" else name)
 
 
+@pytest.mark.parametrize("name", ["animated.gif", "animated.webp", "animated.png"])
+async def test_that_only_one_frame_of_an_animation_is_used_is_said(ada: Person, name: str) -> None:
+    await ada.slash("edit", prompt="make it night", image=ada.upload(name, TO_CLEAN[name]()))
+    assert (await private_reply(ada, "first frame")).content == "🎞️ Only the first frame of the animation is used."
+    await ada.menu("Use as reference", await posted(ada, name, TO_CLEAN[name]()))
+    await private_reply(ada, "Your next /edit or /upscale will use it. Only the first frame of the animation is used.")
+
+
 async def posted(person: Person, name: str, content: bytes) -> Message:
     said = await person.say("look", files=(person.upload(name, content),))
     return await person.message(lambda m: m.id == said)
