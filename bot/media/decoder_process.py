@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import pickle
@@ -209,6 +210,8 @@ def _shortage_of(error: BaseException | None) -> dict[str, object] | None:
     while error is not None:
         if isinstance(error, OSError) and error.errno is not None:
             return {"errno": error.errno}
+        if isinstance(error, ImportError):  # the bot itself has loaded it
+            return {"errno": errno.ENOMEM}
         is_short = is_short or isinstance(error, MemoryError | MachineTrouble)
         error = error.__cause__ or error.__context__
     return {"memory": True} if is_short else None

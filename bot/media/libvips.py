@@ -70,7 +70,7 @@ def check_scans(content: bytes, *, shrink: int) -> None:
 def load_heic(content: bytes) -> pyvips.Image:
     """The main image, upright, decoded completely into memory."""
     _set_up()
-    with machine.trouble_raised():
+    with machine.loading():
         import pi_heif
     import pyvips
 
@@ -146,7 +146,8 @@ def _text(x: Any) -> str:
 
 @cache
 def _set_up() -> None:
-    with machine.trouble_raised():  # of an import, which would count as one of the image
+    with machine.loading():
+        import _libvips  # noqa: F401  if it cannot be loaded now, pyvips would look for another libvips
         import pyvips
 
     pyvips._to_string = pyvips.error._to_string = _text  # noqa: SLF001  used for errors and warnings

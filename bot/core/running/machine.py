@@ -46,6 +46,7 @@ _DISK = _Shortage("machine is short of disk space", "Free space on the disk of D
 _READ_ONLY = _Shortage("machine refuses writes", "Check who owns DATA_DIR, and that its disk is mounted for writing.")
 _BROKEN = _Shortage("machine has disk errors", "Check the disk of DATA_DIR and its cables, and make a backup.")
 _MEMORY = _Shortage("machine is short of memory", "Give the bot more memory, or stop other programs on this machine.")
+_LIBRARIES = _Shortage("machine cannot load a library", "Restart the bot. If that does not help, install Easel's packages again.")
 _THREADS = _Shortage("machine is short of processes", "Raise the limit of processes and threads (TasksMax, ulimit -u, pids-limit).")
 
 _BY_ERRNO: Final = {
@@ -93,6 +94,18 @@ def trouble_raised() -> Iterator[None]:
         if (trouble := trouble_of(error)) is None:
             raise
         raise trouble from error
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Raise whatever stops the import of a library as `MachineTrouble`: it can be imported later."""
+    try:
+        yield
+    except Exception as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            _see(_LIBRARIES, error)
+        raise trouble or _new_trouble() from error
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
