@@ -73,6 +73,7 @@ async def running(env: Env, **overrides: str) -> AsyncIterator[Bot]:
             process.kill()
         await process.wait()
         await copying
+        sys.stdout.write(log.read_text())  # shown if the test fails
 
 
 async def _copy(stream: asyncio.StreamReader | None, log: Path) -> None:
