@@ -15,7 +15,8 @@ _ALPHA: Final = 8.0  # more, where colours are weighted by it
 _BY_FORMAT: Final = {Format.GIF: 7.0, Format.AVIF: 20.0, Format.HEIC: 9.0}
 _WHOLE_WEBP, _ANIMATED_WEBP = 5.0, 16.0
 _ENCODED, _ENCODED_ALPHA, _ENCODED_LOSSLESS = 10.0, 26.0, 36.0  # to hold the image and encode it
-_ALWAYS_BYTES: Final = 4 * 1024 * 1024  # tables, and some lines
+_KEPT_LINES: Final = 512  # of what is being changed, between its steps: much for images that are wide and low
+_ALWAYS_BYTES: Final = 4 * 1024 * 1024  # tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Cost:
 def cost_of(header: Header, *, factor: int, kept_pixels: int) -> Cost:
     """The cost of reading an image reduced by `factor`, of which `kept_pixels` are then held in memory and encoded."""
     is_lossless = header.is_lossless_webp and kept_pixels <= LOSSLESS_WEBP_MAX_PIXELS
+    lines = min(_KEPT_LINES * header.width, 8 * header.pixels) * (4 if header.has_alpha else header.bands) * header.bits / 8
     encoded = kept_pixels * (_ENCODED_LOSSLESS if is_lossless else _ENCODED_ALPHA if header.has_alpha else _ENCODED)
     return Cost(
         format=header.format,
@@ -41,7 +43,7 @@ def cost_of(header: Header, *, factor: int, kept_pixels: int) -> Cost:
         height=header.height,
         frames=header.frames,
         pixels=header.scans * header.pixels // (factor**2 if header.is_scalable else 1),
-        memory_bytes=int(_ALWAYS_BYTES + len(header.content) + header.pixels * _bytes_per_pixel(header) + encoded),
+        memory_bytes=int(_ALWAYS_BYTES + len(header.content) + header.pixels * _bytes_per_pixel(header) + lines + encoded),
         is_fragile=header.format in {Format.HEIC, Format.AVIF},
     )
 

@@ -164,7 +164,8 @@ def scaled(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
     across, down = width / image.width, height / image.height
     if not image.hasalpha():
         return image.resize(across, vscale=down)
-    return image.premultiply().resize(across, vscale=down).unpremultiply().cast(image.format)
+    weighted = image.premultiply().cast(image.format)  # as floats, it would take four times the memory
+    return weighted.resize(across, vscale=down).unpremultiply().cast(image.format)
 
 
 def _loaded(header: Header, factor: int) -> pyvips.Image:
