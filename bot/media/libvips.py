@@ -147,7 +147,7 @@ def _text(x: Any) -> str:
 @cache
 def _set_up() -> None:
     with machine.loading():
-        import _libvips  # noqa: F401  if it cannot be loaded now, pyvips would look for another libvips
+        import _libvips  # noqa: F401  if it cannot be loaded now, pyvips would search for another libvips
         import pyvips
 
     pyvips._to_string = pyvips.error._to_string = _text  # noqa: SLF001  used for errors and warnings
