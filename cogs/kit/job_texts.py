@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
-from bot.domain.catalog.shapes.edit_shape import AUTO, MATCHING, shape_in
+from bot.domain.catalog.shapes.aspect_ratios import MATCHING
+from bot.domain.catalog.shapes.edit_shape import AUTO, shape_in
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt

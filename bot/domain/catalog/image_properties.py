@@ -14,10 +14,9 @@ from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.nested import Path, leaves
 from bot.domain.catalog.safety_switches import is_less_careful
 from bot.domain.catalog.schema import Option
-from bot.domain.catalog.shapes.aspect_ratios import ratio_of_words
+from bot.domain.catalog.shapes.aspect_ratios import MATCHING, ratio_of_words
 from bot.domain.catalog.shapes.sizes import MEGA, default_size, enlargement, read_size, sizes
 
-_MATCHING: Final = "match_input_image"  # a switch that keeps the shape of the reference image; elsewhere a value
 _RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")
 
 
@@ -30,7 +29,7 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
     shaped = {name: value for name, value in params.items() if not _is_tier(model, name, value)}
     by_size = [ratio for each in sizes(model, shaped) if (ratio := each.ratio) is not None]
     by_size += [ratio for _path, value in leaves(params) if (ratio := ratio_of_words(value)) is not None]
-    by_size += [path[-1] for path, value in leaves(params) if path[-1] == _MATCHING and str(value).casefold() == "true"]
+    by_size += [path[-1] for path, value in leaves(params) if path[-1] in MATCHING and str(value).casefold() == "true"]
     given = None if shape is None or shape.sent_as or shape.name not in params else str(params[shape.name])
     counts = given is not None and (not by_size or _RATIO.fullmatch(given))  # a word such as "custom" stands for the sides
     return ", ".join(dict.fromkeys([*by_size, *([given] if given is not None and counts else [])])) or None

@@ -12,6 +12,8 @@ from bot.domain.catalog.schema import Option, Scalar
 
 _SIZE: Final = re.compile(r"([1-9][0-9]{0,5})\s*[x×*]\s*([1-9][0-9]{0,5})")
 _SHAPE: Final = re.compile(r"(?P<shape>square|portrait|landscape)(?:_hd)?(?P<sides>_\d{1,2}_\d{1,2})?(?:_hd)?", re.IGNORECASE)
+# What keeps the shape of the reference image: values, and names of switches.
+MATCHING: Final = ("match_input_image", "match_input", "match_image", "match_source", "same_as_input")
 # Words without sides. Source: https://platform.openai.com/docs/guides/image-generation, which has 1024x1536 and 1536x1024.
 _WITHOUT_SIDES: Final[Mapping[str, str]] = {"portrait": "2:3", "landscape": "3:2"}
 

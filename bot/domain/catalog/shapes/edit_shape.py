@@ -18,9 +18,8 @@ from bot.domain.catalog.ideas import IDEA_NAMES, Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import folded
 from bot.domain.catalog.schema import Option, Scalar
-from bot.domain.catalog.shapes.aspect_ratios import pixels_of, ratio_of
+from bot.domain.catalog.shapes.aspect_ratios import MATCHING, pixels_of, ratio_of
 
-MATCHING: Final = ("match_input_image", "match_input", "match_image", "match_source", "same_as_input")  # values, and names of switches
 AUTO: Final = "auto"
 _NAMES: Final = (*IDEA_NAMES[Idea.ASPECT_RATIO], *IDEA_NAMES[Idea.RESOLUTION])
 _RATIO: Final = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?)\s*[:/]\s*([0-9]{1,5}(?:\.[0-9]{1,3})?)")
