@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import discord
 from pydantic import TypeAdapter
@@ -51,6 +51,18 @@ class Form:
     spoiler: bool = False
     reacted_to: int | None = None  # the message with the reaction that opened it; its note is deleted once the edit is ordered
 
+    @classmethod
+    def of(cls, request: Request, found: message_images.FoundImages, **more: Any) -> Self:
+        """For these images, as private and hidden as they are, or as the member prefers."""
+        chosen = request.preferences
+        return cls(
+            user_id=request.actor.user_id,
+            images=found.images,
+            private=found.private or chosen.private,
+            spoiler=found.spoiler or chosen.spoiler,
+            **more,
+        )
+
 
 _FORMS = TypeAdapter(Form)
 AnyForm = TypeVar("AnyForm", bound=Form)
@@ -88,24 +100,20 @@ async def _open(
     chosen = request.preferences
     wanted = (chosen.default_model, found.job.model if found.job else None, orders.default_model)
     preset = next((model for name in wanted for model in editing if model.id == name), editing[0])
-    form = Form(
-        user_id=request.actor.user_id,
-        images=found.images,
-        job_id=job_id,
-        private=found.private or chosen.private,
-        spoiler=found.spoiler or chosen.spoiler,
-        reacted_to=reacted_to,
-    )
-    if job_id is not None and found.job is not None:  # not from a message here
-        check_origin(interaction, request.answered(private=form.private), found.job)
-    await orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
+    form = Form.of(request, found, job_id=job_id, reacted_to=reacted_to)
+    await keep(interaction, request, found, form, _FORMS)
     left = await pricing.left(request)
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), editing, preset, left=left))
 
 
-def check_origin(interaction: Interaction, request: Request, job: Job) -> None:
-    """Raise a `Refusal` if the job's image may not be shown where the request is answered."""
-    visibility.check(KnownChannels(client_of(interaction)).origin_of(job), visibility.audience_of(request))
+async def keep(
+    interaction: Interaction, request: Request, found: message_images.FoundImages, form: AnyForm, forms: TypeAdapter[AnyForm]
+) -> None:
+    """Store the context of a form. Raises a `Refusal` if the images of a job, without its message, may not be shown in the answer."""
+    if form.job_id is not None and found.job is not None:
+        audience = visibility.audience_of(request.answered(private=form.private))
+        visibility.check(KnownChannels(client_of(interaction)).origin_of(found.job), audience)
+    await services_of(interaction).orders.keep(f"form:{interaction.id}", forms.dump_python(form, mode="json", exclude_defaults=True))
 
 
 def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:

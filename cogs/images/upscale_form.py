@@ -54,8 +54,6 @@ async def ask_for_upscale(interaction: Interaction, job: Job) -> None:
     found = message_images.of_job(job)
     if not found.images:
         raise NotFound(_("There's no image to upscale here."))
-    private = (await request_of(interaction)).preferences.private
-    edit_form.check_origin(interaction, (await request_of(interaction)).answered(private=found.private or private), job)
     await _open(interaction, found, job_id=job.id)
 
 
@@ -64,16 +62,8 @@ async def _open(interaction: Interaction, found: message_images.FoundImages, *, 
     services, request = services_of(interaction), await request_of(interaction)
     await services.members.check_consent(request, found.owner_id)
     offers = _offers(interaction, request)
-    chosen = request.preferences
-    form = UpscaleForm(
-        user_id=request.actor.user_id,
-        images=found.images,
-        job_id=job_id,
-        private=found.private or chosen.private,
-        spoiler=found.spoiler or chosen.spoiler,
-        offers=tuple((offer.model.id, offer.scale) for offer in offers),
-    )
-    await services.orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
+    form = UpscaleForm.of(request, found, job_id=job_id, offers=tuple((offer.model.id, offer.scale) for offer in offers))
+    await edit_form.keep(interaction, request, found, form, _FORMS)
     left = await services.pricing.left(request)
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), offers, left=left))
 

@@ -37,7 +37,7 @@ def upscale_offers(pricing: Pricing, offers: Sequence[ModelInfo], request: Reque
 def is_upscaling_offered(pricing: Pricing, models: Iterable[ModelInfo], policy: Policy) -> bool:
     """Whether anyone may upscale under these rules, whatever their roles."""
     opened = merge(policy, policy.roles).models
-    return any(is_usable(pricing.priced(model, policy)) for model in models if opened is None or model.id in opened)
+    return any(model.upscales and is_usable(pricing.priced(model, policy)) for model in models if opened is None or model.id in opened)
 
 
 def is_usable(model: ModelInfo) -> bool:
