@@ -105,6 +105,11 @@ def read(conn: Connection) -> Inside:
     )
 
 
+def has_models(conn: Connection) -> bool:
+    """Whether a list of models was ever read."""
+    return conn.scalar(select(tables.kv.c.name).where(tables.kv.c.name.startswith("models:")).limit(1)) is not None
+
+
 def open_work(conn: Connection) -> int:
     """How many jobs have not ended, plus the items of the outbox: 0 once nothing is left to do."""
     unfinished = tables.jobs.c.state.in_((JobState.OPEN, JobState.DELIVERABLE, JobState.STRANDED))

@@ -52,6 +52,7 @@ class Trial:
     people: tuple[Person, ...]
     prompts: list[str] = field(default_factory=list)  # of the orders so far
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _has_models: bool = False
 
     def new_prompt(self) -> str:
         """A prompt that no other order has."""
@@ -61,8 +62,14 @@ class Trial:
     # --- waiting ---
 
     async def online(self) -> None:
-        """Wait until the bot can be used."""
-        await until(lambda: self._is_online() or None, "the bot is not online")
+        """Wait until the bot can be used. A new one refuses orders until it has read its first list of models."""
+        await until(lambda: None, "the bot is not online", unless=self._is_usable)
+
+    async def _is_usable(self) -> bool:
+        if not self._is_online():
+            return False
+        self._has_models = self._has_models or await self.read(checks.has_models)
+        return self._has_models
 
     async def attempt(
         self, act: Callable[[], Awaitable[object]], seen: Callable[[], T | None], what: str, *, ends: bool = True
