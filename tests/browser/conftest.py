@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Literal
 
 import discord.gateway
 import discord.http
@@ -33,6 +36,17 @@ SWITCHES = [
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 PATIENCE_MS = 8_000
+SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder; without it none are written
+VIEWS: dict[str, tuple[ViewportSize, Literal["light", "dark"]]] = {
+    "light": (DESKTOP, "light"),
+    "dark": (DESKTOP, "dark"),
+    "phone": (PHONE, "light"),
+    "phone-dark": (PHONE, "dark"),
+}
+# What reaches over the right edge of the window, by its class; lists that scroll sideways by themselves do not count.
+_CUT = """() => [...document.querySelectorAll("article *, dialog *, form *, header *")]
+    .filter(each => each.checkVisibility() && each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".scrolls, [hidden]"))
+    .map(each => `${each.tagName} ${each.className}`)"""
 
 
 class Line:
@@ -133,6 +147,18 @@ async def ada(chat: DiscordServer) -> AsyncIterator[Person]:
     """Ada without a page, to send messages and run commands."""
     async with Person.connect(chat.url, "Ada") as person:
         yield person
+
+
+async def check_views(page: Page, name: str) -> None:
+    """Show the page in light, dark and on a phone: nothing may be cut off at the side. Screenshots go to the folder SCREENSHOTS, if set."""
+    for view, (size, scheme) in VIEWS.items():
+        await page.set_viewport_size(size)
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        if SCREENSHOTS:
+            await page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{view}.png")
+        assert await page.evaluate(_CUT) == [], view
+    await page.set_viewport_size(DESKTOP)
+    await page.emulate_media(color_scheme="light", reduced_motion="reduce")
 
 
 def last(page: Page) -> Locator:

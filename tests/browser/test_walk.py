@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PHONE, OpenPage, run, saying
+from tests.browser.conftest import PHONE, OpenPage, check_views, run, saying
 from tests.browser.running_bot import RunningBot, command, finished, form, go_to, panel, press, react, send
 from tests.journeys.moderator_steps import MODERATORS, with_moderators
 
@@ -22,6 +22,7 @@ async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts
     await running_bot.restart(ada)
     await send(form(ada, "Edit with Easel"))
     await expect(finished(ada, "in winter")).to_contain_text("edited by @Ada from this image")
+    await check_views(ada, "edited")
 
     await react(ben, finished(ben, "in winter"), "✏️")
     note = saying(ben, "@Ben, what should change?")
