@@ -107,7 +107,7 @@ class App:
         keep = self.supervisor.keep
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keep(name, loop), name=name) for name, loop in self._loops().items()]
-            connected = Loop(run=self.client.keep_connected, is_patient=False)  # it starts what answers members
+            connected = Loop(run=self._keep_connected, is_patient=False)  # it starts what answers members
             connection = group.create_task(keep("discord", connected), name="discord")
             await stop.wait()
             self.supervisor.stop()
@@ -120,6 +120,11 @@ class App:
             await self.client.disconnect()
             connection.cancel()
         await self.client.finish_events()
+
+    async def _keep_connected(self) -> None:
+        """A new bot reads its first list of models before anyone can order. Without one it connects all the same, to say so."""
+        await self.models.wait_known(timeout_s=self.timing.first_list_s)
+        await self.client.keep_connected()
 
     def _readiness(self) -> Readiness:
         database = DatabaseCheck(store=self.store, clock=self.clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,7 @@ class Models:
         self._refused: set[str] = set()  # providers that refuse the account, as the operator was told
         self._lists: dict[str, Raw] = dict.fromkeys(providers, ())
         self._catalog = read(self._lists)
+        self._known = asyncio.Event()
 
     @property
     def catalog(self) -> Catalog:
@@ -68,6 +70,13 @@ class Models:
     def offered(self) -> Sequence[ModelInfo]:
         """The models of the last refresh; empty if no list was ever read."""
         return self._catalog.models
+
+    async def wait_known(self, *, timeout_s: float) -> bool:
+        """Wait until a list of models is known. False if none is after this time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                return await self._known.wait()
+        return False
 
     def title(self, model_id: str) -> str:
         """A model's title, or its id if it is no longer offered."""
@@ -104,6 +113,8 @@ class Models:
             lists = dict(self._lists)
             quick = is_quick(raw for models in lists.values() for raw in models)
             self._catalog = catalog = self._read_kept(lists) if quick else await self._reading.call(self._read_long, lists)
+            if catalog.models:
+                self._known.set()
             for provider, left_out in catalog.left_out.items():
                 for model in left_out:
                     log.warning("model left out", provider=provider, model=model.id, reason=model.reason)

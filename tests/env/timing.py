@@ -17,4 +17,5 @@ BRISK = Timing(
     progress_s=0.05,
     overwrite_s=0.2,
     early_s=5.0,
+    first_list_s=0.3,
 )

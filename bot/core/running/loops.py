@@ -38,6 +38,7 @@ class Timing:
     unavailable_after: int = 3  # failures in a row after which a provider counts as unavailable
     overwrite_s: float = 15  # how often the files of the database are cleaned of what was erased
     early_s: float = 60  # how long an event is kept that came before the response to its enqueue
+    first_list_s: float = 5  # how long a new bot waits for a list of models before members can reach it
 
     def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:
         """Exponential backoff in seconds, with jitter. `failures`: in a row, from 1; `longest_s` replaces `retry_max_s`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -16,6 +16,7 @@ from sandbox.images.odd_results import ODD_RESULTS
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.env.job_steps import in_state
+from tests.env.timing import BRISK
 from tests.journeys.images.test_commands import image_bytes
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
@@ -231,6 +232,11 @@ async def test_a_request_before_the_first_model_list_is_refused(env: Env) -> Non
     async with env.app(await_models=False), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         assert "list of models has not been read yet" in (await ada.message(lambda m: m.ephemeral)).content
+
+
+async def test_members_reach_a_new_bot_once_it_has_read_its_first_list_of_models(env: Env) -> None:
+    async with env.app(await_models=False, timing=replace(BRISK, first_list_s=60)) as app:
+        assert app.models.offered
 
 
 async def test_the_model_list_survives_a_restart_without_the_image_api(env: Env) -> None:
