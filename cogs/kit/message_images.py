@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 import discord
@@ -84,6 +84,10 @@ class FoundImages:
     def is_linked(self) -> bool:
         """Whether the message shows images of Easel as links alone: they cannot be edited here, but reported."""
         return self.job is not None and not self.images and any(each.error is None for each in self.job.succeeded)
+
+    def only(self, number: int) -> Self:
+        """Reduced to the image with this number, from 1, as members count; to none if it is not among them."""
+        return replace(self, images=tuple(each for each in self.images if each.source is not None and each.source.n == number - 1))
 
     def check_reportable(self) -> None:
         """Raises `NotFound` if the message shows no image, not even as a link."""
