@@ -219,10 +219,11 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=titles, judging=judging, clock=clock)
     orders = _orders(resources, image_apis, admissions, members, pricing, limits)
     results = _results(resources, image_apis, post)
+    money = Money(store=store, pricing=pricing, credit_usd=credit_usd, clock=clock)
     return Services(
         reader=store,
         clock=clock,
-        admin=Admin(store=store, pricing=pricing, managers_may=frozenset(settings.managers_may_set), credit_usd=credit_usd, clock=clock),
+        admin=Admin(store=store, money=money, pricing=pricing, managers_may=guilds.managers_may, clock=clock),
         admissions=admissions,
         cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
         gallery=Gallery(store=store, clock=clock),
@@ -230,7 +231,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         history=History(store=store, clock=clock),
         managing=resources.managing,
         members=members,
-        money=Money(store=store, pricing=pricing, credit_usd=credit_usd, clock=clock),
+        money=money,
         orders=orders,
         posts=Posts(store=store, clock=clock),
         pricing=pricing,

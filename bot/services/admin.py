@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -18,13 +19,14 @@ from bot.domain.money import quota
 from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Statement
 from bot.domain.request import Request
+from bot.services.money.accounts import Money, UsageSummary
 from bot.services.money.pricing import Pricing
-from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
 from bot.store.money import transfers
 
-COUNTED_MAX = 100  # open cases and blocks of an overview
+SUMMARY_DAYS: Final = 30  # as `/usage` shows at first
+COUNTED_MAX: Final = 100  # open cases and blocks of an overview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,23 +34,15 @@ class Overview:
     """A guild's rules, and its current usage. Amounts are microcredits."""
 
     policy: Policy
-    budget: Statement  # of this month
-    budget_size: int
+    usage: UsageSummary  # of the last `SUMMARY_DAYS`
     pool: Statement | None
-    images: int  # made this month
-    price: int  # what members paid this month, without refunds
-    cost: int  # what the image APIs charged this month, at most
     renews_at: int  # Unix ms: when the next month begins
     open_cases: int  # at most `COUNTED_MAX`, as for blocks
     blocks: int
-    credit_usd: float  # US dollars per credit; budgets are set in dollars
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
-    images: int
-    price: int
-    cost: int
     open_cases: int
     blocks: int
 
@@ -58,24 +52,21 @@ class Admin:
     """Reads the overview and grants credits. Callers check the permission."""
 
     store: Store
+    money: Money
     pricing: Pricing
     managers_may: frozenset[ManagersMay]
-    credit_usd: float
     clock: Clock
 
     async def overview(self, request: Request) -> Overview:
         """The guild's current state."""
-        now = self.clock()
-        budget, pool = self.pricing.budget_of(request.required_guild_id, request.policy), self.pricing.pool(request)
+        now, pool = self.clock(), self.pricing.pool(request)
         counts = await self.store.read(_counts, request.required_guild_id, now)
         return Overview(
             **vars(counts),
             policy=request.policy,
-            budget=await self.pricing.statement_of(budget, lines=0),
-            budget_size=0 if budget.fills is None else budget.fills.size,
+            usage=await self.money.summary(request, days=SUMMARY_DAYS),
             pool=None if pool is None else await self.pricing.statement_of(pool, lines=0),
             renews_at=quota.next_month(now),
-            credit_usd=self.credit_usd,
         )
 
     async def grant(self, request: Request, *, to: Actor | None, amount: int, note: str | None, key: str) -> bool:
@@ -107,11 +98,7 @@ def _grant(conn: Connection, account: AccountRef, *, amount: int, key: str, line
 
 
 def _counts(conn: Connection, guild_id: int, now: int) -> _Counts:
-    made = usage.use(conn, guild_id, since=quota.this_month(now), until=now + 1)
     return _Counts(
-        images=sum(each.images for each in made),
-        price=sum(each.price - each.refunded for each in made),
-        cost=sum(each.cost for each in made),
         open_cases=len(cases.waiting(conn, guild_id, limit=COUNTED_MAX)),
         blocks=len(conduct.blocked_now(conn, guild_id, now, limit=COUNTED_MAX)),
     )

@@ -44,18 +44,18 @@ _PRESS = CustomId("admin:{action}", action=one_of(*_SWITCHES, "clean", "export",
 class _MaxLength(IntEnum):
     """The most characters of each subject, so that all fit in a panel's 4,000."""
 
-    STATE = 450  # with the guild's name
-    MONEY = 300
+    STATE = 400  # with the guild's name
+    MONEY = 480
     CHANNELS = 200
     EVERYONE = 250
-    ROLES = 500
+    ROLES = 400
     PRICES = 150
     CASES = 150
     MODERATORS = 250
     FLAGS = 350
     CHECKS = 250
     STRIKES = 350
-    REST = 400
+    REST = 370
     GONE = 150  # belongs to the rest if nothing is gone
 
 

@@ -17,13 +17,13 @@ from bot.domain.guild.ids import NamedId, Path, places
 from bot.domain.guild.labels import in_quotes, label
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.money import quota
-from bot.domain.money.ledger import Statement
 from bot.domain.prompts.automod import ImportResult
 from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName, WordList
 from bot.services.admin import COUNTED_MAX, Overview
 from cogs.admin.settings_texts import LIST_CHOICES, ON_DOWN_CHOICES, Titles
 from cogs.kit.texts import CONTENT_MAX, PANEL_MAX, amount_of, meter, quoted
+from cogs.money import usage_texts
 
 _CENT = Decimal("0.01")
 _BAR = 12  # characters of a meter
@@ -40,27 +40,18 @@ _ID_DIGITS = 15  # Discord's ids have more
 
 
 def money(overview: Overview) -> str:
-    """This month's images and spending, the budget and the pool."""
-    spent = _("**This month** {images} · {amount} (${dollars})").format(
-        images=_images(overview.images), amount=amount_of(overview.price), dollars=_dollars(overview.cost, overview)
-    )
-    return "\n".join(filter(None, [spent, _budget(overview), _pool(overview)]))
-
-
-def _budget(overview: Overview) -> str:
-    budget = overview.budget
-    return _("**Budget** {meter} ${left} of ${size} left · renews <t:{at}:R>").format(
-        meter=_bar(budget),
-        left=_dollars(budget.available, overview),
-        size=_dollars(overview.budget_size, overview),
-        at=overview.renews_at // 1000,
-    )
+    """The same sums as in `/usage`, the budget and the pool."""
+    renews = "-# " + _("The budget renews <t:{at}:R>.").format(at=overview.renews_at // 1000)
+    return "\n".join(filter(None, [*usage_texts.summary(overview.usage), renews, _pool(overview)]))
 
 
 def budget(overview: Overview) -> str:
     """The answer after the budget was set: what is left of it, or from when on there is something."""
-    size, now = _dollars(overview.budget_size, overview), overview.budget
-    sentence = _("Monthly budget set to ${size}.").format(size=size)
+    account = overview.usage.budget
+    if account is None:  # only in direct messages
+        return ""
+    now, size = account.statement, 0 if account.account.fills is None else account.account.fills.size
+    sentence = _("Monthly budget set to ${size}.").format(size=_dollars(size, overview))
     if now.available > 0:
         rest = _("${left} is left until <t:{at}:D>.").format(left=_dollars(now.available, overview), at=overview.renews_at // 1000)
     else:
@@ -79,17 +70,9 @@ def _pool(overview: Overview) -> str:
     )
 
 
-def _bar(budget: Statement) -> str:
-    return meter(budget.available, budget.held, budget.available + budget.held + budget.spent, width=_BAR)
-
-
 def _dollars(micro: int, overview: Overview) -> str:
     """Dollars and whole cents, rounded down so that the text never promises too much."""
-    return number(quota.in_usd(micro, overview.credit_usd).quantize(_CENT, ROUND_FLOOR), fixed=True)
-
-
-def _images(count: int) -> str:
-    return ngettext("{count} image", "{count} images", count).format(count=number(count))
+    return number(quota.in_usd(micro, overview.usage.credit_usd).quantize(_CENT, ROUND_FLOOR), fixed=True)
 
 
 def waiting(overview: Overview) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from bot.core.i18n import _, ngettext
 from bot.core.numbers import number
 from bot.domain.money.quota import in_credits, in_usd
 from bot.domain.money.usage import GroupBy, UsageRow
 from bot.media.chart import SERIES_MAX, Chart, Series
-from bot.services.money.accounts import AccountStatement, UsageReport
+from bot.services.money.accounts import AccountStatement, UsageReport, UsageSummary
 from cogs.kit.texts import amount_of, meter, quoted
 
 _ROWS_SHOWN = 15
@@ -23,34 +23,40 @@ Names = Mapping[int, str]  # by user id; unknown names are empty or missing
 
 
 def heading(report: UsageReport, *, member_id: int | None = None) -> str:
-    """The range, its totals, and the budget."""
+    """The title with the summary."""
     title = "## " + (_("Usage on this server") if member_id is None else _("Usage by {member}").format(member=f"<@{member_id}>"))
-    days = ngettext("Last day", "Last {days} days", _days(report)).format(days=_days(report))
-    lines = [title, f"**{days}** · {_sums(report.whole, report)}"]
-    if report.whole.refunded:
-        lines.append("-# " + _("{amount} refunded.").format(amount=amount_of(report.whole.refunded)))
-    if corrected := report.whole.corrected:
+    return "\n".join([title, *summary(report)])
+
+
+def summary(usage: UsageSummary) -> Iterator[str]:
+    """The range, its totals, and the budget; the settings' panel shows the same."""
+    days = ngettext("Last day", "Last {days} days", _days(usage)).format(days=_days(usage))
+    yield f"**{days}** · {_sums(usage.whole, usage)}"
+    if usage.whole.refunded:
+        yield "-# " + _("{amount} refunded.").format(amount=amount_of(usage.whole.refunded))
+    if corrected := usage.whole.corrected:
         sentence = (
             _("The image services charged ${amount} more than expected.")
             if corrected > 0
             else _("The image services charged ${amount} less than expected.")
         )
-        lines.append("-# " + sentence.format(amount=_usd(abs(corrected), report)))
-    if report.budget is not None:
-        lines += ["**" + _("This month's budget") + "**", _budget(report.budget, report)]
-    return "\n".join(lines)
+        yield "-# " + sentence.format(amount=_usd(abs(corrected), usage))
+    if usage.budget is not None:
+        yield "**" + _("This month's budget") + "**"
+        yield _budget(usage.budget, usage)
 
 
-def _budget(budget: AccountStatement, report: UsageReport) -> str:
+def _budget(budget: AccountStatement, usage: UsageSummary) -> str:
     statement, size = budget.statement, 0 if budget.account.fills is None else budget.account.fills.size
-    left = _("**${left}** of ${size} left").format(left=_usd(statement.available, report), size=_usd(size, report))
-    return f"{meter(statement.available, statement.held, size)}\n{left}"
+    left = _("**${left}** of ${size} left").format(left=_usd(statement.available, usage), size=_usd(size, usage))
+    return f"{meter(statement.available, statement.held, size)} {left}"
 
 
-def _usd(micro: int, report: UsageReport) -> str:
-    """Dollars and cents; four digits below a dollar, since one image costs cents."""
-    dollars = in_usd(micro, report.credit_usd)
-    return number(dollars, decimals=2 if dollars >= 1 or not dollars else 4, fixed=True)
+def _usd(micro: int, usage: UsageSummary) -> str:
+    """Dollars and cents; four digits below a dollar, since one image costs cents. Rounded down: no text promises too much."""
+    dollars = in_usd(micro, usage.credit_usd)
+    decimals = 2 if dollars >= 1 or not dollars else 4
+    return number(dollars.quantize(Decimal(10) ** -decimals, ROUND_FLOOR), decimals=decimals, fixed=True)
 
 
 def rows(report: UsageReport, title_of: Titles) -> str:
@@ -78,14 +84,14 @@ def _date(day: date | None) -> str:
     return "" if day is None else f"<t:{int(datetime.combine(day, time(12), UTC).timestamp())}:d>"
 
 
-def _sums(each: UsageRow, report: UsageReport) -> str:
+def _sums(each: UsageRow, usage: UsageSummary) -> str:
     images = ngettext("{count} image", "{count} images", each.images).format(count=number(each.images))
     failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=number(each.failed)) if each.failed else ""
-    return " · ".join(filter(None, [images, f"{amount_of(each.price)} (${_usd(each.cost, report)})", failed]))
+    return " · ".join(filter(None, [images, f"{amount_of(each.price)} (${_usd(each.cost, usage)})", failed]))
 
 
-def _days(report: UsageReport) -> int:
-    return (_day(report.until - 1) - _day(report.since)).days + 1
+def _days(usage: UsageSummary) -> int:
+    return (_day(usage.until - 1) - _day(usage.since)).days + 1
 
 
 def _day(at: int) -> date:

@@ -61,17 +61,23 @@ class Balances:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UsageReport:
+class UsageSummary:
     """A guild's usage in [since, until), Unix ms; amounts are microcredits."""
 
     since: int
     until: int
-    by: GroupBy
     whole: UsageRow
+    budget: AccountStatement | None  # of this month
+    credit_usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageReport(UsageSummary):
+    """The same, with its parts."""
+
+    by: GroupBy
     rows: tuple[UsageRow, ...]  # grouped by `by`: most expensive first, days latest first
     daily: tuple[UsageRow, ...]  # grouped by `by` and day, earliest first; all but the first `SERIES_MAX` rows are one group, without a key
-    budget: AccountStatement | None
-    credit_usd: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,19 +209,24 @@ class Money:
 
     # --- usage -------------------------------------------------------------------------------------------------------
 
+    async def summary(self, request: Request, *, days: int) -> UsageSummary:
+        """What `report` begins with."""
+        since, until = self._span(days)
+        rows = await self.store.read(usage.use, request.required_guild_id, since=since, until=until)
+        return UsageSummary(since=since, until=until, whole=total(rows), budget=await self._budget(request), credit_usd=self.credit_usd)
+
     async def report(self, request: Request, *, days: int, by: GroupBy, user_id: int | None = None) -> UsageReport:
         """A guild's usage in the last `days` days (UTC, including today), or one member's if `user_id` is given."""
         since, until = self._span(days)
         span = {"since": since, "until": until}
         rows, daily = await self.store.read(usage.report, request.required_guild_id, **span, by=by, series_max=SERIES_MAX, user_id=user_id)
-        budget = self.pricing.budget(request)
         return UsageReport(
             **span,
             by=by,
             whole=total(rows),
             rows=tuple(reversed(rows) if by is GroupBy.DAY else rows),
             daily=tuple(daily),
-            budget=None if budget is None else await self._statement(budget),
+            budget=await self._budget(request),
             credit_usd=self.credit_usd,
         )
 
@@ -232,6 +243,10 @@ class Money:
         if request.guild_id is None or not request.policy.leaderboard:
             raise NotAllowed(_("This server has no leaderboard."))
         return await self.store.read(usage.leaderboard, request.guild_id, since=self._span(days)[0])
+
+    async def _budget(self, request: Request) -> AccountStatement | None:
+        budget = self.pricing.budget(request)
+        return None if budget is None else await self._statement(budget)
 
     def _span(self, days: int) -> tuple[int, int]:
         """[since, until) in Unix ms: whole days (UTC) and today until now."""

@@ -36,8 +36,8 @@ async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada:
     await written_down(app, await asked())
     panel = await admin(mo, "panel", "Easel on Easel Studio")
     for part in (
-        "$8.48 of $8.50 left",
-        "1 image · 1.4 credits ($0.01)",
+        "$8.48** of $8.50 left",
+        "1 image · 1.4 credits ($0.0140)",
         "100 of 100 credits left",
         "in every channel",
         f"<@&{mo.roles['Artists']}> 200 credits",

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from bot.app import App
+from bot.domain.money.usage import UsageRow, total
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import change_rules
+from tests.journeys.manager_steps import admin, change_rules, grant
+from tests.services.conftest import eventually
 
 
 async def opened(person: Person, **options: object) -> Message:
@@ -24,6 +26,18 @@ async def opened(person: Person, **options: object) -> Message:
 async def turned(person: Person, panel: Message, button: str, words: str) -> Message:
     await person.click(panel, button)
     return await person.message(lambda m: m.id == panel.id and words in m.text)
+
+
+async def _total(app: App) -> UsageRow:
+    return total(await app.services.money.table(app.client.guilds[0].id, days=1))
+
+
+async def _are_made(app: App, count: int) -> bool:
+    return (await _total(app)).images == count
+
+
+async def _have_failed(app: App, count: int) -> bool:
+    return (await _total(app)).failed == count
 
 
 @pytest.fixture
@@ -52,6 +66,29 @@ async def test_the_panel_switches_range_and_grouping(app: App, mo: Person, asked
     panel = await turned(mo, panel, "By day", "1. <t:")
     assert "**$0.9860** of $1.00 left" in panel.text
     assert len(panel.attachments) == 1
+
+
+async def test_the_settings_show_the_same_money(env: Env, app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
+    """After images that a bucket, the slow lane, the pool and a sponsor paid, a refund and a failure."""
+    role = mo.roles["Artists"]
+    await change_rules(app, usd_per_month=1, pool={"size": 100}, roles={role: {"purse": {"size": 2}}})
+    refunded = await written_down(app, await asked())
+    await written_down(app, await asked())
+    await mo.slash("imagemod refund", image=refunded.id)
+    await grant(app, mo, 10)
+    await mo.slash("sponsor start", credits=5)
+    for _payer in ("the sponsor", "and the pool"):
+        await ben.slash("generate", prompt="a blue fox", count=3)
+    await eventually(lambda: _are_made(app, 8))
+    env.switchboard.turn_on("generation-fails", times=1)
+    await ben.slash("generate", prompt="a green fox")
+    await eventually(lambda: _have_failed(app, 1))
+    spent = await opened(mo)
+    shared = spent.text.splitlines()[1:5]
+    assert shared[0].startswith("**Last 30 days** · 8 images · 11.2 credits ($0.1120) · 1 failed")
+    assert (shared[1], shared[3].endswith("**$0.8880** of $1.00 left")) == ("-# 1.4 credits refunded.", True)
+    panel = await admin(mo, "panel", "Easel on")
+    assert "\n".join(shared) in panel.text
 
 
 @pytest.mark.usefixtures("busy")
