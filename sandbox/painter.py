@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import math
 import random
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from sandbox.caption import Caption, write
 from sandbox.scenes import Palette, Size, palette_for, scene_for
 
 LONG_SIDE_PX = 768  # at 1 MP; small enough that an image takes a tenth of a second
@@ -43,9 +43,10 @@ class Brief:
     styles: tuple[bytes, ...] = ()  # images that the new one takes its colours from
     enlarged: float | None = None  # the first reference in so many times its width and height, instead of something new
     cutout: bool | None = None  # a part of the first reference: True shows it, False shows where it is
-    notes: tuple[str, ...] = ()  # written on the image, beside the prompt
+    notes: tuple[str, ...] = ()  # written on the image, small, below the prompt
     size_px: Size | None = None  # exact size; without it the size follows from aspect ratio and resolution
     strength: float | None = None  # 0 keeps the references, 1 is fully new; without it they are pasted onto the new scene
+    has_caption: bool = True  # the words of the prompt, large
     is_draft: bool = False  # small and coarse, for tests: drawn in a few milliseconds
 
 
@@ -60,7 +61,8 @@ class PaintedImage:
 def paint(brief: Brief) -> PaintedImage:
     """Draw and encode one image. Raises `UnreadableReference` for references that are not images."""
     image, size_px = _enlarged(brief) if brief.enlarged is not None and brief.references else (_painted(brief), brief.size_px)
-    _label(image, brief)
+    if brief.has_caption:
+        write(image, _caption(brief))
     if brief.is_draft and size_px:
         image = image.resize(size_px, Image.Resampling.NEAREST)
     return _encoded(image, brief)
@@ -272,27 +274,17 @@ def _finished(image: Image.Image, brief: Brief) -> Image.Image:
     return image.filter(ImageFilter.UnsharpMask(1, 60)) if brief.quality == "high" else image
 
 
-def _label(image: Image.Image, brief: Brief) -> None:
-    """Write prompt, seed and notes on a dark band at the bottom. A long prompt is shortened."""
-    font_px = max(image.width // 48, 12)
-    font = ImageFont.load_default(font_px)
-    shown, after = _plain(brief.prompt)[:200], [f"seed {brief.seed}", *map(_plain, brief.notes)]
-
-    def line() -> str:
-        return " · ".join(["sandbox image", *([shown] if shown else []), *after])
-
-    while shown and font.getlength(line()) > image.width - 2 * font_px:
-        shown = f"{shown.removesuffix('...')[:-3].rstrip()}..." if len(shown) > 6 else ""
-    top = image.height - 2 * font_px
-    draw = ImageDraw.Draw(image, "RGBA")
-    draw.rectangle((0, top, image.width, image.height), fill=(12, 14, 22, 190))
-    draw.text((font_px, top + font_px), line(), font=font, fill=(255, 255, 255, 235), anchor="lm")
-
-
-def _plain(text: str) -> str:
-    """One line of ASCII, which Pillow's built-in font draws identically on every machine."""
-    letters = unicodedata.normalize("NFKD", " ".join(text.split()))
-    return "".join(each if " " <= each <= "~" else "?" for each in letters if not unicodedata.combining(each))
+def _caption(brief: Brief) -> Caption:
+    """The prompt's words, at the top if the image shows an earlier one, whose own words are at its bottom."""
+    note = " · ".join(("simulated", f"seed {brief.seed}", *brief.notes))
+    if brief.enlarged is not None:
+        return Caption(
+            words=" · ".join((f"Upscaled {brief.enlarged:g}x", *([brief.prompt] if brief.prompt else []))), note=note, at_top=True
+        )
+    if brief.cutout is not None:
+        return Caption(words="", note=note)
+    changes = bool(brief.references)
+    return Caption(words=f"Edit: {brief.prompt}" if changes and brief.prompt else brief.prompt, note=note, at_top=changes)
 
 
 def _encoded(image: Image.Image, brief: Brief) -> PaintedImage:

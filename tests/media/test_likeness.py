@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from bot.core.errors import ImageError
 from bot.media.likeness import ALIKE, distance, fingerprint
@@ -22,13 +22,25 @@ STORED = {  # by earlier versions, in the lists of servers
     "a blue ocean": 0xC7C6C74439393939,
     "watercolor forest": 0x11F6458D51AB3C04,
 }
-PAINTED = {prompt: paint(Brief(prompt=prompt, seed=1, resolution="0.5 MP")).data for prompt in PROMPTS}
+
+
+def painted(prompt: str) -> bytes:
+    """A scene with a line at the bottom, like those whose fingerprints are stored."""
+    image = Image.open(io.BytesIO(paint(Brief(prompt=prompt, seed=1, resolution="0.5 MP", has_caption=False)).data))
+    draw, top = ImageDraw.Draw(image, "RGBA"), image.height - 24
+    draw.rectangle((0, top, image.width, image.height), fill=(12, 14, 22, 190))
+    line = f"sandbox image · {prompt} · seed 1"
+    draw.text((12, top + 12), line, font=ImageFont.load_default(12), fill=(255, 255, 255, 235), anchor="lm")
+    return saved(image, "PNG")
 
 
 def saved(image: Image.Image, format_: str, **options: int) -> bytes:
     out = io.BytesIO()
     image.save(out, format_, **options)
     return out.getvalue()
+
+
+PAINTED = {prompt: painted(prompt) for prompt in PROMPTS}
 
 
 def opened(prompt: str) -> Image.Image:

@@ -109,3 +109,39 @@ def test_a_cutout_is_on_black_or_a_mask() -> None:
 def test_what_a_request_asks_for_is_seen(changed: dict[str, Any]) -> None:
     brief = replace(FOX, prompt="a red fox, hills")
     assert difference(opened(brief), opened(replace(brief, **changed))) > 0.01
+
+
+def band(brief: Brief, *, at_top: bool = False) -> tuple[float, float]:
+    """The brightest point, and the share of light points, in the third of the image that has the caption."""
+    image = opened(brief).convert("L")
+    third = image.crop((0, 0, image.width, image.height // 3) if at_top else (0, image.height * 2 // 3, image.width, image.height))
+    histogram = third.histogram()
+    return float(max(level for level, count in enumerate(histogram) if count)), sum(histogram[200:]) / sum(histogram)
+
+
+@pytest.mark.parametrize("prompt", ["white snow, minimal", "a city at night"])
+def test_the_prompt_is_written_large_and_light_on_dark_whatever_is_behind_it(prompt: str) -> None:
+    brightest, light = band(Brief(prompt=prompt, seed=2))
+    without = band(Brief(prompt="", seed=2))[1]
+    assert brightest == 255
+    assert 0.03 < light < 0.25
+    assert without < 0.75  # a note alone leaves the scene free
+
+
+def test_an_edit_says_at_the_top_what_was_changed_and_keeps_the_words_at_the_bottom() -> None:
+    first = paint(FOX).data
+    for brief in (replace(FOX, prompt="in winter", references=(first,), strength=0.2), Brief(seed=1, enlarged=2, references=(first,))):
+        assert band(brief, at_top=True)[0] == 255
+        assert band(brief)[0] > 230
+    bare = replace(FOX, has_caption=False)
+    assert difference(opened(FOX).crop((0, 0, 768, 384)), opened(bare).crop((0, 0, 768, 384))) == 0
+
+
+@pytest.mark.parametrize("size_px", [(1, 1), (3, 900), (900, 3), (33, 33), (2000, 40)])
+def test_the_smallest_and_oddest_shapes_can_be_drawn(size_px: tuple[int, int]) -> None:
+    assert opened(replace(FOX, size_px=size_px, output_format="webp")).size == size_px
+
+
+def test_a_long_prompt_covers_at_most_half_of_the_image() -> None:
+    bare, written = (opened(Brief(prompt="long words " * 400, seed=1, has_caption=each)) for each in (False, True))
+    assert difference(bare.crop((0, 0, 768, 384)), written.crop((0, 0, 768, 384))) == 0
