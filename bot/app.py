@@ -146,7 +146,7 @@ class App:
             "gauges": self.gauges.run,
             "housekeeping": sweep,
             "erased": erased,
-            "sponsorships": partial(sponsorships.run, store=self.store, clock=self.clock),
+            "sponsorships": partial(sponsorships.run, store=self.store, clock=self.clock, every_s=self.timing.slow_s),
             **{f"guard {name}": guard.run for name, guard in self.guards.items()},
         }
         working: Sequence[Dispatch | Outbox | Watch] = (self.dispatch, self.outbox, *self.watches.values())

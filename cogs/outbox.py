@@ -19,6 +19,7 @@ from cogs.kit import audience, job_texts
 from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors, reopening
 from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
+from cogs.money.sponsor import SponsorPosts
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -27,7 +28,7 @@ _NO_SUCH_EMOJI = 10014  # the message does not have that reaction
 
 
 class Messenger:
-    """Handlers by kind of item: removals, marks, pings and direct messages here, moderation posts in `CasePosts`.
+    """Handlers by kind of item: removals, marks, pings and direct messages here, other posts where their subject is.
 
     An item may be tried again after a lost response, so posting checks for the message of an earlier try.
     """
@@ -41,6 +42,7 @@ class Messenger:
             ItemKind.PING: self._ping,
             ItemKind.TELL: self._tell,
             **GoneNotices(client, clock=clock).handlers,
+            **SponsorPosts(client).handlers,
             **CasePosts(client, clock=clock).handlers,
         }
         self.handlers = dict.fromkeys(self._by_kind, self._handle)

@@ -28,6 +28,7 @@ class ItemKind(StrEnum):
     TELL_AUTHOR = "tell_author"  # send the decision about a case to its author, with the appeal button (case_id)
     TELL_BLOCK = "tell_block"  # send a member the notice that they are blocked (guild_id, until, reason)
     TELL_HOST = "tell_host"  # send a DM that a sponsorship ended because its channel is gone (server: its name, amount: microcredits)
+    SPONSOR = "sponsor"  # show that a sponsorship has ended in its public message (sponsorship: its id)
     GONE = "gone"  # tell a guild's managers that their settings name deleted channels and roles (guild_id, ids)
 
 

@@ -84,10 +84,10 @@ def button(
 
 async def show(
     interaction: Interaction, shown: discord.ui.LayoutView | str, files: Sequence[discord.File] = (), *, private: bool = True
-) -> None:
-    """Send a new panel; a text becomes a panel of its own."""
+) -> int | None:
+    """Send a new panel; a text becomes a panel of its own. Returns the message's id."""
     view = panel(text(shown[:PANEL_MAX])) if isinstance(shown, str) else shown
-    await answers.send(interaction, private=private, view=view, files=files)
+    return await answers.send(interaction, private=private, view=view, files=files)
 
 
 async def redraw(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:

@@ -133,11 +133,15 @@ def gift(giver_id: int, receiver_id: int, amount: int) -> str:
 
 def announcement(sponsorship: Sponsorship, now: int) -> str:
     """The public message: who pays, until when, and the credits left; or the total once it is over. `now` in Unix ms."""
-    host, used = f"<@{sponsorship.host_id}>", amount_of(sponsorship.spent + sponsorship.held)
+    host, used = f"<@{sponsorship.host_id}>", in_credits(sponsorship.spent + sponsorship.held)
     if sponsorship.state is SponsorshipState.CLOSED or sponsorship.until <= now:
-        return "💛 " + _("{host}'s sponsorship has ended. It covered {used} of {cap}.").format(
-            host=host, used=used, cap=amount_of(sponsorship.cap)
+        is_known = sponsorship.host_id > 0  # else a pseudonym: the host erased their data
+        sentence = (
+            _("{host}'s sponsorship has ended. It covered {used} of {cap}.")
+            if is_known
+            else _("A sponsorship has ended. It covered {used} of {cap}.")
         )
+        return "💛 " + sentence.format(host=host, used=used, cap=amount_of(sponsorship.cap))
     lines = [
         "### 💛 " + _("{host} sponsors everyone here").format(host=host),
         meter(sponsorship.left, sponsorship.held, sponsorship.cap),

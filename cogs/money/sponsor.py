@@ -1,8 +1,10 @@
-"""/sponsor: a host pays for everyone in a thread or channel. A button updates the public message."""
+"""/sponsor: a host pays for everyone in a thread or channel. A button updates the public message, and the outbox when it ends."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
@@ -11,15 +13,21 @@ from discord.ext import commands
 from bot.core.clock import system
 from bot.core.errors import NotFound
 from bot.core.i18n import _, pgettext
+from bot.domain.job import Job
 from bot.domain.money import quota
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.request import Request
 from bot.services.money.accounts import HOURS_MAX, Money
 from cogs.kit import audience, interactions, panels
+from cogs.kit.outbound import reopening
 from cogs.kit.panels import beside, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router, matching
 from cogs.money import money_texts
+
+if TYPE_CHECKING:
+    from bot.client.easel import Easel
 
 router = Router()
 
@@ -47,7 +55,7 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponso
         sponsorship = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
         with audience.language_of(interaction, private=False):
             view = _public(sponsorship)
-        await panels.show(interaction, view, private=False)
+        await _money(interaction).sponsorship_posted(sponsorship, await panels.show(interaction, view, private=False))
 
     @app_commands.command(description="Stop sponsoring and get unused credits back")
     async def stop(self, interaction: Interaction) -> None:
@@ -69,8 +77,11 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Sponso
 
 @router.press(_REFRESH)
 async def refresh(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
-    """Anyone may refresh the public message."""
-    await _redraw(interaction, await _named(request, interaction, sponsorship))
+    """Anyone may refresh the public message. One from before its id was stored is remembered."""
+    found = await _named(request, interaction, sponsorship)
+    await _redraw(interaction, found)
+    if interaction.message is not None and not interaction.message.flags.ephemeral:
+        await _money(interaction).sponsorship_posted(found, interaction.message.id)
 
 
 @router.press(_STOP)
@@ -90,6 +101,23 @@ async def stop_own(request: Request, interaction: Interaction, *, sponsorship: s
     """End one of the member's own, from the list. Ending is idempotent."""
     ended, returned = await _money(interaction).stop_sponsoring(request, await _money(interaction).sponsorship(sponsorship))
     await panels.redraw(interaction, panel(text(money_texts.stopped(ended, returned))))
+
+
+class SponsorPosts:
+    """The outbox's handler that shows the end in the public message. It raises discord.py's own errors; the caller translates them."""
+
+    def __init__(self, client: Easel) -> None:
+        self._client = client
+        self.handlers = {ItemKind.SPONSOR: self.show_end}
+
+    async def show_end(self, item: OutboxItem, _job: Job | None) -> None:
+        found = await services_of(self._client).money.sponsorship(item.data["sponsorship"])
+        if found.message_id is None:
+            return
+        message = self._client.get_partial_messageable(found.channel_id).get_partial_message(found.message_id)
+        with audience.guild_language(self._client, found.guild_id):
+            view = _public(found)
+        await reopening(self._client, found.channel_id, partial(message.edit, view=view, allowed_mentions=discord.AllowedMentions.none()))
 
 
 async def _named(request: Request, interaction: Interaction, sponsorship_id: str) -> Sponsorship:

@@ -27,6 +27,7 @@ class Sponsorship:
     opened_at: int
     state: SponsorshipState = SponsorshipState.OPEN
     closed_at: int | None = None
+    message_id: int | None = None  # of the public message in the channel
     host_account: str = ""  # the account that paid the cap; set when the sponsorship is opened
     left: int = 0  # what can still be spent
     held: int = 0

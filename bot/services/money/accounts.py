@@ -182,6 +182,11 @@ class Money:
         log.info("sponsorship started", sponsorship=begun.id, host=host_id, amount=amount)
         return begun
 
+    async def sponsorship_posted(self, sponsorship: Sponsorship, message_id: int | None) -> None:
+        """Remember its public message, so that it shows the end. None: it was not sent."""
+        if message_id is not None and sponsorship.message_id is None:
+            await self.store.write(sponsorships.posted, sponsorship.id, message_id, self.clock())
+
     async def stop_sponsoring(self, request: Request, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
         """End a sponsorship, and return it with the microcredits that go back now. Idempotent. Raises `NotAllowed`."""
         check(request, permissions.Action.STOP_SPONSORSHIP, _sponsored(sponsorship))

@@ -1,4 +1,4 @@
-"""Background loop that closes expired sponsorships and returns the rest to their hosts."""
+"""Background loop that closes sponsorships that are over or used up, and returns the rest to their hosts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from bot.store.money import sponsorships
 
 log = structlog.get_logger(__name__)
 
-_EVERY_S = 60
 
-
-async def run(*, store: Store, clock: Clock) -> None:
-    """Check at the start and then every minute, until cancelled. Also returns holds that were released after a sponsorship ended."""
+async def run(*, store: Store, clock: Clock, every_s: float) -> None:
+    """Check at the start and then every `every_s` seconds, until cancelled. Also returns what was released after a sponsorship ended."""
     while True:
         with apart() as attempt:
             for sponsorship in await store.read(sponsorships.due, clock()):
                 with attempt():
                     returned = await store.write(sponsorships.close, sponsorship, clock())
                     log.info("sponsorship ended", sponsorship=sponsorship, returned=returned)
-        await pause(_EVERY_S)
+        await pause(every_s)

@@ -18,6 +18,7 @@ from bot.core.i18n import _
 from bot.domain.money import quota
 from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
 from bot.domain.money.ledger import Entry
+from bot.domain.money.quota import MICRO
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
@@ -26,7 +27,8 @@ from bot.store.sweeps import Expired
 from bot.store.tables import accounts, sponsorships
 from bot.store.tables.money import SPONSOR_LEFT
 
-_ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
+_LEAST = MICRO // 100  # microcredits: what can be sponsored, and is shown; less is nothing
+_ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account", "message_id")
 _ACCOUNT = (f"{AccountKind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name
 _READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.label("left"), accounts.c.held, accounts.c.spent).join_from(
     sponsorships, accounts, _ACCOUNT
@@ -62,8 +64,19 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
     return True
 
 
+def posted(conn: Connection, sponsorship_id: str, message_id: int, now: int) -> None:
+    """Remember the first public message, which is changed if the sponsorship has ended by now."""
+    unknown = and_(sponsorships.c.id == sponsorship_id, sponsorships.c.message_id.is_(None))
+    known = conn.execute(update(sponsorships).where(unknown).values(message_id=message_id).returning(sponsorships.c.state)).scalar()
+    if known == SponsorshipState.CLOSED:
+        _show_end(conn, sponsorship_id, now)
+
+
 def close(conn: Connection, sponsorship_id: str, now: int) -> int:
-    """End a sponsorship and return what is not on hold to the host. Returns that amount; a repeated call returns what became free since."""
+    """End a sponsorship and return what is not on hold to the host. Returns that amount; a repeated call returns what became free since.
+
+    Its public message shows the end, and then what was covered in the end.
+    """
     row = conn.execute(select(sponsorships).where(sponsorships.c.id == sponsorship_id).with_for_update()).one_or_none()
     if row is None:
         return 0
@@ -75,7 +88,13 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
     source, target = (balances[account.name] for account in accounts)
     if source.available > 0:
         transfers.move(conn, source, target, amount=source.available, entry=Entry.RETURN, now=now)
+    if row.message_id is not None and (row.state == SponsorshipState.OPEN or source.available > 0):
+        _show_end(conn, sponsorship_id, now)
     return source.available
+
+
+def _show_end(conn: Connection, sponsorship_id: str, now: int) -> None:
+    outbox.add(conn, OutboxItem(kind=ItemKind.SPONSOR, due_at=now, data={"sponsorship": sponsorship_id}))
 
 
 def close_gone(conn: Connection, sponsorship: Sponsorship, now: int, *, server: str | None) -> int:
@@ -97,8 +116,9 @@ def lock(conn: Connection, ids: Iterable[str]) -> None:
 
 
 def due(conn: Connection, now: int) -> list[str]:
-    """The ids of sponsorships to `close`: open ones past their end, and closed ones with an amount to return."""
-    over = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until <= now)
+    """The ids of sponsorships to `close`: open ones past their end or used up, and closed ones with an amount to return."""
+    used_up = exists().where(_ACCOUNT, accounts.c.available < _LEAST, accounts.c.held == 0)
+    over = and_(sponsorships.c.state == SponsorshipState.OPEN, or_(sponsorships.c.until <= now, used_up))
     with_rest = select(func.substr(accounts.c.name, len(AccountKind.SPONSOR) + 2)).where(text(SPONSOR_LEFT))
     rest = and_(sponsorships.c.state == SponsorshipState.CLOSED, sponsorships.c.id.in_(with_rest))
     return list(conn.scalars(select(sponsorships.c.id).where(or_(over, rest)).order_by(sponsorships.c.id)))

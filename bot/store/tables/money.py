@@ -86,6 +86,7 @@ sponsorships = Table(
     Column("until", BigInteger, nullable=False),
     Column("state", String(8), nullable=False),
     Column("closed_at", BigInteger),
+    Column("message_id", BigInteger),  # the public message in the channel
     Index("ix_sponsorships_channel", "channel_id", "state"),
     Index("ix_sponsorships_state", "state", "until"),
     Index("ix_sponsorships_host", "host_id"),

@@ -27,6 +27,16 @@ async def begun(app: App, host: Person, channel: str = "studio", **options: obje
     return await host.message(lambda m: "sponsors everyone here" in m.text and "How much is left?" in m.buttons, channel)
 
 
+async def ended(person: Person, line: Message) -> str:
+    """The text of a public message without its buttons, which nobody has pressed."""
+    return (await person.message(lambda m: m.id == line.id and "has ended." in m.text and not m.buttons)).text
+
+
+async def erase(person: Person) -> None:
+    await person.slash("mydata erase", "dm")
+    await person.click(await person.message(lambda m: "Delete everything" in m.buttons, "dm"), "Delete everything")
+
+
 async def has(app: App, person: Person) -> float:
     statement = await statement_of(app, int(person.id))
     return round(statement.available / MICRO, 2)
@@ -70,11 +80,20 @@ async def test_a_moderator_ends_it_and_the_rest_is_returned(app: App, ada: Perso
     await ada.message(lambda m: "Nobody is sponsoring images here." in m.content)
 
 
-async def test_the_host_ends_it_by_the_command(app: App, ada: Person) -> None:
-    await begun(app, ada, credits=5)
-    await ada.slash("sponsor stop")
-    await ada.message(lambda m: f"Ended. <@{ada.id}> got 5 credits back." in m.content)
-    assert await granted_left(app, ada) == 1000
+async def test_the_public_message_shows_the_end_whoever_or_whatever_ends_it(app: App, ada: Person, ben: Person, mo: Person) -> None:
+    line = await begun(app, ada, credits=5)
+    await ada.slash("sponsor stop", "dm")
+    await ada.message(lambda m: f"Ended. <@{ada.id}> got 5 credits back." in m.content, "dm")
+    assert (await ended(ada, line)).startswith(f"💛 <@{ada.id}>'s sponsorship has ended. It covered 0 of 5 credits.")
+    line = await begun(app, ada, credits=5)
+    await mo.slash("sponsor stop")
+    await ended(ada, line)
+    line = await begun(app, ada, credits=PRICE)
+    await ben.slash("generate", prompt="a red fox")
+    assert "It covered 1.4 of 1.4 credits." in await ended(ada, line)
+    line = await begun(app, ada, credits=5)
+    await erase(ada)
+    assert (await ended(ben, line)).startswith("💛 A sponsorship has ended.")
 
 
 async def test_ending_it_twice_at_once_returns_the_rest_once(app: App, ada: Person, mo: Person) -> None:
@@ -108,6 +127,7 @@ async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
 
         assert await eventually(back)
         assert (await app.services.money.sponsorship(account.name.partition(":")[2])).left == 0
+        await ended(ada, line)
         assert await right(app)
 
 

@@ -148,7 +148,7 @@ async def test_an_invalid_sponsorship_is_refused(store: Store, values: dict[str,
 async def test_the_sweep_closes_expired_sponsorships_only(store: Store) -> None:
     await begin(store)
     await begin(store, 3, id_="two", host=member(10), host_id=10, channel_id=56, until=90_000)
-    sweeping = asyncio.create_task(money_sponsorships.run(store=store, clock=lambda: 20_000), name="sweep")
+    sweeping = asyncio.create_task(money_sponsorships.run(store=store, clock=lambda: 20_000, every_s=60), name="sweep")
     async with asyncio.timeout(5):
         while (await read_one(store)).state is SponsorshipState.OPEN:  # noqa: ASYNC110  a database has no events
             await asyncio.sleep(0.01)
