@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import mimetypes
 import secrets
@@ -21,6 +22,7 @@ from sandbox.faults import Switchboard
 
 PROXY = "/media"  # the path that stands for Discord's second host
 STICKERS = "/stickers"
+AVATARS = "/avatars"
 _LINK_LIFE_S = 25 * 3600
 _LINK_STEP_S = 3600  # links signed within the same hour are equal, so that a page does not fetch an image twice
 
@@ -73,6 +75,12 @@ class FileStore:
         self._blobs[f"{STICKERS}/{name}"] = _Blob(data=data, content_type=content_type)
         return f"{self._base_url}{STICKERS}/{name}"
 
+    def keep_avatar(self, user_id: int, data: bytes) -> str:
+        """Store a PNG as a person's avatar and return its hash, which is the name of its file."""
+        name = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        self._blobs[f"{AVATARS}/{user_id}/{name}.png"] = _Blob(data=data, content_type="image/png")
+        return name
+
     def medium_of(self, link: str) -> JSON | None:
         """The media object of an image of this CDN; `None` for other links."""
         path = link.removeprefix(self._base_url).split("?", 1)[0]
@@ -103,7 +111,7 @@ class FileStore:
 
     def fetch(self, path: str, query: dict[str, str]) -> _Blob | None:
         """The file behind a link; `None` if there is none, or if the link is forged or expired."""
-        if path.startswith(STICKERS):
+        if path.startswith((STICKERS, AVATARS)):
             return self._blobs.get(path)
         expires, issued = query.get("ex", ""), query.get("is", "")
         if not hmac.compare_digest(self._signature(path, expires, issued), query.get("hm", "")):
@@ -128,7 +136,7 @@ def resized(data: bytes, query: Mapping[str, str]) -> _Blob:
 
 
 class Cdn:
-    """`GET /attachments/{channel}/{attachment}/{filename}` and `GET /stickers/{filename}`.
+    """`GET /attachments/{channel}/{attachment}/{filename}`, `GET /stickers/{filename}` and `GET /avatars/{user}/{hash}.png`.
 
     `PROXY` has the same paths below it: Discord's media.discordapp.net.
     """

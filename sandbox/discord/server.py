@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from sandbox.discord.calls import RefusedCall
-from sandbox.discord.cdn import PROXY, STICKERS, Cdn, FileStore
+from sandbox.discord.cdn import AVATARS, PROXY, STICKERS, Cdn, FileStore
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.people import People
 from sandbox.discord.rest import RestApi
@@ -115,6 +115,7 @@ def _assemble(
     for prefix in ("", PROXY):
         app.router.add_get(f"{prefix}/attachments/{{channel}}/{{attachment}}/{{filename}}", cdn.handle)
         app.router.add_get(f"{prefix}{STICKERS}/{{filename}}", cdn.handle)
+        app.router.add_get(f"{prefix}{AVATARS}/{{user}}/{{filename}}", cdn.handle)
     app.router.add_route("*", "/api/{path:.*}", rest.handle)
     server = DiscordServer(
         url=url,

@@ -35,6 +35,13 @@ class ChannelKind(StrEnum):
     PRIVATE = "private"  # between two people
 
 
+# Of channels that have no topic at Discord.
+_TOPICS = {
+    ChannelKind.DM: "Easel's direct messages: files that you asked for, and answers that fit nowhere else.",
+    ChannelKind.PRIVATE: "Between Ada and Ben. Easel only sees the commands that you use here.",
+}
+
+
 class WorldChannels:
     """Methods on behalf of people raise `RefusedError` with a sentence."""
 
@@ -88,6 +95,7 @@ class WorldChannels:
             "id": str(channel.id),
             "name": channel.name or self._partner_name(channel, viewer_id),
             "kind": self.kind(channel),
+            "topic": channel.topic or _TOPICS.get(self.kind(channel), ""),
             "nsfw": self.age_restricted(channel),
             "parent_id": str(channel.parent_id) if channel.parent_id else None,
             "bot_may": self._bot_may(channel),

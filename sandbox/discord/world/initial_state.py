@@ -27,6 +27,27 @@ _BOT_PERMISSIONS = discord.Permissions(
     use_external_emojis=True,
     use_application_commands=True,
 )
+_TOPICS = {
+    "studio": "Create and edit images here. Type / to see what Easel can do.",
+    "gallery": "For images with many ⭐. A moderator turns it on with /imageadmin gallery.",
+    "quiet": "Easel may not write here. What you make here comes by direct message.",
+    "after-dark": "Age-restricted: at Discord only adults can open this channel.",
+    "moderators": "Only moderators and Easel see this channel. /imageadmin cases posts reported images here.",
+    "elsewhere": "Another server, without Easel. You can use its commands here all the same.",
+}
+# One line about everybody and every role of the initial world, by name.
+ABOUT_PEOPLE = {
+    "Ada": "a member and artist",
+    "Ben": "a member",
+    "Mo": "moderates the server and runs Easel",
+    "Magpie": "another bot, which only posts what you tell it to",
+}
+ABOUT_ROLES = {
+    "Moderators": "decide about reported images and set Easel up",
+    "Artists": "a role without rights, to try rules for roles",
+    "Helpers": "another role without rights",
+    "Easel": "the bot's own role",
+}
 _MODERATOR_PERMISSIONS = discord.Permissions(manage_messages=True, manage_guild=True)
 
 # Two typical AutoMod rules of the bot's server.
@@ -77,10 +98,10 @@ def create_bot_guild(engine: Engine) -> BotGuild:
     bot_role = next(role for role in guild.roles.values() if role.managed)
     bot_role.permissions = _BOT_PERMISSIONS.value
     moderators = engine.create_role(guild.id, "Moderators", permissions=_MODERATOR_PERMISSIONS.value, color=0x5B7A4A)
-    engine.create_channel(guild.id, "studio")
-    engine.create_channel(guild.id, "gallery")
+    for name in ("studio", "gallery"):
+        engine.create_channel(guild.id, name, topic=_TOPICS[name])
     no_sending = Overwrite(engine.bot_user.id, OverwriteType.MEMBER, deny=discord.Permissions.send_messages.flag)
-    engine.create_channel(guild.id, "quiet", overwrites=[no_sending])
+    engine.create_channel(guild.id, "quiet", overwrites=[no_sending], topic=_TOPICS["quiet"])
     return BotGuild(guild=guild, bot_role=bot_role, moderators=moderators)
 
 
@@ -88,7 +109,7 @@ def extend_bot_guild(engine: Engine, bot_guild: BotGuild, *, artist_id: int) -> 
     """Add a role for artists, an age-restricted channel, an emoji and AutoMod rules."""
     artists = engine.create_role(bot_guild.guild.id, "Artists", color=0xA8701F, mentionable=True)
     engine.add_member_role(bot_guild.guild.id, artist_id, artists.id)
-    engine.age_restricted.add(engine.create_channel(bot_guild.guild.id, "after-dark").id)
+    engine.age_restricted.add(engine.create_channel(bot_guild.guild.id, "after-dark", topic=_TOPICS["after-dark"]).id)
     engine.create_emoji(bot_guild.guild.id, "easel", bot_guild.guild.owner_id)
     for rule in _RULES:
         engine.create_auto_mod_rule(bot_guild.guild.id, bot_guild.guild.owner_id, rule)
@@ -98,6 +119,17 @@ def add_helper_roles(engine: Engine, bot_guild: BotGuild) -> None:
     """Add two roles for moderators' helpers: one with Manage Messages, one without permissions."""
     engine.create_role(bot_guild.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
     engine.create_role(bot_guild.guild.id, "Helpers", color=0x6D63A8)
+
+
+def add_moderators_channel(engine: Engine, bot_guild: BotGuild) -> None:
+    view = discord.Permissions.view_channel.flag
+    guild_id = bot_guild.guild.id
+    seen_by = [
+        Overwrite(bot_guild.moderators.id, OverwriteType.ROLE, allow=view),
+        Overwrite(engine.bot_user.id, OverwriteType.MEMBER, allow=view),
+    ]
+    hidden = Overwrite(guild_id, OverwriteType.ROLE, deny=view)
+    engine.create_channel(guild_id, "moderators", overwrites=[hidden, *seen_by], topic=_TOPICS["moderators"])
 
 
 def add_other_bot(engine: Engine, bot_guild: BotGuild) -> int:
@@ -122,7 +154,7 @@ def create_outside_channels(engine: Engine, *, people: list[int]) -> OutsideChan
     del guild.members[engine.bot_user.id], guild.roles[bot_role.id]
     for user_id in people:
         engine.add_member(guild.id, user_id)
-    elsewhere = engine.create_channel(guild.id, "elsewhere")
+    elsewhere = engine.create_channel(guild.id, "elsewhere", topic=_TOPICS["elsewhere"])
     private = engine.create_channel(None, None, type=ChannelType.DM)
     private.recipient_ids = people[:2]
     engine.out_of_reach.update((guild.id, elsewhere.id, private.id))

@@ -11,7 +11,7 @@ from simcord.backend.models import Guild, Role
 from sandbox.discord.wire import JSON, RefusedError
 from sandbox.discord.world.channels import SHOWN_PERMISSIONS, permission_flag
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.initial_state import BotGuild
+from sandbox.discord.world.initial_state import ABOUT_PEOPLE, ABOUT_ROLES, BotGuild
 
 _COLOURS = ("#4f6d8f", "#a8701f", "#5b7a4a", "#8a5a83", "#b0553f", "#3f7f7a", "#6d63a8", "#7d6b4f")
 _BOT_COLOUR = "#e8734a"
@@ -157,6 +157,8 @@ class WorldMembers:
         return {
             "id": str(user.id),
             "name": user.name,
+            "about": ABOUT_PEOPLE.get(user.name, ""),
+            "avatar": user.avatar,
             "colour": _BOT_COLOUR if user.bot else _COLOURS[self._people.index(user.id) % len(_COLOURS)],
             "moderator": not user.bot and self.may(user_id, "manage_messages"),
             "manages": not user.bot and self.may(user_id, "manage_guild"),
@@ -208,7 +210,12 @@ class WorldMembers:
 
 
 def _role_view(role: Role) -> JSON:
-    return {"id": str(role.id), "name": role.name, "colour": f"#{role.color:06x}" if role.color else None}
+    return {
+        "id": str(role.id),
+        "name": role.name,
+        "about": ABOUT_ROLES.get(role.name, ""),
+        "colour": f"#{role.color:06x}" if role.color else None,
+    }
 
 
 def _known(locale: str) -> str:

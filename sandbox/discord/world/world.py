@@ -12,6 +12,7 @@ from simcord.backend.errors import BackendError
 from simcord.backend.models import Channel, Interaction, Message
 from simcord.interactions import base_payload
 
+from sandbox.discord import avatar
 from sandbox.discord.cdn import FileStore
 from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload
@@ -44,6 +45,7 @@ class World:
         self._first_answer_s = first_answer_s
         self._engine = Engine(clock=clock, file_store=file_store)
         self._engine.bot_user.name = "Easel"
+        self._engine.bot_user.avatar = file_store.keep_avatar(self.bot_id, avatar.drawn())
         self.api = WorldApi(self._engine)
         self.commands = CommandRegistry(application_id=self.application_id, new_id=self._engine.snowflake)
         bot_guild = initial_state.create_bot_guild(self._engine)
@@ -55,6 +57,7 @@ class World:
         self.channels = WorldChannels(self._engine, bot_guild.guild, initial_state.create_outside_channels(self._engine, people=first))
         initial_state.add_helper_roles(self._engine, bot_guild)
         self.messages = WorldMessages(self._engine, other_bot_id=initial_state.add_other_bot(self._engine, bot_guild))
+        initial_state.add_moderators_channel(self._engine, bot_guild)
         clock.start()
 
     # ---------------------------------------------------------------- identities
