@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.axe import findings
 from tests.browser.conftest import PHONE, OpenPage, check_views, run, saying
 from tests.browser.running_bot import RunningBot, command, finished, form, go_to, panel, press, react, send
 from tests.journeys.moderator_steps import MODERATORS, with_moderators
@@ -47,6 +48,7 @@ async def test_on_a_phone_no_panel_is_wider_than_its_message(running_bot: Runnin
     for name, words in (("history", "Your history"), ("settings", "Your settings"), ("help", "Create and edit images")):
         await run(page, name)
         await expect(panel(page, words).locator(".container")).to_be_visible()
+    assert await findings(page) == []
     edges = "boxes => boxes.map(box => Math.round(box.getBoundingClientRect().right)).filter(right => right > innerWidth)"
     assert await page.locator("article .container, article .container *").evaluate_all(edges) == []
 
