@@ -98,8 +98,9 @@ async def _styles(_: discord.Interaction[Any], typed: str) -> list[app_commands.
 
 
 @app_commands.command(name="whisper", description="Say something that only you hear")
-async def _ephemeral(interaction: discord.Interaction[Any]) -> None:
-    await interaction.response.send_message("Between the two of us.", ephemeral=True)
+async def _ephemeral(interaction: discord.Interaction[Any], lines: int = 0) -> None:
+    said = ["Between the two of us.", *(f"Line {number + 1}" for number in range(lines))]
+    await interaction.response.send_message("\n".join(said), ephemeral=True)
 
 
 @app_commands.command(name="recipe", description="Show a panel")

@@ -56,6 +56,10 @@ async def test_commands_and_times_are_shown_in_the_persons_language(open_page: O
     await expect(page.get_by_role("combobox", name="Language")).to_have_text("Deutsch")
     await ada.until(lambda: ada.people["Ada"]["locale"] == "de")
     await expect(last(page)).to_contain_text(re.compile(r"2\. Januar 1970, vor \d+ Jahren"))
+    await expect(last(page).locator("header time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    await expect(page.locator("[data-day]").first).to_have_attribute(
+        "data-day", re.compile(r"^[a-z]+tag, \d+\. |^Mittwoch, ", re.IGNORECASE)
+    )
     await page.locator("#draft").fill("/mal")
     await page.get_by_role("option", name="/malen").click()
     await page.get_by_label("motiv", exact=True).fill("ein Fluss")

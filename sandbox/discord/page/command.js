@@ -145,20 +145,19 @@ export class CommandForm {
 
   #key(event) {
     const { target } = event;
-    if (event.key === "Escape") return this.onDone();
     const inText = target.tagName === "TEXTAREA";
     const sends = event.ctrlKey || event.metaKey || (inText && !event.shiftKey && !event.isComposing);
     if (event.key === "Enter" && sends) {
       event.preventDefault();
       return this.element.requestSubmit();
     }
-    if (event.key === "Backspace" && inText && target.value === "") this.#giveUpField(event, target);
+    if (event.key === "Backspace" && !(inText && target.value)) this.#giveUpField(event, target);
     return null;
   }
 
-  /** Backspace in an empty optional field removes the field. */
-  #giveUpField(event, input) {
-    const option = this.command.options.find(({ name }) => this.#fields.get(name)?.input === input);
+  /** Backspace in an optional field without text removes the field. */
+  #giveUpField(event, target) {
+    const option = this.command.options.find(({ name }) => this.#fields.get(name)?.element.contains(target));
     if (!option || option.required) return;
     event.preventDefault();
     this.#remove(option);

@@ -1,5 +1,6 @@
 /** The message box: plain messages with files or a sticker, what another bot posts, and `/` for the bot's commands. */
 import { fill, h, icon } from "./dom.js";
+import { closed, opened } from "./escape.js";
 import { CommandForm, runnable } from "./command.js";
 import { PART } from "./parts.js";
 import { Listbox } from "./listbox.js";
@@ -158,10 +159,12 @@ export class Composer {
       { session: this.#session, connection: this.#connection, onDone: () => this.#leave({ focus: true }) },
     );
     fill(this.#root, this.#form.element);
+    opened(this.#form.element, () => this.#leave({ focus: true }));
     this.#form.start(text);
   }
 
   #leave({ focus = false } = {}) {
+    closed(this.#form.element);
     this.#form = null;
     fill(this.#root, this.#plain);
     this.#draw();

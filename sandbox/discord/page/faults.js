@@ -1,5 +1,6 @@
 /** The panel of named faults of the image APIs and of Discord, each with a switch. */
 import { fill, find, h, icon } from "./dom.js";
+import { closed, opened } from "./escape.js";
 
 const SIDES = [
   ["images", "Image API"],
@@ -33,15 +34,19 @@ export class Faults {
       this.#groups,
     );
     this.#opener.addEventListener("click", () => this.#show(this.#drawer.hidden));
-    this.#drawer.addEventListener("keydown", (event) => event.key === "Escape" && this.#show(false));
     session.on("hello faults", () => this.#draw());
   }
 
   #show(open) {
     this.#drawer.hidden = !open;
     this.#opener.setAttribute("aria-expanded", open);
-    if (open) this.#drawer.querySelector("button").focus();
-    else this.#opener.focus();
+    if (open) {
+      opened(this.#drawer, () => this.#show(false));
+      this.#drawer.querySelector("button").focus();
+    } else {
+      closed(this.#drawer);
+      this.#opener.focus();
+    }
   }
 
   #draw() {

@@ -1,7 +1,7 @@
 /** The list of a channel's messages, in order. It stays scrolled to the end unless the person scrolls up; one tab stop with arrow keys inside. */
 import { fill, find, h, icon, rove } from "./dom.js";
 import { has, FLAG, messageElement } from "./messages.js";
-import { day, speak } from "./times.js";
+import { day, number, speak } from "./times.js";
 
 const NEAR_PX = 80;
 const TOGETHER_MS = 5 * 60_000; // consecutive messages of one author within this time share a heading
@@ -21,6 +21,8 @@ export class Log {
   #newest;
   #settle;
   #atEnd = true;
+  #missed = 0; // new messages below
+  #opening = null; // the id of a private answer that is shown from its beginning if it is long, until the person does something
   #lastTop = 0;
 
   /** `around` is described in messages.js. */
@@ -30,11 +32,14 @@ export class Log {
     this.#session = around.session;
     this.#around = around;
     this.#settle = rove(root, "article.message");
-    fill(newest, icon("down"), "New messages");
-    newest.addEventListener("click", () => this.#toEnd());
+    newest.addEventListener("click", () => {
+      this.#toEnd();
+      root.lastElementChild?.focus({ preventScroll: true });
+    });
+    for (const name of ["wheel", "pointerdown", "keydown"]) root.addEventListener(name, () => (this.#opening = null), { passive: true });
     root.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#atEnd && this.#toEnd()).observe(root);
-    root.addEventListener("load", () => this.#atEnd && this.#toEnd(), { capture: true }); // an image may be taller than its place
+    root.addEventListener("load", () => this.#atEnd && this.#follow(), { capture: true }); // an image may be taller than its place
     this.#openings();
     this.#session.on("hello show", () => this.#redraw());
     this.#session.on("people", () => speak(this.#session.you.locale) && this.#redraw());
@@ -69,11 +74,23 @@ export class Log {
   #put(message) {
     const element = messageElement(message, this.#around);
     const old = find(element.id);
+    const wasLong = old && this.#isLong(old);
     if (old) this.#replace(old, element);
     else this.#insert(element);
     this.#regroup();
-    if (this.#atEnd || (!old && this.#isOwn(message))) this.#toEnd();
-    else if (!old) this.#newest.hidden = false;
+    if (has(message, FLAG.ephemeral) && !wasLong) this.#opening = element.id;
+    if (this.#atEnd || (!old && this.#isOwn(message))) this.#follow();
+    else if (!old) this.#miss();
+  }
+
+  #isLong(element) {
+    return element.offsetHeight > this.#root.clientHeight;
+  }
+
+  #miss() {
+    this.#missed += 1;
+    fill(this.#newest, icon("down"), this.#missed === 1 ? "1 new message" : `${number(this.#missed)} new messages`);
+    this.#newest.hidden = false;
   }
 
   /** Whether this person wrote the message or ran its command; the list then scrolls to it. */
@@ -132,7 +149,7 @@ export class Log {
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#root;
     const isNear = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (isNear) this.#newest.hidden = true;
+    if (isNear) this.#reached();
     // Messages that grow also leave the end, so that only scrolling up counts.
     this.#atEnd = isNear || (this.#atEnd && scrollTop >= this.#lastTop);
     this.#lastTop = scrollTop;
@@ -142,7 +159,22 @@ export class Log {
     this.#root.scrollTop = this.#root.scrollHeight;
     this.#lastTop = this.#root.scrollTop;
     this.#atEnd = true;
+    this.#reached();
+  }
+
+  #reached() {
+    this.#missed = 0;
     this.#newest.hidden = true;
+  }
+
+  /** Scroll to the end, or to the beginning of a private answer that is longer than the view. */
+  #follow() {
+    const last = this.#root.lastElementChild;
+    this.#toEnd();
+    if (last?.id !== this.#opening || !this.#isLong(last)) return;
+    this.#root.scrollTop += last.getBoundingClientRect().top - this.#root.getBoundingClientRect().top;
+    this.#lastTop = this.#root.scrollTop;
+    this.#atEnd = false;
   }
 
   /** Scroll to a message of the shown channel. Returns whether it is there. */

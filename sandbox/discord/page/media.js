@@ -1,5 +1,6 @@
 /** Images and files in messages, and the large view. */
 import { fill, h, icon } from "./dom.js";
+import { returnTo } from "./focus.js";
 import { isWebAddress, spoiler } from "./markdown.js";
 import { size } from "./uploads.js";
 
@@ -101,7 +102,11 @@ function lightbox(images, first) {
     if (several && event.key === "ArrowLeft") show(at - 1);
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  dialog.addEventListener("close", () => dialog.remove());
+  const goBack = returnTo(document.activeElement);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    goBack();
+  });
   document.body.append(dialog);
   show(first);
   dialog.showModal();

@@ -1,5 +1,6 @@
 /** A menu, and what belongs beside it, in a popover next to its anchor, or a sheet at the bottom of a narrow window. Escape or a press elsewhere closes it. */
 import { fill, h, place, rove } from "./dom.js";
+import { returnTo } from "./focus.js";
 
 const TALLEST_PX = 560;
 const NARROW = matchMedia("(max-width: 700px)");
@@ -8,18 +9,20 @@ export class Menu {
   #element;
   #label;
   #anchor = null;
+  #goBack = () => {};
 
   constructor(label) {
     this.#label = label;
     this.#element = h("div.menu", { role: "dialog", "aria-label": label, popover: "auto" });
     rove(this.#element, "[role^=menuitem]");
-    this.#element.addEventListener("toggle", (event) => event.newState === "closed" && this.#anchor?.classList.remove("open"));
+    this.#element.addEventListener("toggle", (event) => event.newState === "closed" && this.#closed());
     document.body.append(this.#element);
   }
 
   /** Show these contents next to `anchor` and focus the first control. */
   open(anchor, ...contents) {
     this.#anchor = anchor;
+    this.#goBack = returnTo(anchor);
     fill(this.#element, this.#grouped(contents));
     this.#element.showPopover();
     anchor.classList.add("open");
@@ -43,7 +46,13 @@ export class Menu {
 
   close() {
     if (this.#element.matches(":popover-open")) this.#element.hidePopover();
-    this.#anchor?.focus({ preventScroll: true });
+    if (this.#anchor?.isConnected) this.#anchor.focus({ preventScroll: true });
+    else this.#goBack();
+  }
+
+  #closed() {
+    this.#anchor?.classList.remove("open");
+    this.#goBack();
   }
 
   /** Focus the first item; for controls above the items. */

@@ -6,7 +6,7 @@ import { embed } from "./embeds.js";
 import { firstLine, markdown, nestHeadings } from "./markdown.js";
 import { attachments, stickers } from "./media.js";
 import { disc } from "./names.js";
-import { clock, fullTime } from "./times.js";
+import { clock, fullTime, number } from "./times.js";
 
 /** Message flags: https://discord.com/developers/docs/resources/message#message-object-message-flags */
 export const FLAG = { ephemeral: 1 << 6, thinking: 1 << 7, silent: 1 << 12, componentsV2: 1 << 15 };
@@ -146,7 +146,7 @@ function reactions(message, { session, perform, openActions }) {
       "aria-pressed": me || burst ? "true" : "false", "aria-label": label, title: ids.map((id) => session.nameOf(id)).join(", "),
       dataset: { key: `reaction-${name}` },
     };
-    return h(isSuper ? "button.reaction.super" : "button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(session, emoji), h("span", {}, count));
+    return h(isSuper ? "button.reaction.super" : "button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(session, emoji), h("span", {}, number(count)));
   };
   const more = (event) => openActions(message, event.currentTarget);
   const add = h("button.reaction.add", { type: "button", "aria-label": "Add a reaction", dataset: { key: "add" }, onclick: more }, icon("smile"));

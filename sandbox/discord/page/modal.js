@@ -1,6 +1,7 @@
 /** The bot's modals: a `dialog` element (the browser keeps the focus inside) whose fields are checked before they are sent. */
 import { fill, freshId, h, icon } from "./dom.js";
 import { framed } from "./fields.js";
+import { returnTo } from "./focus.js";
 import { markdown, nestHeadings } from "./markdown.js";
 import { modalField } from "./modal-fields.js";
 import { PART } from "./parts.js";
@@ -28,10 +29,11 @@ export class Modals {
   }
 
   #close(id) {
-    const dialog = this.#open.get(id);
+    const { dialog, goBack } = this.#open.get(id) ?? {};
     this.#open.delete(id);
     dialog?.close();
     dialog?.remove();
+    goBack?.();
   }
 
   #show({ interaction_id: id, modal }) {
@@ -58,7 +60,7 @@ export class Modals {
       this.#dismiss(id);
     });
     nestHeadings(form, 2);
-    this.#open.set(id, dialog);
+    this.#open.set(id, { dialog, goBack: returnTo(document.activeElement) });
     document.body.append(dialog);
     dialog.showModal();
     (fields.find((field) => field.input) ?? fields[0] ?? { focus: () => submit.focus() }).focus();

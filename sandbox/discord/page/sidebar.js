@@ -1,5 +1,6 @@
 /** The sidebar: channels with unread counts, and the people whom a visitor can be. */
 import { fill, find, h, icon, rove } from "./dom.js";
+import { closed, opened } from "./escape.js";
 import { channelIcon, disc } from "./names.js";
 
 const NARROW = matchMedia("(max-width: 700px)");
@@ -142,8 +143,6 @@ export class Sidebar {
     fill(find("sidebar-close"), icon("close"));
     this.#opener.addEventListener("click", () => this.#toggle(true));
     for (const element of [find("sidebar-close"), this.#veil]) element.addEventListener("click", () => this.#toggle(false));
-    const inside = ({ target }) => target.closest?.("[popover], dialog"); // Escape closes these first
-    addEventListener("keydown", (event) => event.key === "Escape" && !inside(event) && this.#toggle(false));
     const settle = () => (this.#sidebar.inert = NARROW.matches && !this.#sidebar.classList.contains("open"));
     NARROW.addEventListener("change", settle);
     settle();
@@ -155,7 +154,12 @@ export class Sidebar {
     this.#sidebar.inert = NARROW.matches && !open;
     this.#veil.hidden = !open;
     this.#opener.setAttribute("aria-expanded", open);
-    if (open) (this.#places.querySelector("[aria-current]") ?? find("sidebar-close")).focus();
-    else this.#opener.focus();
+    if (open) {
+      opened(this.#sidebar, () => this.#toggle(false));
+      (this.#places.querySelector("[aria-current]") ?? find("sidebar-close")).focus();
+    } else {
+      closed(this.#sidebar);
+      this.#opener.focus();
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** Formats times in the language of the person's client, and `<t:unix:style>` marks whose relative form is updated. */
+/** Formats times and numbers in the language of the person's client, and `<t:unix:style>` marks whose relative form is updated. */
 
 const STEPS = [
   ["year", 31_557_600],
@@ -24,6 +24,7 @@ const STYLES = {
 let language = null;
 let formats = {};
 let relative = null;
+let numbers = null;
 
 /** Write times in this language from now on. Returns whether it is another one than before. */
 export function speak(locale) {
@@ -31,6 +32,7 @@ export function speak(locale) {
   language = locale;
   formats = Object.fromEntries(Object.entries(STYLES).map(([style, options]) => [style, new Intl.DateTimeFormat(locale, options)]));
   relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
   return true;
 }
 
@@ -52,6 +54,8 @@ export function timeMark(seconds, style, written) {
   element.textContent = style === "R" ? fromNow(seconds) : (formats[style] ?? formats.f).format(date);
   return element;
 }
+
+export const number = (value) => numbers.format(value);
 
 /** The short time next to an author. */
 export const clock = (date) => formats.t.format(date);

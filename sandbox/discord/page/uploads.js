@@ -1,12 +1,13 @@
 /** Files to attach: chosen, pasted or dropped, shown with a thumbnail, and uploaded immediately. */
 import { fill, h, icon } from "./dom.js";
+import { number } from "./times.js";
 
 export function size(bytes) {
   const units = ["B", "KB", "MB", "GB"];
   let value = bytes;
   let unit = 0;
   while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  return `${number(unit && value < 10 ? value : Math.round(value))} ${units[unit]}`;
 }
 
 /** Upload one file. Resolves to the upload id, rejects with a sentence. */
