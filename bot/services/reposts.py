@@ -15,7 +15,7 @@ from bot.domain import visibility
 from bot.domain.catalog.models import ModelInfo, retired
 from bot.domain.guild.sections import Offence
 from bot.domain.job import Job
-from bot.domain.moderation.cases import Cause, Decision
+from bot.domain.moderation.cases import FINAL, Cause, Decision
 from bot.domain.moderation.scores import Classification
 from bot.domain.prompts.judge import Level
 from bot.domain.request import Request
@@ -30,8 +30,6 @@ from bot.store import messages
 from bot.store.engine.base import Store
 from bot.store.moderation import cases, screening
 from bot.store.moderation.screening import Question, ScreeningVerdict
-
-_AWAY = frozenset({Decision.DELETE, Decision.BLOCK, Decision.REFUND})
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +99,7 @@ class Reposts:
     async def _check_decision(self, request: Request, job: Job) -> bool:
         """Whether the guild's moderators hid it, or have not decided yet. Raises `NotAllowed` if they took it away."""
         latest = None if request.guild_id is None else await self.store.read(cases.latest_about, job.id, request.guild_id)
-        if latest is not None and latest.decision in _AWAY:
+        if latest is not None and latest.decision in FINAL:
             raise NotAllowed(_("This server's moderators deleted this image."))
         return latest is not None and latest.decision is not Decision.KEEP
 

@@ -85,7 +85,8 @@ def status(about: Case, *, hidden: bool = False) -> str:
     if about.state is CaseState.APPEALED:
         line = _("-# First decision: {decision}, by {member} {at}. The next decision is final.")
         return line.format(decision=decision, member=f"<@{about.decided_by}>", at=at)
-    return _("✅ **{decision}**, decided by {member} {at}.").format(decision=decision, member=f"<@{about.decided_by}>", at=at)
+    line = _("✅ **{decision}**, decided by {member} {at}.").format(decision=decision, member=f"<@{about.decided_by}>", at=at)
+    return f"{line}\n> {quoted(about.decision_reason, limit=_WORDS)}" if about.decision_reason else line
 
 
 def decided(decision: Decision | None) -> str:

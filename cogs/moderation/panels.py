@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import discord
 from discord.ui import Separator
 
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
-from bot.domain.moderation.cases import Case, Decision
+from bot.domain.moderation.cases import FINAL, Case, Decision
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import border, origin_of_case, reader_of
@@ -22,7 +24,7 @@ from cogs.kit.channels import KnownChannels
 from cogs.kit.panels import Part, beside, button, panel, row, text
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
-from cogs.moderation import audit_texts, case_texts, member_texts
+from cogs.moderation import audit_texts, case_texts, confirmation, member_texts
 from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, decisions_on
 
 router = Router()
@@ -31,6 +33,7 @@ _PAGE = integer(most=999)
 _CASES = CustomId("mod:cases:{page}", page=_PAGE)
 _TURN = CustomId("mod:cases:{page}:{way}", page=_PAGE, way=one_of("-", "+"))  # `way` makes the ids unique in a message
 _DECIDE = CustomId("mod:decide:{case}:{decision}:{page}", case=integer(), decision=DECISION, page=_PAGE)
+_DECIDE_FORM = CustomId("mod:decide-form:{case}:{decision}:{page}", case=integer(), decision=DECISION, page=_PAGE)
 _AUDIT = CustomId("mod:audit:{member}:{before}", member=DISCORD_ID, before=integer())  # 0: all members; the newest lines
 _UNBLOCK = CustomId("mod:unblock:{member}", member=DISCORD_ID)
 _PURGE = CustomId("mod:purge:{member}", member=DISCORD_ID)
@@ -75,11 +78,34 @@ async def turn_cases(request: Request, interaction: Interaction, *, page: int, *
     await panels.redraw(interaction, await cases(request, interaction, page))
 
 
-@router.press(_DECIDE)
+@router.press(_DECIDE, defers=False)
 async def decide(request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
-    """Decide a case and update the list. If it is decided already, say by whom."""
+    """Decide a case; ask before what cannot be undone."""
+    if decision not in FINAL:
+        await answers.defer(interaction)
+        await _decide(request, interaction, case=case, decision=decision, page=page)
+        return
     try:
-        decided = await services_of(interaction).cases.decide(request, case, decision)
+        about = await services_of(interaction).cases.undecided(request, case, decision)
+    except Decided as earlier:
+        await panels.redraw(interaction, await cases(request, interaction, page, note=f"⚠️ {earlier.sentence}"))
+        return
+    form_id = _DECIDE_FORM(case=case, decision=decision, page=page)
+    await confirmation.ask(interaction, decision, author_id=about.author_id, form_id=form_id)
+
+
+@router.form(_DECIDE_FORM, defers=False)
+async def decide_as_asked(
+    request: Request, interaction: Interaction, given: Mapping[str, Any], *, case: int, decision: Decision, page: int
+) -> None:
+    await answers.defer(interaction, thinking=False)
+    await _decide(request, interaction, case=case, decision=decision, page=page, reason=confirmation.reason_in(given))
+
+
+async def _decide(request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int, reason: str = "") -> None:
+    """Update the list. If the case is decided already, say by whom."""
+    try:
+        decided = await services_of(interaction).cases.decide(request, case, decision, reason=reason)
         note = _("Case {number}: {standing}").format(number=case, standing=case_texts.status(decided))
     except Decided as earlier:
         note = f"⚠️ {earlier.sentence}"

@@ -33,8 +33,8 @@ DECISION_BUTTONS: Final = {
     Decision.KEEP: ("✅", discord.ButtonStyle.success),
     Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
     Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
+    Decision.REFUND: ("💰", discord.ButtonStyle.danger),
     Decision.BLOCK: ("⛔", discord.ButtonStyle.danger),
-    Decision.REFUND: ("💰", discord.ButtonStyle.secondary),
 }
 
 

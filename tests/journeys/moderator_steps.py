@@ -39,6 +39,12 @@ async def decided(person: Person, post: Message, words: str) -> Message:
     return await person.message(lambda m: m.id == post.id and words in m.content and not m.buttons, MODERATORS)
 
 
+async def decide(person: Person, message: Message, button: str, *, reason: str = "") -> None:
+    """Press a decision that cannot be undone, and confirm it."""
+    await person.click(message, button)
+    await person.submit(await person.modal(), reason=reason)
+
+
 async def shown(person: Person, message: Message, *, hidden: bool) -> Message:
     """An image with or without its spoiler."""
 

@@ -48,11 +48,14 @@ class Decision(StrEnum):
     KEEP = "keep"  # the image stays, without a spoiler
     SPOILER = "spoiler"  # the image stays behind a spoiler
     DELETE = "delete"  # the image is deleted, with a strike
-    BLOCK = "block"  # deleted, with a strike, and its author is blocked for a day
     REFUND = "refund"  # deleted without a strike, and the price is refunded
+    BLOCK = "block"  # deleted, with a strike, and its author is blocked for a day
 
 
-AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.BLOCK})  # decisions that uphold the flags
+AGAINST = frozenset(Decision) - {Decision.KEEP}  # the image went, or is hidden: these uphold the flags
+FINAL = frozenset({Decision.DELETE, Decision.REFUND, Decision.BLOCK})  # the image is deleted, which cannot be undone
+# What an appeal can still change: a spoiler, a strike, a block. After a refund without a strike there is nothing to take back.
+_APPEALABLE = AGAINST - {Decision.REFUND}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ class Case:
     decision: Decision | None = None
     decided_by: int | None = None
     decided_at: int | None = None
+    decision_reason: str = ""  # the moderator's own text
     appeal: str | None = None
     appealed_at: int | None = None
     post_channel_id: int | None = None
@@ -80,7 +84,7 @@ class Case:
     @property
     def may_be_appealed(self) -> bool:
         """One appeal, against a decision that takes something away."""
-        return self.state is CaseState.DECIDED and self.decision in AGAINST and self.appealed_at is None
+        return self.state is CaseState.DECIDED and self.decision in _APPEALABLE and self.appealed_at is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
 from bot.domain.job import SHOWING, Job, JobState, message_id_in
 from bot.domain.moderation import flags
-from bot.domain.moderation.cases import Case, Decision, Report
+from bot.domain.moderation.cases import REASON_MAX, Case, CaseState, Decision, Report
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
@@ -44,12 +44,12 @@ FlaggedBy = Callable[[int, int], Awaitable[Reactors | None]]
 APPEAL_MAX: Final = 1000  # characters
 DECIDED: Final = {  # decisions as members read them
     Decision.KEEP: N_("Keep"),
-    Decision.SPOILER: N_("Spoiler"),
+    Decision.SPOILER: N_("Hide"),
     Decision.DELETE: N_("Delete"),
+    Decision.REFUND: N_("Delete + refund"),
     Decision.BLOCK: N_("Block 24 h"),
-    Decision.REFUND: N_("Refund"),
 }
-_ACQUITS = frozenset({Decision.KEEP, Decision.REFUND})
+_FAVORS_AUTHOR = frozenset({Decision.KEEP, Decision.REFUND})  # moderators may not give themselves these
 _RECOUNT_S = 60
 _JOB = re.compile(r"[0-9a-z]{12}")
 
@@ -160,8 +160,19 @@ class Cases:
             raise _no_case(case_id)
         return case
 
-    async def decide(self, request: Request, case_id: int, decision: Decision) -> Case:
+    async def decide(self, request: Request, case_id: int, decision: Decision, *, reason: str = "") -> Case:
         """Decide a case. Raises `NotAllowed`, `NotFound`, or `Decided` if it was decided before."""
+        await self._check_decidable(request, case_id, decision)
+        return self._decided_case(await self.store.write(verdicts.decide, case_id, self._verdict(request, decision, reason)))
+
+    async def undecided(self, request: Request, case_id: int, decision: Decision) -> Case:
+        """The case that `decide` would decide. Raises as `decide` would."""
+        case = await self._check_decidable(request, case_id, decision)
+        if case.state is CaseState.DECIDED:
+            raise _decided(case)
+        return case
+
+    async def _check_decidable(self, request: Request, case_id: int, decision: Decision) -> Case:
         case = await self._in(request.guild_id, case_id)
         permissions.check(request, Action.DECIDE, _target(request.guild_id, case.author_id if case else None, decision))
         if case is None:
@@ -170,14 +181,23 @@ class Cases:
             raise InvalidRequest(_("Easel didn't create this image. You can keep it, delete it, or block its author."))
         if case.job_id is not None:
             await self._check_refund(case.guild_id, case.job_id, decision)
-        return self._decided_case(await self.store.write(verdicts.decide, case_id, self._verdict(request, decision)))
+        return case
 
     async def judge(self, request: Request, job_id: str, decision: Decision, *, reason: str = "") -> Case:
         """Decide the waiting case about a job, or open one and decide it. Raises like `decide`."""
+        guild_id, job = await self._judged(request, job_id, decision)
+        return await self._judge(request, guild_id, job, decision, reason=reason)
+
+    async def unjudged(self, request: Request, job_id: str, decision: Decision) -> Job:
+        """The job that `judge` would decide about. Raises as `judge` would, except for what was decided before."""
+        guild_id, job = await self._judged(request, job_id, decision)
+        await self._check_judgeable(guild_id, job, decision)
+        return job
+
+    async def _judged(self, request: Request, job_id: str, decision: Decision) -> tuple[int, Job]:
         job = await self.orders.job(job_id)
         image = await self.orders.image(request, job)
-        guild_id = permissions.check_in_guild(request, Action.DECIDE, _target(image.guild_id, image.owner_id, decision))
-        return await self._judge(request, guild_id, job, decision, reason=reason)
+        return permissions.check_in_guild(request, Action.DECIDE, _target(image.guild_id, image.owner_id, decision)), job
 
     async def check_may_appeal(self, request: Request, case_id: int) -> None:
         """Raises `NotAllowed` if the actor may not appeal."""
@@ -310,11 +330,14 @@ class Cases:
         return guild_id, job
 
     async def _judge(self, request: Request, guild_id: int, job: Job, decision: Decision, *, reason: str = "") -> Case:
+        await self._check_judgeable(guild_id, job, decision)
+        verdict = self._verdict(request, decision, reason)
+        return self._decided_case(await self.store.write(verdicts.decide_on_job, job.id, guild_id, verdict))
+
+    async def _check_judgeable(self, guild_id: int, job: Job, decision: Decision) -> None:
         if job.state is JobState.OPEN:
             raise InvalidRequest(_("This image is still in progress. Decide when it's finished."))
         await self._check_refund(guild_id, job.id, decision)
-        verdict = self._verdict(request, decision)
-        return self._decided_case(await self.store.write(verdicts.decide_on_job, job.id, guild_id, verdict, reason=reason))
 
     async def _check_refund(self, guild_id: int, job_id: str, decision: Decision) -> None:
         """Raise `InvalidRequest` for a refund of a job that was ordered elsewhere, and so paid under other rules."""
@@ -328,8 +351,9 @@ class Cases:
         with suppress(Decided):  # it was deleted by a decision before, but its message is still there
             await self._judge(request, guild_id, job, Decision.DELETE)
 
-    def _verdict(self, request: Request, decision: Decision) -> Ruling:
-        return Ruling(decision=decision, by_id=request.actor.user_id, strikes=request.policy.strikes, now=self.clock())
+    def _verdict(self, request: Request, decision: Decision, reason: str) -> Ruling:
+        text = reason.strip()[:REASON_MAX]
+        return Ruling(decision=decision, by_id=request.actor.user_id, strikes=request.policy.strikes, now=self.clock(), reason=text)
 
     def _decided_case(self, judged: Judgement | None) -> Case:
         if judged is None:
@@ -351,7 +375,7 @@ def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, 
 
 
 def _target(guild_id: int | None, author_id: int | None, decision: Decision) -> Target:
-    return Target(guild_id=guild_id, owner_id=author_id, favors_owner=decision in _ACQUITS)
+    return Target(guild_id=guild_id, owner_id=author_id, favors_owner=decision in _FAVORS_AUTHOR)
 
 
 def _no_case(case_id: int) -> NotFound:

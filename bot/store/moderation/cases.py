@@ -67,7 +67,7 @@ def open_case(
 ) -> Case | None:
     """Open a case. None if this message has an open case already."""
     row = {"guild_id": guild_id, "at": now, "cause": cause, "state": CaseState.OPEN, "author_id": author_id}
-    row |= {"channel_id": channel_id, "message_id": message_id, "job_id": job_id, "reason": reason}
+    row |= {"channel_id": channel_id, "message_id": message_id, "job_id": job_id, "reason": reason, "decision_reason": ""}
     try:
         with conn.begin_nested():
             new_id = conn.execute(insert(cases).values(**row).returning(cases.c.id)).scalar_one()
@@ -93,17 +93,17 @@ def record_post(conn: Connection, about: Case, *, channel_id: int, message_id: i
     return messages.record(conn, post)
 
 
-def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int) -> Case | None:
+def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int, reason: str = "") -> Case | None:
     """Decide a case, which makes the flags on its image upheld or failed. None if it was decided before."""
     waits = and_(cases.c.id == case_id, cases.c.state != CaseState.DECIDED)
-    values = {"state": CaseState.DECIDED, "decision": decision, "decided_by": by_id, "decided_at": now}
+    values = {"state": CaseState.DECIDED, "decision": decision, "decided_by": by_id, "decided_at": now, "decision_reason": reason}
     if conn.execute(update(cases).where(waits).values(**values)).rowcount != 1:
         return None
     outcome = "upheld" if decision in AGAINST else "failed"
     decided = get(conn, case_id)
     if decided is not None:
         conn.execute(update(reports).where(_reports_of(decided)).values(outcome=outcome, case_id=case_id))
-    _note(conn, AuditAction.CASE_DECIDED, decided, now, by_id, decision=decision)
+    _note(conn, AuditAction.CASE_DECIDED, decided, now, by_id, decision=decision, reason=reason)
     return decided
 
 

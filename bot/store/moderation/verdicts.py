@@ -63,6 +63,7 @@ class Ruling:
     by_id: int
     strikes: Strikes
     now: int  # Unix ms
+    reason: str = ""  # the moderator's own text
 
     @property
     def effects(self) -> _Effects:
@@ -90,7 +91,7 @@ def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
     before = cases.get(conn, case_id)
     if before is not None:
         conn.execute(select(jobs.c.id).where(jobs.c.id == before.job_id).with_for_update())  # lock order: the job before its cases
-    decided = cases.decide(conn, case_id, ruling.decision, by_id=ruling.by_id, now=ruling.now)
+    decided = cases.decide(conn, case_id, ruling.decision, by_id=ruling.by_id, now=ruling.now, reason=ruling.reason)
     if decided is None:
         there = cases.get(conn, case_id)
         return None if there is None else Judgement(case=there, is_new=False)
@@ -106,7 +107,7 @@ def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
     return Judgement(case=decided, is_new=True)
 
 
-def decide_on_job(conn: Connection, job_id: str, guild_id: int, ruling: Ruling, *, reason: str = "") -> Judgement | None:
+def decide_on_job(conn: Connection, job_id: str, guild_id: int, ruling: Ruling) -> Judgement | None:
     """Decide about a job, by its undecided case or a new one. None if this guild has no such job.
 
     Repeating the latest decision is not a new one, as two moderators may press at the same moment; unless a message posted since then
@@ -130,7 +131,7 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, ruling: Ruling, 
         channel_id=channel_id,
         message_id=message_id,
         job_id=job_id,
-        reason=reason,
+        reason="",
         now=ruling.now,
         by_id=ruling.by_id,
     )

@@ -218,8 +218,9 @@ HOLDINGS: tuple[Holding, ...] = (
                 becomes=lambda _me: {"appeal": None, "job_id": None},
                 by_job=True,
             ),
+            Erasing(where=lambda me: cases.c.decided_by == me.id, becomes=lambda _me: {"decision_reason": ""}),
         ),
-        words={"appeal": "author_id"},
+        words={"appeal": "author_id", "decision_reason": "decided_by"},
     ),
     Holding(
         table=audit,

@@ -88,6 +88,7 @@ cases = Table(
     Column("decision", String(16)),
     Column("decided_by", BigInteger),
     Column("decided_at", BigInteger),
+    Column("decision_reason", Text, nullable=False),  # the moderator's text
     Column("appeal", Text),  # the author's text
     Column("appealed_at", BigInteger),
     partial("ix_cases_waiting", "guild_id", "id", where=UNDECIDED),

@@ -138,6 +138,7 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     }
     for person, custom_id in messages.values():
         await used(app, person, custom_id)
+    await sent(mo, "case-form", reason="Not here")
     for person, custom_id, value in menus.values():
         await used(app, person, custom_id, menu=value, panel=True)
     for person, custom_id in panels.values():

@@ -16,7 +16,7 @@ from tests.env.guild_rules import CHECKED
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.manager_steps import audit_lines, change_rules, guild_of, private_reply
 from tests.journeys.moderation.test_every_route import DEV, UNSAFE, chosen_in_history
-from tests.journeys.moderator_steps import GALLERY, case_post, with_moderators
+from tests.journeys.moderator_steps import GALLERY, case_post, decide, with_moderators
 from tests.services.conftest import eventually
 
 MEDIA = 12  # component type: media gallery
@@ -132,7 +132,7 @@ async def test_a_flagged_image_is_posted_behind_a_spoiler_and_reviewed(app: App,
     assert "fox" in (await case_post(mo)).content
     (case,) = await app.store.read(cases.waiting, guild_of(mo))
     assert (case.message_id, case.author_id) == (int(again.id), int(ada.id))
-    await mo.click(await case_post(mo), "Delete")
+    await decide(mo, await case_post(mo), "Delete")
     await ada.until(lambda: public_images(ada) == [] or None)
     assert [m for m in ada.messages("dm") if has_image(m)] != []
 

@@ -184,7 +184,7 @@ async def test_what_is_shown_as_a_link_alone_is_reported_and_hidden(app: App, ad
     else:
         await mo.click(message, "Report")
         await mo.submit(await mo.modal(), reason="Not here")
-    await mo.click(await case_post(mo), "Spoiler")
+    await mo.click(await case_post(mo), "Hide")
     await ada.message(lambda m: m.id == message.id and "||🔗 Image" in m.content)
 
 
@@ -199,7 +199,7 @@ async def test_a_link_beside_an_image_is_hidden_with_it(app: App, ada: Person, m
     await with_moderators(app, ada, quorum=1)
     first = await ordered(ada, count=2)
     await mo.react(await seen(mo, first), "🚩")
-    await mo.click(await case_post(mo), "Spoiler")
+    await mo.click(await case_post(mo), "Hide")
     await ada.message(lambda m: m.id == first.id and "||🔗 Image" in m.content)
 
 

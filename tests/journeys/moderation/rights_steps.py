@@ -80,6 +80,14 @@ class Stage:
         message = await posted(self.app, person, custom_id, menu=menu, panel=panel, where=where(who))
         await (person.select(message, custom_id, menu) if menu else person.click(message, custom_id))
 
+    async def forged_decision(self, who: str, custom_id: str, *, panel: bool = False) -> None:
+        """The same for a decision that cannot be undone: if it asks for confirmation, confirm it."""
+        person = self.people[who]
+        before = len(person.modals)
+        await self.forged(who, custom_id, panel=panel)
+        if len(person.modals) > before:
+            await person.submit(person.modals[-1])
+
     async def seen_by(self, who: str, message: Message) -> Message:
         return await self.people[who].message(lambda m: m.id == message.id, message.channel_id)
 

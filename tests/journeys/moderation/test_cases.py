@@ -16,7 +16,7 @@ from sandbox.person import Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
-from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, crowd, decided, gone, shown, with_moderators
+from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, crowd, decide, decided, gone, shown, with_moderators
 from tests.journeys.reaction_steps import marked, new_image, seen
 from tests.services.conftest import eventually
 
@@ -29,7 +29,7 @@ async def test_flags_hide_an_image_and_open_a_case(app: App, ada: Person, ben: P
             await person.react(await seen(person, first), "🚩")
         await shown(ada, first, hidden=True)
         post = await case_post(mo)
-        assert list(post.buttons) == ["Keep", "Spoiler", "Delete", "Block 24 h", "Refund"]
+        assert list(post.buttons) == ["Keep", "Hide", "Delete", "Delete + refund", "Block 24 h"]
         assert post.attachments[0]["filename"].startswith("SPOILER_easel-")
         assert all(
             words in post.content for words in (f"<@{ada.id}>", "a red fox in the snow", "Flagged by 2 members", f"<@{cleo.id}> (1)")
@@ -43,7 +43,7 @@ async def report_and_wait(mo: Person, ada: Person) -> None:
     await case_post(mo)
 
 
-@pytest.mark.parametrize(("button", "strikes"), [("Delete", True), ("Block 24 h", True), ("Refund", False)])
+@pytest.mark.parametrize(("button", "strikes"), [("Delete", True), ("Block 24 h", True), ("Delete + refund", False)])
 async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     app: App, ada: Person, mo: Person, asked: Ask, button: str, strikes: bool
 ) -> None:
@@ -51,9 +51,10 @@ async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     first = await asked()
     await report_and_wait(mo, ada)
     post = await case_post(mo)
-    await mo.click(post, button)
+    await decide(mo, post, button, reason="Not for this server.")
     await gone(ada, first)
     await decided(mo, post, f"**{button}**, decided by <@{mo.id}>")
+    assert "> Not for this server." in (await decided(mo, post, "decided by")).content
     notice = await ada.message(lambda m: "A moderator of" in m.content, "dm")
     assert ("Appeal" in notice.buttons) == strikes
     assert ("got a strike" in notice.content) == strikes
@@ -83,7 +84,7 @@ async def test_each_step_survives_a_restart(env: Env) -> None:
         async with env.app():
             post = await case_post(mo)
         async with env.app():
-            await mo.click(post, "Block 24 h")
+            await decide(mo, post, "Block 24 h")
             await decided(mo, post, "**Block 24 h**")
         async with env.app():
             notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
@@ -104,7 +105,7 @@ async def test_a_case_has_one_appeal(app: App, ada: Person, mo: Person, asked: A
     await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
-    await mo.click(await case_post(mo), "Delete")
+    await decide(mo, await case_post(mo), "Delete")
     notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
     await ada.click(notice, "Appeal")
     await ada.submit(await ada.modal(), words="Why?")
@@ -120,12 +121,12 @@ async def test_when_two_moderators_press_at_once_one_decides(app: App, env: Env,
     await mo.join("Max", moderator=True)
     async with crowd(env, "Max") as (max_,):
         post = await case_post(mo)
-        presses = (mo.click(post, "Spoiler"), max_.click(await case_post(max_), "Delete"))
+        presses = (mo.click(post, "Hide"), decide(max_, await case_post(max_), "Delete"))
         await asyncio.gather(*presses, return_exceptions=True)  # the page refuses a press on a button that is gone
         final = await mo.message(lambda m: m.id == post.id and not m.buttons, MODERATORS)
         lines = await app.store.read(audit_log.latest, guild_of(mo))
     assert [line.action for line in lines].count(AuditAction.CASE_DECIDED) == 1
-    assert ("**Spoiler**" in final.content) != ("**Delete**" in final.content)
+    assert ("**Hide**" in final.content) != ("**Delete**" in final.content)
 
 
 async def test_flags_of_newcomers_are_stored_but_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
@@ -187,7 +188,7 @@ async def test_a_case_is_decided_with_closed_direct_messages(app: App, ada: Pers
     await ada.dms(open=False)
     first = await asked()
     await report_and_wait(mo, ada)
-    await mo.click(await case_post(mo), "Delete")
+    await decide(mo, await case_post(mo), "Delete")
     await gone(ada, first)
     (case,) = await app.store.read(cases.of_author, guild_of(ada), int(ada.id))
     assert case.decision == "delete"
@@ -227,8 +228,8 @@ async def test_a_flagged_prompt_opens_a_case_for_its_image(app: App, ada: Person
     await shown(ada, await asked(), hidden=True)
     post = await case_post(mo)
     assert "The prompt was flagged:" in post.content
-    await mo.click(post, "Refund")
-    await decided(mo, post, "**Refund**")
+    await decide(mo, post, "Delete + refund")
+    await decided(mo, post, "**Delete + refund**")
 
 
 async def test_a_case_about_a_deleted_message_can_be_decided(app: App, ada: Person, mo: Person, asked: Ask) -> None:
@@ -238,6 +239,6 @@ async def test_a_case_about_a_deleted_message_can_be_decided(app: App, ada: Pers
     await ada.click(first, "Delete")
     await gone(ada, first)
     post = await case_post(mo)
-    await mo.click(post, "Block 24 h")
+    await decide(mo, post, "Block 24 h")
     await decided(mo, post, "**Block 24 h**")
     await ada.message(lambda m: "blocked you from creating images there" in m.content, "dm")

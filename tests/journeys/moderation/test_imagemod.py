@@ -65,7 +65,7 @@ async def test_a_waiting_case_is_decided_in_the_panel(app: App, mo: Person, ada:
     case = await reported(await asked())
     panel = await mod(mo, "cases", "1 case needs")
     assert "Too gory" in panel.text
-    await mo.click(panel, "Spoiler")
+    await mo.click(panel, "Hide")
     panel = await updated(mo, panel, "No cases need a decision")
     assert f"Case {case.id}" in panel.text
     assert f"decided by <@{mo.id}>" in panel.text
@@ -179,7 +179,7 @@ async def test_a_job_is_refunded_once_by_its_id(app: App, mo: Person, ada: Perso
     job = await written_down(app, await asked())
     await mod(mo, "refund", "Refunded 1.4 credits", image=job.id)
     await mod(mo, "refund", "already refunded", image=job.id)
-    await mod(mo, "spoiler", "Spoiler", image=job.id)
+    await mod(mo, "spoiler", "Hide", image=job.id)
 
 
 @pytest.mark.parametrize("command", ["delete", "spoiler", "refund"])

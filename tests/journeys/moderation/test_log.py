@@ -12,7 +12,7 @@ from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import guild_of
-from tests.journeys.moderator_steps import GALLERY, change_rules, gone, shown
+from tests.journeys.moderator_steps import GALLERY, change_rules, decide, gone, shown
 from tests.journeys.reaction_steps import new_image, seen
 
 LOG = GALLERY  # nothing else is posted in this channel
@@ -31,7 +31,7 @@ async def test_every_image_is_logged_with_member_prompt_and_channel(app: App, ad
     first = await asked()
     logged = await entry(mo)
     assert all(words in logged.content for words in (f"<@{ada.id}>", "FLUX.2 Klein 4B", "1.4 credits", "1 image", f"/{first.id}"))
-    assert list(logged.buttons) == ["Keep", "Spoiler", "Delete", "Block 24 h", "Refund"]
+    assert list(logged.buttons) == ["Keep", "Hide", "Delete", "Delete + refund", "Block 24 h"]
     assert logged.pings == []
 
 
@@ -42,12 +42,12 @@ async def test_a_failed_request_is_logged_with_its_reason(app: App, env: Env, ad
     assert "no image:" in (await entry(mo)).content
 
 
-@pytest.mark.parametrize(("button", "says"), [("Delete", "deleted"), ("Refund", "deleted"), ("Block 24 h", "deleted")])
+@pytest.mark.parametrize(("button", "says"), [("Delete", "deleted"), ("Delete + refund", "deleted"), ("Block 24 h", "deleted")])
 async def test_a_button_in_the_log_opens_and_decides_a_case(app: App, ada: Person, mo: Person, asked: Ask, button: str, says: str) -> None:
     await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
-    await mo.click(logged, button)
+    await decide(mo, logged, button)
     await gone(ada, first)
     now = await mo.message(lambda m: m.id == logged.id and f"**{button}**, decided by <@{mo.id}>" in m.content, LOG)
     assert (says in now.content, now.buttons) == (True, {})
@@ -58,9 +58,9 @@ async def test_a_button_in_the_log_opens_and_decides_a_case(app: App, ada: Perso
 async def test_a_spoiler_from_the_log_hides_the_image_and_its_prompt(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_log(app, ada)
     first = await asked()
-    await mo.click(await entry(mo), "Spoiler")
+    await mo.click(await entry(mo), "Hide")
     await shown(ada, first, hidden=True)
-    await mo.message(lambda m: "**||a red fox" in m.content and "**Spoiler**" in m.content, LOG)
+    await mo.message(lambda m: "**||a red fox" in m.content and "**Hide**" in m.content, LOG)
 
 
 async def test_an_image_deleted_by_its_author_is_logged_and_can_still_be_decided(app: App, ada: Person, mo: Person, asked: Ask) -> None:
@@ -69,7 +69,7 @@ async def test_an_image_deleted_by_its_author_is_logged_and_can_still_be_decided
     await entry(mo)
     await ada.click(await seen(ada, first), "Delete")
     logged = await entry(mo, "deleted")
-    await mo.click(logged, "Block 24 h")
+    await decide(mo, logged, "Block 24 h")
     await mo.message(lambda m: m.id == logged.id and "**Block 24 h**" in m.content, LOG)
     assert [row.user_id for row in await app.store.read(conduct.blocked_now, guild_of(mo), system())] == [int(ada.id)]
 

@@ -244,14 +244,14 @@ async def case_about(stage: Stage, job: Job, message: Message) -> Case:
 async def case_button(stage: Stage, who: str) -> Done:
     job, message = await stage.image()
     case = await case_about(stage, job, message)
-    await stage.forged(who, f"v1:case:delete:{case.id}")
+    await stage.forged_decision(who, f"v1:case:delete:{case.id}")
     return in_state(stage, job, JobState.DELETED)
 
 
 async def case_in_a_panel(stage: Stage, who: str) -> Done:
     job, message = await stage.image()
     case = await case_about(stage, job, message)
-    await stage.forged(who, f"v1:mod:decide:{case.id}:delete:0", panel=True)
+    await stage.forged_decision(who, f"v1:mod:decide:{case.id}:delete:0", panel=True)
     return in_state(stage, job, JobState.DELETED)
 
 
@@ -264,13 +264,13 @@ async def unknown_case(stage: Stage, who: str) -> Done:
 
 async def judge_button(stage: Stage, who: str) -> Done:
     job, _ = await stage.image()
-    await stage.forged(who, f"v1:judge:delete:{job.id}")
+    await stage.forged_decision(who, f"v1:judge:delete:{job.id}")
     return in_state(stage, job, JobState.DELETED)
 
 
 async def judge_own_image(stage: Stage, who: str, decision: Decision) -> Done:
     job, _ = await stage.image(MANAGER if who == OUTSIDER else who)
-    await stage.forged(who, f"v1:judge:{decision}:{job.id}")
+    await stage.forged_decision(who, f"v1:judge:{decision}:{job.id}")
     return decided(stage, job)
 
 

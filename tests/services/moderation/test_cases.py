@@ -80,7 +80,7 @@ async def test_a_report_cannot_name_another_author(cases: Cases, fox: Job) -> No
 async def test_the_second_moderator_is_told_who_decided(cases: Cases, fox: Job) -> None:
     case = await opened(cases, fox)
     await cases.decide(await request_of(cases, MO), case.id, Decision.SPOILER)
-    with pytest.raises(Decided, match="<@9> already decided this: Spoiler"):
+    with pytest.raises(Decided, match="<@9> already decided this: Hide"):
         await cases.decide(await request_of(cases, Actor(user_id=11, may_manage_messages=True)), case.id, Decision.DELETE)
 
 

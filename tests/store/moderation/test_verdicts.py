@@ -97,7 +97,7 @@ async def test_a_decision_makes_flags_upheld_or_failed(store: Store) -> None:
         Decision.SPOILER: {1},
         Decision.DELETE: {1},
         Decision.BLOCK: {1},
-        Decision.REFUND: {0.75},
+        Decision.REFUND: {1},
     }
 
 
