@@ -43,6 +43,7 @@ from cogs.money.sponsor import Sponsor
 from cogs.money.usage import Usage
 from cogs.reactions.cog import ReactionsCog
 from cogs.reactions.presets import Presets
+from cogs.replies.cog import RepliesCog
 
 NOT_SERVED = N_("This bot isn't available on this server. Ask its operator to allow it.")
 COGS: tuple[type[commands.Cog], ...] = (
@@ -111,6 +112,7 @@ async def load(client: Easel) -> None:
     assert isinstance(tree, Tree)  # noqa: S101  the composition root sets this tree
     await _add_commands(client)
     await client.add_cog(ReactionsCog(client))
+    await client.add_cog(RepliesCog(client))
     await client.add_cog(Presses(tree.languages))
     await client.add_cog(Gone(client))
     await tree.set_translator(Translator(tree))

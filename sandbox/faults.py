@@ -132,7 +132,7 @@ FAULTS: tuple[Fault, ...] = (
             "commands-forbidden": "Registering commands answers 403: the application lacks a scope.",
             "commands-down": "Registering commands answers 503.",
             "interactions-doubled": "Every interaction is sent twice, 50 ms apart.",
-            "gateway-replayed": "A new session begins with the interactions and reactions that were sent to the sessions before it.",
+            "gateway-replayed": "A new session begins with all interactions, messages and reactions that were sent before it.",
             "token-expired": "Interaction tokens expire as soon as the first answer is given.",
             "channel-closed": "The bot may not send messages in server channels.",
             "message-gone": "The message that the bot wants to edit has been deleted.",

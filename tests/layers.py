@@ -25,6 +25,7 @@ LAYERS: Levels = (
 # The packages of cogs/. Texts import only texts and the kit, so that every subject may use those of another.
 SUBJECTS: Levels = (
     ("load", "outbox"),
+    ("replies",),
     ("admin", "images"),
     ("members", "moderation", "money", "reactions"),
     ("texts",),

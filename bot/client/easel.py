@@ -32,7 +32,7 @@ from bot.core.clock import Clock
 from bot.core.errors import EaselError, StartError, TryLater
 from bot.core.running.supervision import pause
 from bot.domain.job import TOKEN_LIFE_MS
-from bot.domain.request import interaction_key
+from bot.domain.request import interaction_key, message_key
 from bot.store import kv
 from bot.store.engine import request_keys
 from bot.store.engine.base import Store
@@ -71,12 +71,16 @@ fallbacks.install()
 
 
 def intents(*, message_content: bool = False) -> discord.Intents:
-    """The gateway intents. Only `message_content` is privileged: it must also be turned on at the application's Bot page."""
-    return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
+    """The gateway intents. Only `message_content` is privileged: it must also be turned on at the application's Bot page.
+
+    Without it Discord sends messages empty, besides those that mention the bot or are direct messages to it.
+    """
+    asked = {"guild_messages": True, "dm_messages": True, "guild_reactions": True, "dm_reactions": True}
+    return discord.Intents(guilds=True, message_content=message_content, **asked)
 
 
 class LocalizedState(ReadableState):
-    """Handles each interaction once and in the member's language: the tasks that discord.py starts here inherit it."""
+    """Handles each request once. An interaction in the member's language: the tasks that discord.py starts here inherit it."""
 
     def __init__(self, *, requests: Requests, deliveries: Deliveries, **options: Any) -> None:
         super().__init__(**options)
@@ -95,6 +99,22 @@ class LocalizedState(ReadableState):
                 self.dispatch("press", interaction)
             elif self._command_tree is not None:
                 self._command_tree._from_interaction(interaction)  # noqa: SLF001  as discord.py does here
+
+    def parse_message_create(self, data: Any) -> None:
+        """Dispatch what people write with a mention of the bot. Of all other messages nothing is built: a server has many."""
+        if data["author"].get("bot") or data.get("webhook_id") or not self._is_mentioned(data.get("content") or ""):
+            return
+        if not self._deliveries.is_new(message_key(data["id"])):
+            log.info("message delivered again", message=data["id"])
+            return
+        super().parse_message_create(data)
+
+    def parse_message_update(self, data: Any) -> None:
+        """Ignore it: nothing follows from an edited message."""
+
+    def _is_mentioned(self, content: str) -> bool:
+        """By name: the ping of a reply is no request, since people chat below images."""
+        return self.user is not None and any(f"<@{sign}{self.user.id}>" in content for sign in ("", "!"))
 
     def store_view(self, view: Any, message_id: int | None = None) -> None:
         """Store nothing: the router handles every press, so views need not be kept."""
@@ -248,6 +268,9 @@ class Easel(ShardedBot):
         done, _ = await asyncio.wait([closing], timeout=_CLOSING_S)
         if not done:
             await self.http.close()
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """There are no text commands."""
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("event failed", on=event_method)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from typing import Final
+from typing import Final, Self
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
@@ -47,8 +47,13 @@ class Reaction:
 
     message_id: int
     user_id: int
-    emoji: str  # as `normalized_emoji` returns it
+    emoji: str  # as `normalized_emoji` returns it; empty for a message that asks by itself, by mentioning the bot
     burst: bool = False  # a super reaction
+
+    @classmethod
+    def of_message(cls, *, message_id: int, user_id: int) -> Self:
+        """A message that mentions the bot is claimed, linked to its job and taken back as a reaction is."""
+        return cls(message_id=message_id, user_id=user_id, emoji="")
 
     @property
     def mark_id(self) -> str:

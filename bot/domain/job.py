@@ -179,7 +179,7 @@ class ReplyTarget:
     upload_limit_bytes: int = 10 * 1024 * 1024
     private: bool = False  # ephemeral, and a direct message once the token has expired; never public
     locale: str | None = None  # Discord locale of those who read it: the member's if private or outside guilds, else the guild's
-    reply_to: int | None = None  # the message to reply to, for requests without an interaction (reactions)
+    reply_to: int | None = None  # the message to reply to, for requests without an interaction (reactions, mentions of the bot)
 
     def token_lives(self, now: int) -> bool:
         return self.token is not None and now < self.token_expires_at
@@ -259,6 +259,11 @@ class Job:
     @property
     def open(self) -> tuple[Generation, ...]:
         return tuple(g for g in self.generations if g.state not in ENDED)
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether a message asked for it that mentions the bot: unlike a reaction, it is answered before the image is there."""
+        return self.place.reply_to is not None and self.reaction is None
 
     @property
     def check_is_late(self) -> bool:

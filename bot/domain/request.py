@@ -64,6 +64,11 @@ def interaction_key(interaction_id: int | str) -> str:
     return f"interaction {interaction_id}"
 
 
+def message_key(message_id: int | str) -> str:
+    """The key of a request by a message that mentions the bot."""
+    return f"message {message_id}"
+
+
 def audience_locale(member: str | None, guild: str | None, *, private: bool) -> str | None:
     """The Discord locale of a message: the guild's in public, the member's where only they see it and outside guilds."""
     return member if private or guild is None else guild

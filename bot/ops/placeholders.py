@@ -15,6 +15,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "at": "part of a Discord timestamp; it becomes a date or “in 5 minutes”",
     "before": "a file format, such as WebP",
     "block": "a score from 0 to 1",
+    "bot": "the bot, as a mention",
     "cancel": "a command, as a link",
     "cap": "the most credits that a sponsor pays",
     "changed": "what was changed, such as “converted to WebP”",

@@ -193,7 +193,7 @@ class Orders:
         await self.store.write(kv.put, name, value, self.clock())
 
     async def _take_in(self, job: Job, references: Sequence[Reference], admission: Admission, *, empties_tray: bool = False) -> Receipt:
-        if job.place.token is not None:  # an interaction is answered before delivery; a reaction has no response
+        if job.place.token is not None or job.is_reply:  # these are answered before delivery; a reaction has no response
             job = replace(job, answer_until=self.clock() + _ANSWER_MS)
         terms: dict[str, Any] = {"payment": admission.payment, "max_waiting": admission.max_waiting, "empties_tray": empties_tray}
         try:

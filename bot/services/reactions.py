@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from bot.core.running import patience
 from bot.domain.gestures import Claim, Gesture, Reaction
 from bot.domain.guild.settings import Preset
 from bot.domain.job import Job, JobKind
-from bot.domain.order import Attachment, Order
+from bot.domain.order import Attachment, Order, Receipt
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.presets import model_of
 from bot.domain.request import Request
@@ -30,6 +31,7 @@ BURST_MAKING = 3
 BURST_JUDGING = 10
 _DAY_MS = 86_400_000
 _ACTS_MS = 600_000  # how long acting on a reaction may take
+_EXPLAINED_MS = 600_000
 _NOTE_MS = 120_000  # how long a note stays in the channel
 
 
@@ -58,6 +60,17 @@ class Reactions:
     async def acted(self, reaction: Reaction) -> None:
         """The reaction was acted on, and its message is marked or its job will mark it."""
         await self.store.write(outbox.done, reaction.mark_id)
+
+    async def claim_message(self, asked: Reaction) -> Claim:
+        """The same for a message that mentions the bot, see `Reaction.of_message`."""
+        return await self.store.write(reactions.claim, asked, burst=BURST_MAKING, now=self.clock())
+
+    async def messages_deleted(self, message_ids: Collection[int]) -> list[Reaction]:
+        """Messages were deleted. Cancels what they asked for, if nothing of it was sent. Returns those that asked for something."""
+        asked = await self.store.read(reactions.asking, message_ids)
+        for each in asked:
+            await self.taken_back(each)
+        return asked
 
     async def taken_back(self, reaction: Reaction) -> Job | None:
         """A member removed a reaction. Cancels and returns its job, if nothing of it was sent to the image API yet."""
@@ -94,17 +107,26 @@ class Reactions:
         """Repeat a job, shown at `origin`, at the cost of the member who reacted. If it raises a `Refusal`, nothing is charged."""
         return await self._record_job(reaction, (await self.orders.again(job, request, origin=origin, reaction=reaction.emoji)).job)
 
+    async def edit_by_message(self, asked: Reaction, order: Order) -> Receipt:
+        """Take the order of a message. The caller must call `Orders.answered`. If it raises a `Refusal`, nothing is charged."""
+        receipt = await self.orders.order(order)
+        return replace(receipt, job=await self._record_job(asked, receipt.job))
+
     async def _record_job(self, reaction: Reaction, job: Job) -> Job:
-        """Link the job to its reaction, or cancel it if the reaction was removed in the meantime."""
-        if not await self.store.write(reactions.note_job, reaction, job.id):
-            await self.taken_back(reaction)
-        return job
+        """Link the job to its reaction, or cancel and return it if the reaction was removed in the meantime."""
+        if await self.store.write(reactions.note_job, reaction, job.id):
+            return job
+        return await self.taken_back(reaction) or job
 
     # --- notes: short messages that are deleted after a while --------------------------------------------------------
 
     async def may_send_hint(self, user_id: int) -> bool:
         """Whether to send the member the hint on editing other people's images: at most once a day."""
         return await self.store.write(reactions.first_in, f"pointed:{user_id}", _DAY_MS, self.clock())
+
+    async def may_explain_replies(self, user_id: int) -> bool:
+        """Whether to tell the member who mentions the bot how to ask for an edit: at most once in ten minutes."""
+        return await self.store.write(reactions.first_in, f"mentioned:{user_id}", _EXPLAINED_MS, self.clock())
 
     async def note_posted(self, reaction: Reaction, *, channel_id: int, message_id: int) -> None:
         """Record a note; the outbox deletes it after two minutes, unless `take_note` is called first."""

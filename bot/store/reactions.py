@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -96,6 +97,12 @@ def seen(conn: Connection, message_id: int) -> set[tuple[int, str, bool]]:
     """The reactions to a message that were handled or ignored, also those that were removed: member, emoji, and whether it is super."""
     row = select(reactions.c.user_id, reactions.c.emoji, reactions.c.burst).where(reactions.c.message_id == message_id)
     return {(user_id, emoji, burst) for user_id, emoji, burst in conn.execute(row)}
+
+
+def asking(conn: Connection, message_ids: Collection[int]) -> list[Reaction]:
+    """Those of these messages that asked for something by mentioning the bot."""
+    rows = select(reactions.c.message_id, reactions.c.user_id).where(reactions.c.message_id.in_(message_ids), reactions.c.emoji == "")
+    return [Reaction.of_message(message_id=message_id, user_id=user_id) for message_id, user_id in conn.execute(rows)]
 
 
 def remains(conn: Connection, reaction: Reaction) -> bool:

@@ -135,6 +135,9 @@ class DiscordPost:
 
         async with delivery_errors():
             message = await send_reply(channel, reply_to, send)
+            if ended_job_of(message) is None and job_of(message) == answer.job.id:  # its waiting message, which has the same nonce
+                async with self._content(answer, files="attachments") as content:
+                    message = await message.edit(**content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:

@@ -1,4 +1,4 @@
-"""The request of an interaction or a reaction: actor, channel, settings and preferences, each read once."""
+"""The request of an interaction, a reaction or a message: actor, channel, settings and preferences, each read once."""
 
 from __future__ import annotations
 
@@ -106,21 +106,31 @@ async def request_of_reaction(
     client: Easel, event: discord.RawReactionActionEvent, *, settings: GuildSettings, preferences: Preferences
 ) -> Request:
     """The answer is a public reply to the message with the reaction. Raises as `fetch_place`."""
-    place = await fetch_place(client, event.guild_id, event.channel_id) if event.guild_id else None
-    actor = Actor(user_id=event.user_id)
-    if event.member is not None and place is not None:
-        permissions = place.parent.permissions_for(event.member)
-        actor = _permitted(as_actor(event.member), permissions)
+    target = ReplyTarget(user_id=event.user_id, channel_id=event.channel_id, guild_id=event.guild_id, reply_to=event.message_id)
+    return await _request_from(client, event.member, target, settings=settings, preferences=preferences)
+
+
+async def request_of_message(client: Easel, message: discord.Message, *, settings: GuildSettings, preferences: Preferences) -> Request:
+    """The answer is a public reply to the message. Raises as `fetch_place` and `fetch_member`."""
+    guild_id = message.guild.id if message.guild else None
+    member = message.author if isinstance(message.author, discord.Member) else None
+    if guild_id is not None and member is None:
+        member = await fetch_member(client, guild_id, message.author.id)
+    target = ReplyTarget(user_id=message.author.id, channel_id=message.channel.id, guild_id=guild_id, reply_to=message.id)
+    return await _request_from(client, member, target, settings=settings, preferences=preferences)
+
+
+async def _request_from(
+    client: Easel, member: discord.Member | None, target: ReplyTarget, *, settings: GuildSettings, preferences: Preferences
+) -> Request:
+    place = await fetch_place(client, target.guild_id, target.channel_id) if target.guild_id else None
+    actor = Actor(user_id=target.user_id)
+    if member is not None and place is not None:
+        actor = _permitted(as_actor(member), place.parent.permissions_for(member))
     return Request(
         actor=actor,
-        channel=place.channel if place else Channel(guild_id=None, channel_id=event.channel_id, direct=True),
-        reply_to=ReplyTarget(
-            user_id=event.user_id,
-            channel_id=event.channel_id,
-            guild_id=event.guild_id,
-            upload_limit_bytes=place.guild.filesize_limit if place else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES,
-            reply_to=event.message_id,
-        ),
+        channel=place.channel if place else Channel(guild_id=None, channel_id=target.channel_id, direct=True),
+        reply_to=replace(target, upload_limit_bytes=place.guild.filesize_limit if place else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES),
         settings=settings,
         preferences=preferences,
         member_locale=preferences.locale,

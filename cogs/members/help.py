@@ -21,7 +21,8 @@ class About(commands.Cog):
     @app_commands.command(description="How to create and edit images")
     @everywhere
     async def help(self, interaction: Interaction) -> None:
-        await panels.show(interaction, help_texts.help_text())
+        own = interaction.client.user
+        await panels.show(interaction, help_texts.help_text(own.mention if own else "@Easel"))
 
     @app_commands.command(description="Check that the bot is online")
     @everywhere

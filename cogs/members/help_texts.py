@@ -8,6 +8,7 @@ from bot.core.i18n import N_, _
 _HELP = (
     N_("## Create and edit images"),
     N_("{generate} creates an image, {edit} edits one, {upscale} makes one larger."),
+    N_("Reply to an image to edit it: *{bot} make it winter*"),
     N_("Right-click or long-press a message > **Apps** to edit or save its images."),
     N_("React to an image: ✏️ edit, 🔁 again, ✉️ get the file by DM, ❌ delete, 🙈 spoiler, 🚩 report, ⭐ gallery."),
     N_("{models} shows what each model can do and costs."),
@@ -20,6 +21,7 @@ _HELP = (
 _NAMED = ("generate", "edit", "upscale", "models", "quota", "history", "cancel", "settings", "style save", "privacy")
 
 
-def help_text() -> str:
+def help_text(bot: str) -> str:
+    """`bot`: its mention."""
     named = commands.mentions(*_NAMED)
-    return "\n".join(_(line).format(**named) for line in _HELP)
+    return "\n".join(_(line).format(bot=bot, **named) for line in _HELP)

@@ -65,7 +65,7 @@ SUBJECTS = (
     Subject(
         tables=frozenset({"reactions"}),
         name=N_("Reactions"),
-        what=N_("which emoji the bot acted on, and on which message."),
+        what=N_("which emoji the bot acted on, on which message, and which messages mentioned it."),
         how_long=N_("30 days. Stars: {jobs}."),
     ),
     Subject(

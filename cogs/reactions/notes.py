@@ -71,6 +71,13 @@ async def explain_menu(client: Easel, reaction: Reaction, message: discord.Parti
     await _post_note(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"))
 
 
+async def say(client: Easel, reaction: Reaction, message: discord.PartialMessage, sentence: str, **more: Any) -> None:
+    """Reply with a sentence for the member, whom it names where others read it. Raises `discord.Forbidden` if the bot may not write."""
+    member = f"<@{reaction.user_id}> " if message.guild else ""
+    vanishes = _("This message disappears in 2 minutes.")
+    await _post_note(client, reaction, message, f"{member}{sentence}\n-# {vanishes}", **more)
+
+
 async def remove_note(client: Easel, reaction: Reaction) -> None:
     """Delete the note that answers a reaction, if any."""
     note = await services_of(client).reactions.take_note(reaction)

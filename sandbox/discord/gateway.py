@@ -30,7 +30,7 @@ _DELETIONS = ("CHANNEL_DELETE", "THREAD_DELETE", "GUILD_ROLE_DELETE")
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
 _DOUBLED_AFTER_S = 0.05
 _INTERACTION = "INTERACTION_CREATE"
-_REQUESTS = (_INTERACTION, "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE")  # what people ask the bot for
+_REQUESTS = (_INTERACTION, "MESSAGE_CREATE", "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE")  # what people ask the bot for
 
 
 class Opcode(IntEnum):

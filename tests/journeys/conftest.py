@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.app import App
 from bot.domain.job import Job
+from sandbox import discord, images
+from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import has_image
+from tests.env.app import Env, has_image
 from tests.services.conftest import eventually
 
 Ask = Callable[..., Awaitable[Message]]
@@ -44,6 +47,17 @@ def asked(ada: Person) -> Ask:
         return await ada.message(lambda message: has_image(message) and message.id not in seen, channel)
 
     return ask
+
+
+@pytest.fixture
+async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
+    """An environment with the message-content intent."""
+    board = Switchboard()
+    async with (
+        images.serve(switchboard=board, timing=images.FAST, draft=True) as image_server,
+        discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
+    ):
+        yield Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
 
 
 @dataclass(frozen=True, kw_only=True)

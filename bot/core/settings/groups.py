@@ -234,8 +234,8 @@ class ImageApiSettings(_Fields):
 class AdvancedSettings(_Fields):
     message_content_intent: bool = Field(
         False,
-        description="true or false: whether reactions also edit images that other people posted. This needs the message content intent,"
-        " which you turn on at the Bot page of your Discord application.",
+        description="true or false: whether reactions and replies also edit images that other people posted. This needs the message content"
+        " intent, which you turn on at the Bot page of your Discord application.",
     )
     https_proxy: ProxyUrl = Field(
         "",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +11,6 @@ from discord import PartialEmoji, RawReactionActionEvent
 from bot.app import App
 from bot.core.errors import StartError
 from bot.store import messages
-from sandbox import discord, images
-from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
@@ -222,17 +218,6 @@ async def test_the_author_is_read_from_the_message_if_the_event_lacks_it(env: En
     await answer_to(ada, first)
     await marked(ada, first, "✅")
     assert len(await env.generations()) == 2
-
-
-@pytest.fixture
-async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
-    """An environment with the message-content intent."""
-    board = Switchboard()
-    async with (
-        images.serve(switchboard=board, timing=images.FAST, draft=True) as image_server,
-        discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
-    ):
-        yield Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
 
 
 async def test_with_the_intent_other_people_s_images_are_edited(reading_env: Env) -> None:

@@ -103,8 +103,8 @@ class Routes:
 
         Raises `MessageRefused` if Discord refuses what it shows, and `UnusableImages`.
         """
-        if _only_directly(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations):
-            return None  # the mark on the message with the reaction is enough
+        if _is_unanswered(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations):
+            return None  # the member took back what asked for it
         limit = message.job.place.upload_limit_bytes
         while True:
             fitted = await self._fitted(message, limit)
@@ -138,7 +138,7 @@ class Routes:
             yield self.post.edit_by_token(message)
         if place.message_id is not None and not place.private:
             yield self.post.edit_message(message)
-        if place.message_id is None and place.application_id is not None and not place.private:
+        if place.message_id is None and (place.application_id is not None or job.is_reply) and not place.private:
             yield self._edit_found(message)
         if not place.private and not _only_directly(message):
             yield self._send_once(job, lambda: self.post.send_to_channel(message), direct=False)
@@ -179,6 +179,10 @@ class Routes:
 
 def _only_directly(message: ResultMessage) -> bool:
     """A failed job of a reaction without a waiting message: only its member gets a message."""
-    job = message.job
-    has_message = job.place.message_id is not None or job.place.token is not None
-    return job.reaction is not None and not has_message and not message.shown
+    return message.job.reaction is not None and _is_unanswered(message)
+
+
+def _is_unanswered(message: ResultMessage) -> bool:
+    """Whether the channel shows nothing about a job that has nothing to show. Jobs of interactions have their first answer."""
+    place = message.job.place
+    return place.message_id is None and place.token is None and not message.shown
