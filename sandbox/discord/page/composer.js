@@ -1,9 +1,10 @@
-/** The message box: plain messages with files or a sticker, what another bot posts, and `/` for the bot's commands. */
+/** The message box: plain messages with files or a sticker, what another bot posts, `/` for the bot's commands, `@` for names. */
 import { fill, h, icon } from "./dom.js";
 import { closed, opened } from "./escape.js";
 import { CommandForm, runnable } from "./command.js";
 import { PART } from "./parts.js";
 import { Listbox } from "./listbox.js";
+import { mentionItems, withMentions } from "./mentions.js";
 import { Menu } from "./menu.js";
 import { Uploads, filesOf } from "./uploads.js";
 
@@ -98,8 +99,8 @@ export class Composer {
     this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#reply, this.#uploads.element, line, this.#problem);
     fill(this.#root, this.#plain);
     this.#commands = new Listbox({
-      owner: this.#draft, home: this.#plain, anchor: line, label: "Commands", above: true, fullWidth: true,
-      onPick: (item) => this.#choose(item.value),
+      owner: this.#draft, home: this.#plain, anchor: line, label: "Suggestions", above: true, fullWidth: true,
+      onPick: (item) => (item.pick ? item.pick() : this.#choose(item.value)),
     });
     this.#commands.element.classList.add("commands");
   }
@@ -131,10 +132,10 @@ export class Composer {
     this.#offer();
   }
 
-  /** Show the commands that match the text. A full name followed by a space is chosen immediately. */
+  /** Show the commands that match the text, or the names after an `@`. A command followed by a space is chosen immediately. */
   #offer() {
     const text = this.#draft.value;
-    if (!text.startsWith("/") || text.includes("\n")) return this.#commands.hide();
+    if (!text.startsWith("/") || text.includes("\n")) return this.#offerNames(text);
     const all = runnable(this.#session);
     const typed = text.slice(1).toLowerCase();
     const whole = (command) => [command.label, command.name].find((name) => typed.startsWith(`${name.toLowerCase()} `));
@@ -149,6 +150,16 @@ export class Composer {
     const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.label.localeCompare(b.label));
     const items = fitting.map((command) => ({ label: `/${command.label}`, detail: command.description, value: command }));
     return this.#commands.show(items, { empty: all.length ? "No matching command" : "The bot has no commands yet" });
+  }
+
+  #offerNames(text) {
+    const mention = (changed, caret) => {
+      this.#draft.value = changed;
+      this.#draft.setSelectionRange(caret, caret);
+      this.#typed();
+    };
+    const items = mentionItems(this.#session, text, this.#draft.selectionStart, mention);
+    return items.length ? this.#commands.show(items) : this.#commands.hide();
   }
 
   #choose(command, text = "") {
@@ -201,7 +212,7 @@ export class Composer {
   }
 
   async #send(what, fields = {}) {
-    const [content, channel_id] = [this.#draft.value.trim(), this.#session.channelId];
+    const [content, channel_id] = [withMentions(this.#session, this.#draft.value.trim()), this.#session.channelId];
     try {
       await this.#connection.ask(what, { channel_id, content, uploads: await this.#uploads.ids(), reply_to: this.#answered?.id, ...fields });
       this.#draft.value = "";

@@ -5,6 +5,7 @@ import { emojiElement, emojiName } from "./emoji.js";
 import { embed } from "./embeds.js";
 import { firstLine, markdown, nestHeadings } from "./markdown.js";
 import { attachments, stickers } from "./media.js";
+import { withNames } from "./mentions.js";
 import { disc } from "./names.js";
 import { clock, fullTime, number } from "./times.js";
 
@@ -72,7 +73,7 @@ function origin(message, { session, goTo }) {
   if (reference && (reference.type ?? REPLY) === REPLY && answered !== undefined) {
     if (!answered) return h("p.origin", {}, icon("reply"), "The original message was deleted");
     const name = session.nameOf(answered.author.id, answered.author);
-    const text = firstLine(answered.content ?? "") || (answered.attachments?.length ? "an image" : "a message");
+    const text = withNames(session, firstLine(answered.content ?? "")) || (answered.attachments?.length ? "an image" : "a message");
     return h("p.origin", {},
       icon("reply"),
       disc(session, answered.author.id, name),
