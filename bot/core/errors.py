@@ -15,6 +15,7 @@ EaselError                  base class; `sentence` is safe to show
 │   ├── Overloaded          too much work of this kind waits already: the same request may work in a minute
 │   ├── NotKnownYet         Discord has not described the server yet, so no rule of it can be applied
 │   ├── NotAllowed          the member lacks the permission
+│   │   └── ChoiceNotAllowed  for what was chosen: another model, prompt or option may be allowed
 │   └── NotFound            no such job, model or image
 ├── ImageError              the bytes are not a usable image, or the address may not be fetched
 │   └── NotAnImage          the bytes are not of an image format that Easel reads
@@ -88,7 +89,12 @@ class BadReference(Refusal, ValueError):
 
 
 class OutOfCredit(Refusal):
-    """The balance is below the price."""
+    """The balance is below the price. `reason` is the sentence without what happens later; `model` the id of one that can be paid."""
+
+    def __init__(self, sentence: str, *, reason: str = "", model: str | None = None) -> None:
+        super().__init__(sentence)
+        self.reason = reason or sentence
+        self.model = model
 
 
 class TooManyWaiting(Refusal):
@@ -105,6 +111,10 @@ class NotKnownYet(Refusal):
 
 class NotAllowed(Refusal, PermissionError):
     """The member lacks the permission."""
+
+
+class ChoiceNotAllowed(NotAllowed):
+    """The member lacks the permission for this model, prompt or option; another may be allowed."""
 
 
 class NotFound(Refusal, LookupError):

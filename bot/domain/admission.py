@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from bot.core.errors import InvalidRequest, NotAllowed, TooManyWaiting
+from bot.core.errors import ChoiceNotAllowed, InvalidRequest, NotAllowed, TooManyWaiting
 from bot.core.i18n import _, ngettext
 from bot.core.markdown import escaped
 from bot.core.numbers import number
@@ -50,7 +50,7 @@ from bot.domain.request import Request
 _NAMED: Final = 10  # models, channels or aspect ratios that a refusal lists
 
 
-class PromptBlocked(NotAllowed):
+class PromptBlocked(ChoiceNotAllowed):
     """The prompt matched the block list. The only refusal that can add a strike."""
 
 
@@ -276,7 +276,7 @@ def _role(facts: Facts) -> None:
         if not allowance.models:
             raise NotAllowed(_("Your roles don't let you use any model here."))
         title, others = quoted(facts.title_of(model)), ", ".join(sorted(quoted(facts.title_of(each)) for each in allowance.models)[:_NAMED])
-        raise NotAllowed(_("Your roles don't let you use {model} here. Choose {others}.").format(model=title, others=others))
+        raise ChoiceNotAllowed(_("Your roles don't let you use {model} here. Choose {others}.").format(model=title, others=others))
     if facts.request.reply_to.private and not allowance.private:
         raise NotAllowed(_("You can't create private images on this server. Try again with private turned off."))
 
@@ -285,11 +285,11 @@ def _age_restricted(facts: Facts) -> None:
     if not facts.unsafe:
         return
     if facts.request.channel.guild_id is None:
-        raise NotAllowed(_("The safety checker can't be turned off in DMs."))
+        raise ChoiceNotAllowed(_("The safety checker can't be turned off in DMs."))
     if not facts.request.policy.age_restricted.unchecked:
-        raise NotAllowed(_("The safety checker can't be turned off on this server."))
+        raise ChoiceNotAllowed(_("The safety checker can't be turned off on this server."))
     if not facts.request.channel.age_restricted:
-        raise NotAllowed(_("The safety checker can only be turned off in age-restricted channels."))
+        raise ChoiceNotAllowed(_("The safety checker can only be turned off in age-restricted channels."))
 
 
 def _newcomer(facts: Asked) -> None:

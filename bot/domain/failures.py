@@ -20,6 +20,7 @@ class Handling:
 
     wording: str  # {reason}: the image API's explanation, a sentence
     retry: bool
+    change: bool = False  # whether other words or options may succeed
     unknown: str = N_("The image service couldn't create this image and gave no reason.")  # the reason where there is none
 
 
@@ -28,8 +29,8 @@ UNAVAILABLE = N_("The image service isn't available right now. The bot's operato
 LOST = N_("The image service's answer got lost, so there's no image to show.")
 
 HANDLING: Mapping[Failure, Handling] = {
-    Failure.CONTENT: Handling(wording=CONTENT_RULES, retry=False),
-    Failure.PARAMETER: Handling(wording="{reason}", retry=False),
+    Failure.CONTENT: Handling(wording=CONTENT_RULES, retry=False, change=True),
+    Failure.PARAMETER: Handling(wording="{reason}", retry=False, change=True),
     Failure.ACCOUNT: Handling(wording="{reason}", retry=True, unknown=UNAVAILABLE),
     Failure.FAULT: Handling(wording="{reason}", retry=True),
     Failure.TIMEOUT: Handling(wording=N_("The image service took too long."), retry=True),
@@ -61,3 +62,8 @@ def failure_of(error: ProviderError) -> Failure:
 def is_worth_retrying(failures: list[Failure | None]) -> bool:
     """Whether the same request may succeed later. An unknown failure (None) counts as retryable."""
     return any(failure is None or HANDLING[failure].retry for failure in failures)
+
+
+def may_be_changed(failures: list[Failure | None]) -> bool:
+    """Whether another prompt, option or model may succeed where this request failed."""
+    return any(failure is not None and HANDLING[failure].change for failure in failures)

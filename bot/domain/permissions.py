@@ -42,6 +42,7 @@ class Action(Enum):
     BROWSE = auto()  # open an entry of one's own history
     SEND = auto()  # submit a form
     ANSWER = auto()  # press the button of a note that mentions a member
+    RETRY = auto()  # change what was ordered and order it again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +209,7 @@ RULES: Final[Mapping[Action, tuple[Rule, ...]]] = MappingProxyType(
         Action.STOP_SPONSORSHIP: (Rule(_any(_owner, _moderator), N_("Only the sponsor or a moderator can end this.")),),
         Action.BROWSE: (Rule(_owner, N_("That image is no longer in your history.")),),
         Action.SEND: (Rule(_owner, N_("This form has expired. Start again.")),),
+        Action.RETRY: (Rule(_owner, N_("Only {member} can change this. Create an image of your own with /generate.")),),
         Action.ANSWER: (Rule(_owner, N_("This is for {member}. React to the image with {emoji} yourself, or press Edit below it.")),),
     }
 )

@@ -22,6 +22,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "channel": "a channel, as a mention",
     "channels": "channels, as mentions",
     "choices": "what can be chosen",
+    "command": "a command, such as /edit",
     "count": "a number; it decides the plural form",
     "days": "a number of days",
     "decimal_places": "a number",

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Idea
 from bot.domain.job import JobKind
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order
 from bot.domain.preferences import STYLE_NAME_MAX
 from bot.domain.request import Request
-from bot.store import tray
+from cogs.images import retry
 from cogs.kit import answers, autocomplete, interactions
 from cogs.kit.answers import UNDEFERRED
-from cogs.kit.channels import KnownChannels
 from cogs.kit.panels import everywhere
-from cogs.kit.request import Interaction, client_of, request_of, services_of
-from cogs.members import account_texts
+from cogs.kit.request import Interaction, request_of, services_of
 
 Text = app_commands.Range[str, 1, 100]
 Prompt = app_commands.Range[str, 1, PROMPT_MAX]
@@ -96,7 +93,7 @@ class Create(commands.Cog):
         private = _is_private(interaction)
         async with answers.deferring(interaction, private=private):
             wanted = _order(await request_of(interaction), interaction, JobKind.GENERATE, private=private)
-            await interactions.order(interaction, services_of(interaction).orders.order(wanted), private=private)
+            await retry.order(interaction, wanted)
 
     @app_commands.command(description="Edit an image with a prompt", extras=UNDEFERRED)
     @everywhere
@@ -158,13 +155,7 @@ async def _from_image(interaction: Interaction, kind: JobKind) -> None:
     """Order an edit or an upscale of the attached images and of those in the tray; an upscale uses the tray if none is attached."""
     private = _is_private(interaction)
     async with answers.deferring(interaction, private=private):
-        request = await request_of(interaction)
-        wanted = _order(request, interaction, kind, private=private)
-        sources = await services_of(interaction).reader.read(tray.sources, request.actor.user_id) if wanted.from_tray else []
-        wanted, tray_size = KnownChannels(client_of(interaction)).with_sources(wanted, sources), len(sources)
-        ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
-        if await interactions.order(interaction, ordering, private=private) and tray_size:
-            await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
+        await retry.order(interaction, _order(await request_of(interaction), interaction, kind, private=private))
 
 
 def _is_private(interaction: Interaction) -> bool:
@@ -193,13 +184,3 @@ def _order(request: Request, interaction: Interaction, kind: JobKind, *, private
         from_tray=kind is JobKind.EDIT or (kind is JobKind.UPSCALE and not attachments),
         spoiler=request.preferences.spoiler if spoiler is None else spoiler,
     )
-
-
-async def _with_tray(ordering: Awaitable[Receipt], tray_size: int) -> Receipt:
-    """Wait for the receipt; an `InvalidRequest` also mentions the images of the tray, which may be why it was refused."""
-    try:
-        return await ordering
-    except InvalidRequest as error:
-        if not tray_size:
-            raise
-        raise InvalidRequest(f"{error.sentence} {account_texts.with_tray(tray_size)}") from error

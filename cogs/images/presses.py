@@ -12,7 +12,7 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain.job import Job
 from bot.domain.request import Request
-from cogs.images import details, edit_form, upscale_form
+from cogs.images import details, edit_form, retry, upscale_form
 from cogs.kit import answers, interactions, job_texts, message_images
 from cogs.kit.job_buttons import PRESS
 from cogs.kit.request import Interaction, services_of
@@ -40,7 +40,8 @@ async def _again(request: Request, interaction: Interaction, job_id: str) -> Non
     async with answers.deferring(interaction, private=private, thinking=True):
         job = await orders.job(job_id)
         again = orders.again(job, request.answered(private=private), origin=await details.origin_of(interaction, job))
-        await interactions.order(interaction, again, private=private)
+        retrying = partial(retry.button_for_job, job, request.actor.user_id, private=private)
+        await interactions.order(interaction, again, private=private, retrying=retrying)
 
 
 async def _details(request: Request, interaction: Interaction, job_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,14 @@ from pydantic import TypeAdapter
 from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain.catalog.ideas import Idea
-from bot.domain.catalog.params import MAX_MORE
 from bot.domain.job import Job, JobKind
 from bot.domain.order import Order
 from bot.domain.request import Request
 from bot.services.money.upscalers import UpscaleOffer, upscale_offers, upscaler
-from cogs.images import edit_form
-from cogs.images.edit_form import Form
-from cogs.kit import answers, interactions, message_images, texts
-from cogs.kit.channels import KnownChannels
+from cogs.images import retry
+from cogs.images.forms import rows
+from cogs.images.forms.contexts import Form, keep, opened, picked_image
+from cogs.kit import answers, message_images, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
 
@@ -63,9 +62,18 @@ async def _open(interaction: Interaction, found: message_images.FoundImages, *, 
     await services.members.check_consent(request, found.owner_id)
     offers = _offers(interaction, request)
     form = UpscaleForm.of(request, found, job_id=job_id, offers=tuple((offer.model.id, offer.scale) for offer in offers))
-    await edit_form.keep(interaction, request, found, form, _FORMS)
+    await keep(interaction, request, found, form, _FORMS)
     left = await services.pricing.left(request)
-    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), offers, left=left))
+    shown = _rows(len(found.images), offers, left=left)
+    title = pgettext("modal title", "Upscale with Easel")
+    await interaction.response.send_modal(rows.modal(title, _FORM(form=interaction.id), shown))
+
+
+def _rows(images: int, offers: Sequence[UpscaleOffer], *, left: int) -> Iterator[rows.Row]:
+    """`left` is in microcredits."""
+    if images > 1:
+        yield rows.image(images)
+    yield discord.ui.Label(text=pgettext("modal label", "Model and scale"), component=_menu(offers, left=left))
 
 
 def _offers(interaction: Interaction, request: Request) -> Sequence[UpscaleOffer]:
@@ -79,25 +87,13 @@ def _offers(interaction: Interaction, request: Request) -> Sequence[UpscaleOffer
     return sorted(found, key=lambda offer: offer.model.id != usual)[:_MAX_OPTIONS]
 
 
-def _modal(custom_id: str, images: int, offers: Sequence[UpscaleOffer], *, left: int) -> discord.ui.Modal:
-    """`left` is in microcredits."""
-    modal = discord.ui.Modal(title=pgettext("modal title", "Upscale with Easel"), custom_id=custom_id)
-    if images > 1:
-        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Image"), component=edit_form.picker(images)))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model and scale"), component=_menu(offers, left=left)))
-    options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE)
-    how = _("As name=value, separated by spaces.")
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:_LABEL_MAX], component=options))
-    return modal
-
-
 def _menu(offers: Sequence[UpscaleOffer], *, left: int) -> discord.ui.Select[Any]:
     preset = _preset(offers)
     options = [
         discord.SelectOption(
             label=" · ".join(filter(None, (offer.model.title, offer.scale)))[:_LABEL_MAX],
             value=str(n),
-            description=edit_form.price_and_left(texts.amount_of(offer.price), offer.price, left=left),
+            description=rows.price_and_left(texts.amount_of(offer.price), offer.price, left=left),
             default=n == preset,
         )
         for n, offer in enumerate(offers)
@@ -115,19 +111,17 @@ def _preset(offers: Sequence[UpscaleOffer]) -> int:
 @router.form(_FORM, defers=False)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the upscale."""
-    context = await edit_form.opened(request, interaction, form, _FORMS)
+    context = await opened(request, interaction, form, _FORMS)
     model, scale = context.offers[int(next(iter(given.get("offer") or ()), "0"))]
     async with answers.deferring(interaction, private=context.private, thinking=True):
-        picked = edit_form.picked_image(interaction, context, given)
         order = Order(
             request=request.answered(private=context.private),
             kind=JobKind.UPSCALE,
             prompt="",
             model=model,
             options={Idea.SCALE: scale},
-            more=given.get("options") or "",
-            attachments=[picked],
+            more=given.get("options") or "",  # of forms that were opened by earlier versions
+            attachments=[picked_image(interaction, context, given)],
             spoiler=context.spoiler,
         )
-        order = KnownChannels(client_of(interaction)).with_sources(order, [picked.source])
-        await interactions.order(interaction, services_of(interaction).orders.order(order), private=context.private)
+        await retry.order(interaction, order)

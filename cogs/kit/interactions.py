@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import discord
 import structlog
@@ -24,6 +25,8 @@ from cogs.kit.request import Interaction, client_of, services_of
 
 _GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; expired token: no answer is possible
 
+Retrying = Callable[[EaselError], Awaitable[discord.ui.Button[Any] | None]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -36,12 +39,14 @@ def attachment_of(attachment: discord.Attachment) -> Attachment:
     )
 
 
-async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
-    """Place an order and show its waiting message. None if it was refused."""
+async def order(
+    interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool, retrying: Retrying | None = None
+) -> Receipt | None:
+    """Place an order and show its waiting message. None if it was refused; then `retrying` gives the button under the refusal."""
     try:
         receipt = await ordering
     except EaselError as error:
-        await refuse(interaction, error.sentence)
+        await refuse(interaction, error.sentence, await retrying(error) if retrying else None)
         return None
     message_id = None
     try:
@@ -75,9 +80,10 @@ async def say(interaction: Interaction, content: str) -> None:
     await answers.send(interaction, content=content)
 
 
-async def refuse(interaction: Interaction, sentence: str) -> None:
-    """Answer with an error that only this member sees."""
-    await say(interaction, f"🚫 {sentence}")
+async def refuse(interaction: Interaction, sentence: str, button: discord.ui.Button[Any] | None = None) -> None:
+    """Answer with an error that only this member sees, and with what they can do about it."""
+    view: dict[str, Any] = {} if button is None else {"view": discord.ui.View(timeout=None).add_item(button)}
+    await answers.send(interaction, content=f"🚫 {sentence}", **view)
 
 
 @asynccontextmanager

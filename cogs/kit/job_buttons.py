@@ -9,12 +9,12 @@ from typing import Any
 import discord
 
 from bot.core.i18n import pgettext
-from bot.domain.failures import is_worth_retrying
+from bot.domain.failures import is_worth_retrying, may_be_changed
 from bot.domain.job import GenerationState, Job
 from bot.services.money.upscalers import is_upscaling_offered
 from cogs.kit.posting import ids_in
 from cogs.kit.request import Interaction, services_of
-from cogs.kit.router import JOB_ID, CustomId, integer, one_of
+from cogs.kit.router import DISCORD_ID, JOB_ID, ON_OFF, CustomId, integer, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ _LABELS: Mapping[str, Callable[[], str]] = {
     "cancel": lambda: pgettext("button", "Cancel"),
 }
 PRESS = CustomId("{action}:{job}:{n}", action=one_of(*JOB_BUTTONS), job=JOB_ID, n=integer(most=9))  # n is always 0
+# Changes what a job ordered and orders it again; only this member may. Whether the answer is private.
+RETRY_JOB = CustomId("retry-job:{job}:{user}:{private}", job=JOB_ID, user=DISCORD_ID, private=ON_OFF)
 _ENDED = ("edit", "upscale", "again", "details", "delete", "report")  # under a finished message
 _MAKING = ("edit", "upscale", "again")  # in a row of their own if one row cannot hold them all
 _ROW_MAX = 5  # buttons
@@ -52,6 +54,12 @@ _ROW_MAX = 5  # buttons
 def job_button(action: str, job_id: str) -> discord.ui.Button[Any]:
     button, custom_id = JOB_BUTTONS[action], PRESS(action=action, job=job_id, n=0)
     return discord.ui.Button(label=label_of(action), emoji=button.emoji, style=button.style, custom_id=custom_id)
+
+
+def retry_button(custom_id: str) -> discord.ui.Button[Any]:
+    """The button under a refused order and under one that failed."""
+    label = pgettext("button", "Change and try again")
+    return discord.ui.Button(label=label, emoji="📝", style=discord.ButtonStyle.primary, custom_id=custom_id)
 
 
 def label_of(action: str) -> str:
@@ -77,7 +85,10 @@ def ended_view(job: Job, *, images: int, links: int = 0, upscales: bool) -> disc
         "again": not images and not links and bool(failures) and not is_worth_retrying(failures),
         "report": not (images or links) or job.place.private,  # others cannot see a private message
     }
-    return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
+    view = _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
+    if not images and not links and may_be_changed(failures):
+        _put_first(view, retry_button(RETRY_JOB(job=job.id, user=job.place.user_id, private=job.place.private)))
+    return view
 
 
 async def upscales_in(source: Interaction | discord.Client, guild_id: int | None) -> bool:
@@ -100,6 +111,13 @@ def job_of(message: discord.Message) -> str | None:
 def _job_with(message: discord.Message, actions: tuple[str, ...]) -> str | None:
     fields = (PRESS.read(custom_id) for custom_id in ids_in(message))
     return next((pressed["job"] for pressed in fields if pressed is not None and pressed["action"] in actions), None)
+
+
+def _put_first(view: discord.ui.View, button: discord.ui.Button[Any]) -> None:
+    others = view.children
+    view.clear_items()
+    for each in (button, *others):
+        view.add_item(each)
 
 
 def _row(actions: tuple[str, ...], job_id: str) -> discord.ui.View:

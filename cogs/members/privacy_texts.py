@@ -59,7 +59,7 @@ SUBJECTS = (
     Subject(
         tables=frozenset({"tray", "kv"}),
         name=N_("Tray and open forms"),
-        what=N_("the images in your tray, and which images an open form is about."),
+        what=N_("the images in your tray, which images an open form is about, and what you wrote in an order that was refused."),
         how_long=N_("One day."),
     ),
     Subject(

@@ -79,7 +79,7 @@ def preview_params(model: ModelInfo, options: Mapping[str, object]) -> dict[str,
 
     `options` are by idea, or by the model's own name.
     """
-    params: dict[str, Any] = dict(_filled_in(model))
+    params: dict[str, Any] = dict(filled_in(model))
     for name, value in options.items():
         option = model.option(Idea(name)) if name in _IDEAS else model.options.get(name)
         if option is not None and value not in (None, ""):
@@ -94,7 +94,7 @@ def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo, *, sou
     `source`: the shape in the params was chosen after this image, so it is chosen anew. Raises `InvalidRequest` if a chosen value is not
     possible there. The seed is passed separately: see `ModelInfo.seed_field`.
     """
-    defaults = _filled_in(old)
+    defaults = filled_in(old)
     ideas = {option.name: idea for idea in Idea if (option := old.option(idea)) and not option.sent_as}
     choices: Choices = {}
     for name, value in (params if source is None else without_shape(params)).items():
@@ -127,7 +127,7 @@ def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
     nested = nested_counts([value for _option, _label, value in choices.values()])
     if nested:
         raise InvalidRequest(_(_COUNT).format(name=quoted(nested[0])))
-    params: dict[str, Any] = {**_filled_in(model), **chosen}
+    params: dict[str, Any] = {**filled_in(model), **chosen}
     _check_schema(model, params, choices)
     return params
 
@@ -288,7 +288,7 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) ->
     raise InvalidRequest(_("{model} can't combine these options.").format(model=quoted(model.title)))
 
 
-def _filled_in(model: ModelInfo) -> dict[str, Scalar]:
+def filled_in(model: ModelInfo) -> dict[str, Scalar]:
     """The parameters that are sent unless a member chose them: the defaults of required ones, and 1 for every count of images."""
     wanted = [option for option in model.options.values() if option.required and option.name not in model.separate_names]
     return {option.name: option.default for option in wanted if option.default is not None} | single_image(model.options)

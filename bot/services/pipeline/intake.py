@@ -151,7 +151,9 @@ class Intake:
         if order.style:
             style = chosen.style(order.style)
             if style is None:
-                raise NotFound(_("You have no style called {name}. Use `/style list` to see yours.").format(name=escaped(order.style)))
+                raise InvalidRequest(
+                    _("You have no style called {name}. Use `/style list` to see yours.").format(name=escaped(order.style))
+                )
             given = {idea: value for idea, value in order.options.items() if value is not None}
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})

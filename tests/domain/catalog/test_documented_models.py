@@ -6,15 +6,16 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
+import discord
 import pytest
 
 from bot.core.errors import InvalidRequest
-from bot.domain.catalog.costs import MICROCREDITS, cost_microcredits, is_certain, needs_estimate
+from bot.domain.catalog.costs import MICROCREDITS, cost_microcredits, is_certain, needs_estimate, price_microcredits
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.params import build_params, settable
 from bot.domain.catalog.purposes import check_purpose, serves
 from bot.domain.job import JobKind
-from cogs.images import edit_form
+from cogs.images.forms.choices import AS_USUAL, OptionMenus
 from cogs.members import model_texts
 from sandbox.images.catalog import OxenModel
 from sandbox.images.prices import cost_usd
@@ -77,10 +78,17 @@ def test_an_aspect_ratio_chooses_the_size_that_has_it(model: str, ratio: str, se
 
 
 @pytest.mark.parametrize("model_id", FACTS)
-def test_the_examples_in_forms_can_be_sent_as_they_are(model_id: str) -> None:
+def test_what_forms_offer_can_be_sent_as_it_is(model_id: str) -> None:
     model = CATALOG.get(model_id)
-    for example in (model_texts.example(model), edit_form._example(model)):
-        build_params(model, {}, example)
+    build_params(model, {}, model_texts.example(model))
+    for kind in (kind for kind in JobKind if serves(model, kind)):
+        rows = OptionMenus(model=model, kind=kind, price_of=price_microcredits).rows(most=2)
+        assert len(rows) <= 2
+        for menu in (row.component for row in rows):
+            assert isinstance(menu, discord.ui.Select)
+            idea = Idea(menu.custom_id.removeprefix("option-"))
+            for value in (option.value for option in menu.options if option.value != AS_USUAL):
+                build_params(model, {idea: value})
 
 
 @pytest.mark.parametrize("model_id", PER_IMAGE)

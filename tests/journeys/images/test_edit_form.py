@@ -6,6 +6,7 @@ from bot.app import App
 from sandbox.person import Message, Modal, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
+from tests.journeys.manager_steps import private_reply
 
 DEV = "flux-2-dev"
 KLEIN = "black-forest-labs-flux-2-klein-4b"
@@ -35,7 +36,7 @@ async def choose(app: App, person: Person, **choices: object) -> None:
 
 async def test_the_form_has_no_more_rows_than_discord_allows(ada: Person, asked: Ask) -> None:
     one, several = await opened(ada, await asked()), await opened(ada, await asked(count=2))
-    assert (len(one.components), len(several.components)) == (4, 5)
+    assert (len(one.components), len(several.components)) == (5, 5)
 
 
 async def test_each_model_is_offered_with_its_price_and_the_balance(ada: Person, asked: Ask) -> None:
@@ -59,9 +60,15 @@ async def test_only_models_that_take_references_are_offered(env: Env) -> None:
         assert "flux.1-schnell" not in offered
 
 
-async def test_the_options_field_lists_the_options_of_the_model(ada: Person, asked: Ask) -> None:
-    placeholder = (await opened(ada, await asked())).control("options")["placeholder"]
-    assert placeholder == "aspect_ratio=16:9 steps=28 guidance=2 quality=standard format=png seed=1"
+async def test_only_the_options_of_the_model_are_offered(app: App, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    klein = await opened(ada, first)
+    shapes = [each["label"] for each in klein.control("option-aspect_ratio")["options"]]
+    assert shapes[:3] == ["Like the image", "1:1 (square)", "16:9 (wide)"]
+    assert [each["value"] for each in klein.control("option-quality")["options"]] == ["-", "standard", "high"]
+    await choose(app, ada, default_model="gpt-image-2")
+    prices = {each["label"]: each.get("description") for each in (await opened(ada, first)).control("option-resolution")["options"]}
+    assert prices["As the model does: 2K"] == prices["2K"] != prices["4K"]
 
 
 async def test_the_member_s_default_model_is_chosen(app: App, ada: Person, asked: Ask) -> None:
@@ -87,18 +94,25 @@ async def test_an_edit_names_its_parent_and_which_of_its_images(app: App, ada: P
     assert (child.parent_id, child.parent_n, child.origin_message_id) == (parent.id, 2, int(first.id))
 
 
-async def test_options_have_the_names_of_the_command_options(env: Env, ada: Person, asked: Ask) -> None:
-    modal = await opened(ada, await asked())
-    await ada.submit(modal, prompt="at night", model=[DEV], options="aspect_ratio=3:2 steps=12 seed=7")
+async def test_what_was_chosen_is_sent_and_the_rest_is_left_to_the_model(env: Env, app: App, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    await choose(app, ada, default_model=DEV)
+    await ada.submit(await opened(ada, first), prompt="at night", **{"option-aspect_ratio": ["3:2"]})
     await edited(ada, "at night")
     made = (await env.generations())[1]
-    assert [made[name] for name in ("aspect_ratio", "num_inference_steps", "seed")] == ["3:2", 12, 7]
+    assert (made["aspect_ratio"], "resolution" in made) == ("3:2", False)
 
 
-async def test_an_option_that_the_model_does_not_take_is_refused(ada: Person, asked: Ask) -> None:
-    await ada.submit(await opened(ada, await asked()), prompt="at night", options="steps=99")
-    told = await ada.message(lambda m: m.ephemeral)
-    assert told.content == "🚫 FLUX.2 Klein 4B needs a whole number from 1 to 50 for steps, not 99."
+async def test_a_choice_that_another_model_lacks_is_refused_and_the_next_form_offers_what_that_one_has(ada: Person, asked: Ask) -> None:
+    modal = await opened(ada, await asked())
+    await ada.submit(modal, prompt="at night", model=["qwen-image-edit"], **{"option-quality": ["high"]})
+    told = await private_reply(ada, "has no option called quality")
+    await ada.click(told, "Change and try again")
+    again = await ada.modal()
+    assert (again.control("prompt")["value"], "option-quality" in str(again.components)) == ("at night", False)
+    assert models_in(again)["qwen-image-edit"]["default"] is True
+    await ada.submit(again)
+    await edited(ada, "at night")
 
 
 async def test_further_references_follow_the_image(env: Env, ada: Person, asked: Ask) -> None:
@@ -148,9 +162,9 @@ async def test_a_form_open_during_a_restart_is_accepted(env: Env) -> None:
             modal = await ada.modal()
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)
-            await ada.submit(modal, prompt="in winter", options="steps=9")
+            await ada.submit(modal, prompt="in winter", **{"option-quality": ["high"]})
             await edited(ada, "in winter")
-    assert (await env.generations())[1]["num_inference_steps"] == 9
+    assert (await env.generations())[1]["output_quality"] == "high"
 
 
 async def test_an_expired_form_says_so(app: App, ada: Person, asked: Ask) -> None:

@@ -44,10 +44,10 @@ async def test_every_scale_is_offered_with_its_price_and_the_balance(ada: Person
 async def test_the_chosen_scale_is_sent_and_the_result_descends_from_the_image(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     modal = await opened(ada, first)
-    await ada.submit(modal, offer=offer(modal, "Topaz Wonder 3 · 4x"), options="enhancement_strength=high")
+    await ada.submit(modal, offer=offer(modal, "Topaz Wonder 3 · 4x"))
     message = await upscaled(ada)
     sent = env.images.received("POST", "/api/ai/queue")[1].json
-    assert (sent["model"], sent["scale"], sent["enhancement_strength"], "prompt" in sent) == (WONDER, "4x", "high", False)
+    assert (sent["model"], sent["scale"], "prompt" in sent) == (WONDER, "4x", False)
     assert f"upscaled by <@{ada.id}> from [this image](" in message.content
     job = await written_down(app, message)
     assert (job.kind, job.parent_id, job.parent_n) == (JobKind.UPSCALE, job_id_of(first), 0)

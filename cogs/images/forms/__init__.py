@@ -1,0 +1,1 @@
+"""The parts of the forms that order an image: their rows, the choices of their menus, and what is kept while they are open."""

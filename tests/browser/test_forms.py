@@ -1,0 +1,45 @@
+"""The forms of orders on the page: what they offer, and what becomes of an order that is refused."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import OpenPage, check_views
+from tests.browser.running_bot import RunningBot, command, finished, form, panel, press, send
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+RETRY = "Change and try again"
+
+
+async def pick(dialog: Locator, menu: str, option: str) -> None:
+    await dialog.get_by_role("combobox", name=menu).click()
+    await dialog.get_by_role("option", name=option).click()
+
+
+async def test_the_form_offers_what_the_model_has(running_bot: RunningBot, visit: OpenPage) -> None:
+    ada = await visit("Ada")
+    await command(ada, "generate", prompt="a red fox")
+    await press(finished(ada, "a red fox"), "Edit")
+    dialog = form(ada, "Edit with Easel")
+    await dialog.get_by_label("What should change?").fill("in winter")
+    await expect(dialog.get_by_role("combobox", name="Aspect ratio")).to_be_visible()
+    await check_views(ada, "edit-form")
+    await pick(dialog, "Quality", "high")
+    await send(dialog)
+    await expect(finished(ada, "in winter")).to_contain_text("edited by @Ada from this image")
+
+
+async def test_a_refusal_keeps_what_was_written(running_bot: RunningBot, visit: OpenPage) -> None:
+    ada = await visit("Ada")
+    await command(ada, "generate", prompt="a grey wolf", steps="99", count="2")
+    refusal = panel(ada, "needs a whole number from 1 to 50 for steps, not 99")
+    await expect(refusal.get_by_role("button", name=RETRY)).to_be_visible()
+    await check_views(ada, "refused")
+    await press(refusal, RETRY)
+    dialog = form(ada, RETRY)
+    await expect(dialog.get_by_label("Describe the image")).to_have_value("a grey wolf")
+    await check_views(ada, "retry-form")
+    await send(dialog)
+    await expect(finished(ada, "a grey wolf").locator(".image img")).to_have_count(2)
