@@ -17,7 +17,7 @@ from bot.domain.request import interaction_key
 from cogs.admin import cog as imageadmin
 from cogs.admin.cog import ImageAdmin
 from cogs.admin.gone import Gone
-from cogs.images import details, edit_form, edit_note, history, presses, retry, upscale_form
+from cogs.images import details, edit_form, edit_note, history, more, presses, retry, upscale_form
 from cogs.images.create import Create
 from cogs.images.history import HistoryCog
 from cogs.images.menus import MENUS
@@ -52,8 +52,8 @@ COGS: tuple[type[commands.Cog], ...] = (
     *(Presets, ImageAdmin, ImageMod),
 )
 ROUTER = Router(
-    *(presses.router, edit_form.router, upscale_form.router, details.router, report.router, moderation_presses.router, edit_note.router),
-    *(retry.router, history.router, models.router, settings.router, tray.router, privacy.router),
+    *(presses.router, more.router, retry.router, edit_form.router, upscale_form.router, details.router, report.router),
+    *(moderation_presses.router, edit_note.router, history.router, models.router, settings.router, tray.router, privacy.router),
     *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
 )
 

@@ -25,6 +25,7 @@ _ALIVE: Final = re.compile(
     r"|(?<![A-Za-z0-9-])(?P<host>(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})/",  # invitations are found without a scheme
     re.IGNORECASE,
 )
+_WORD_MAX: Final = 30  # characters; languages without spaces, and addresses, are cut anywhere
 _QUOTES_MAX: Final = 500
 _CUT: Final = 12  # characters that tell a quote whose end was cut off
 _quotes: ContextVar[dict[str, str] | None] = ContextVar("quotes", default=None)
@@ -40,14 +41,16 @@ def _plain(text: str) -> str:
     return " ".join(shown.split())
 
 
-def escaped(text: str, limit: int | None = None) -> str:
-    """The text in one line with everything escaped, in at most `limit` characters."""
+def escaped(text: str, limit: int | None = None, *, at_word: bool = False) -> str:
+    """The text in one line with everything escaped, in at most `limit` characters; `at_word`: cut between words, if one ends near there."""
     pieces = list(_pieces(_plain(text)))
     size = sum(map(len, pieces))
     if limit is None or size <= limit:
         return _noted("".join(pieces), text)
     while pieces and size > limit - 1:
         size -= len(pieces.pop())
+    if at_word and " " in pieces[-_WORD_MAX:]:
+        del pieces[len(pieces) - 1 - pieces[::-1].index(" ") :]
     return _noted("".join(pieces).rstrip() + "…", text)
 
 

@@ -19,7 +19,7 @@ from bot.services.pipeline.delivery.results import PostedImage
 from bot.services.pipeline.delivery.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
 from cogs.kit.channels import is_deleted
-from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, upscales_in, waiting_view
+from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, reaches, waiting_view
 from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, reopening, send_reply
 from cogs.kit.request import services_of
 
@@ -149,12 +149,17 @@ class DiscordPost:
     @asynccontextmanager
     async def _content(self, answer: ResultMessage, *, files: str) -> AsyncIterator[dict[str, Any]]:
         """The arguments of a finished message; `files` names the uploads: "files" in a new message, "attachments" in an edit."""
-        upscales = await upscales_in(self._client, answer.job.place.guild_id)
+        place = answer.job.place
         uploads = [discord.File(p.path, filename=p.filename, description=None if answer.bare else texts.alt(p.alt)) for p in answer.images]
         try:
             yield {
                 "content": job_texts.finished(answer, services_of(self._client).orders.models.title),
-                "view": ended_view(answer.job, images=len(answer.images), links=len(answer.links), upscales=upscales),
+                "view": ended_view(
+                    answer.job,
+                    numbers=[image.n + 1 for image in answer.images],
+                    links=len(answer.links),
+                    is_reachable=reaches(self._client, place.guild_id, private=place.private),
+                ),
                 "allowed_mentions": _NO_MENTIONS,
                 files: uploads,
             }

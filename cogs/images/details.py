@@ -34,7 +34,7 @@ _LABEL_MAX = 100  # characters of an option
 
 async def show(request: Request, interaction: Interaction, job: Job) -> None:
     """Send a private panel about a job. Raises `NotAllowed` if this member may not see it."""
-    await _check_may_see(request, interaction, job)
+    await check_may_see(request, interaction, job)
     await panels.show(interaction, *await _panel(request, interaction, job, start=job.id, redraws=False))
 
 
@@ -59,11 +59,12 @@ async def origin_of(interaction: Interaction, job: Job) -> Origin:
 async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:
     """Show another image in the same panel. Permissions are checked again, because they may have changed."""
     job = await services_of(interaction).orders.job(job_id)
-    await _check_may_see(request, interaction, job)
+    await check_may_see(request, interaction, job)
     await panels.redraw(interaction, *await _panel(request, interaction, job, start=start, redraws=True))
 
 
-async def _check_may_see(request: Request, interaction: Interaction, job: Job) -> None:
+async def check_may_see(request: Request, interaction: Interaction, job: Job) -> None:
+    """Raises `NotAllowed` if this member may not see the job from here."""
     origin, reader = await origin_of(interaction, job), visibility.reader_of(request)
     is_readable = border(origin, reader) is not Border.READERS
     permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=is_readable))

@@ -39,9 +39,16 @@ _FORMS = TypeAdapter(Form)
 async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, by_reaction: bool = False) -> None:
     """Open the modal for the images of a message. Raises a `Refusal` if there are none or their owner does not allow it."""
     found = await message_images.find(client_of(interaction), message)
+    await ask_for_edit_in(interaction, found, reacted_to=message.id if by_reaction else None)
+
+
+async def ask_for_edit_in(
+    interaction: Interaction, found: message_images.FoundImages, *, job_id: str | None = None, reacted_to: int | None = None
+) -> None:
+    """As `ask_for_edit_of`, for what was found; `job_id`: as the images of this job, without a message."""
     found.check_any()
     found.check_known()
-    await _open(interaction, found, reacted_to=message.id if by_reaction else None)
+    await _open(interaction, found, job_id=job_id, reacted_to=reacted_to)
 
 
 async def ask_for_edit(interaction: Interaction, job: Job) -> None:

@@ -25,7 +25,7 @@ from bot.services.pipeline.delivery.routes import ResultMessage
 from bot.store import history as history_queries
 from cogs.images import details, edit_form, history_texts, thumbnails, upscale_form
 from cogs.kit import answers, audience, job_texts, panels, texts
-from cogs.kit.job_buttons import JOB_BUTTONS, ended_view, job_button, label_of, upscales_in
+from cogs.kit.job_buttons import JOB_BUTTONS, ended_view, job_button, label_of, reaches, upscales_in
 from cogs.kit.panels import Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, one_of
@@ -91,13 +91,13 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
     reposts = services_of(interaction).reposts
     async with reposts.open(request, own, await details.origin_of(interaction, own)) as found:
         missing = len(usable(own)) - len(found.images)
-        upscales = await upscales_in(interaction, request.guild_id)
+        is_reachable = reaches(client_of(interaction), request.guild_id, private=False)
         with audience.language_of(interaction, private=False):
             notes = (*([texts.gone(missing)] if missing else []), *notes_of(found.images))
             shown = ResultMessage(job=found.job, images=found.images, notes=notes)
             uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in found.images]
             content = job_texts.finished(shown, services_of(interaction).orders.models.title)
-            view = ended_view(own, images=len(found.images), upscales=upscales)
+            view = ended_view(own, numbers=[each.n + 1 for each in found.images], is_reachable=is_reachable)
         message = await interaction.followup.send(
             content,
             view=view,

@@ -42,10 +42,14 @@ _FORMS = TypeAdapter(UpscaleForm)
 
 async def ask_for_upscale_of(interaction: Interaction, message: discord.Message) -> None:
     """Open the modal for the images of a message. Raises a `Refusal` if there are none or their owner does not allow it."""
-    found = await message_images.find(client_of(interaction), message)
+    await ask_for_upscale_in(interaction, await message_images.find(client_of(interaction), message))
+
+
+async def ask_for_upscale_in(interaction: Interaction, found: message_images.FoundImages, *, job_id: str | None = None) -> None:
+    """As `ask_for_upscale_of`, for what was found; `job_id`: as the images of this job, without a message."""
     found.check_any()
     found.check_known()
-    await _open(interaction, found)
+    await _open(interaction, found, job_id=job_id)
 
 
 async def ask_for_upscale(interaction: Interaction, job: Job) -> None:

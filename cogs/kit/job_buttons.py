@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import discord
 
@@ -25,11 +25,13 @@ class JobButtonStyle:
     style: discord.ButtonStyle = discord.ButtonStyle.secondary
 
 
-JOB_BUTTONS = {
+JOB_BUTTONS: Final = {
     "edit": JobButtonStyle(emoji="✏️", style=discord.ButtonStyle.primary),
     "upscale": JobButtonStyle(emoji="⏫"),
     "again": JobButtonStyle(emoji="🔁"),
     "details": JobButtonStyle(emoji="🔍"),
+    "send": JobButtonStyle(emoji="✉️"),
+    "hide": JobButtonStyle(emoji="🙈"),
     "delete": JobButtonStyle(emoji="🗑️", style=discord.ButtonStyle.danger),
     "report": JobButtonStyle(emoji="🚩"),
     "cancel": JobButtonStyle(emoji="✋"),
@@ -39,20 +41,27 @@ _LABELS: Mapping[str, Callable[[], str]] = {
     "upscale": lambda: pgettext("button", "Upscale"),
     "again": lambda: pgettext("button", "Again"),
     "details": lambda: pgettext("button", "Details"),
+    "send": lambda: pgettext("button", "Send me the file"),
+    "hide": lambda: pgettext("button", "Hide"),
     "delete": lambda: pgettext("button", "Delete"),
     "report": lambda: pgettext("button", "Report"),
     "cancel": lambda: pgettext("button", "Cancel"),
 }
-PRESS = CustomId("{action}:{job}:{n}", action=one_of(*JOB_BUTTONS), job=JOB_ID, n=integer(most=9))  # n is always 0
+_ENDED: Final = ("edit", "upscale", "again", "details", "delete", "report")  # under a finished message, also of earlier versions
+PRESS = CustomId("{action}:{job}:{n}", action=one_of(*_ENDED, "cancel"), job=JOB_ID, n=integer(most=9))  # n is always 0
 # Changes what a job ordered and orders it again; only this member may. Whether the answer is private.
 RETRY_JOB = CustomId("retry-job:{job}:{user}:{private}", job=JOB_ID, user=DISCORD_ID, private=ON_OFF)
-_ENDED = ("edit", "upscale", "again", "details", "delete", "report")  # under a finished message
-_MAKING = ("edit", "upscale", "again")  # in a row of their own if one row cannot hold them all
-_ROW_MAX = 5  # buttons
+# Open a private panel: about the message, or about its image number n.
+OPEN = CustomId("{panel}:{job}:{n}", panel=one_of("more", "image"), job=JOB_ID, n=integer(most=9))
 
 
 def job_button(action: str, job_id: str) -> discord.ui.Button[Any]:
-    button, custom_id = JOB_BUTTONS[action], PRESS(action=action, job=job_id, n=0)
+    return styled(action, PRESS(action=action, job=job_id, n=0))
+
+
+def styled(action: str, custom_id: str) -> discord.ui.Button[Any]:
+    """A button with the label, emoji and colour of an action, in the current language."""
+    button = JOB_BUTTONS[action]
     return discord.ui.Button(label=label_of(action), emoji=button.emoji, style=button.style, custom_id=custom_id)
 
 
@@ -69,26 +78,39 @@ def label_of(action: str) -> str:
 
 def waiting_view(job_id: str) -> discord.ui.View:
     """The button under a waiting message."""
-    return _row(("cancel",), job_id)
+    return _view([job_button("cancel", job_id)])
 
 
-def ended_view(job: Job, *, images: int, links: int = 0, upscales: bool) -> discord.ui.View:
-    """The buttons under a finished message: Edit if it has an image, Report also if it has a link, Again unless it would fail again.
+def ended_view(job: Job, *, numbers: Sequence[int], links: int = 0, is_reachable: bool) -> discord.ui.View:
+    """The buttons under a finished message. One image: Edit, Again, More. Several: their numbers, then Again and More.
 
-    `links`: to images that are not in the message, which cannot be edited.
-    `upscales`: whether an upscaler is offered there.
+    Again is left out if it would fail again, Edit without an image. Without any image the order can be changed, if that may help.
+
+    `numbers`: of the images in the message, from 1; `links`: to images that are not in it, which cannot be edited.
+    `is_reachable`: see `reaches`. Where it is not, Delete stands on the message, since only a press there can delete it.
     """
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
-    hidden = {
-        "edit": not images,
-        "upscale": not images or not upscales,
-        "again": not images and not links and bool(failures) and not is_worth_retrying(failures),
-        "report": not (images or links) or job.place.private,  # others cannot see a private message
-    }
-    view = _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
-    if not images and not links and may_be_changed(failures):
-        _put_first(view, retry_button(RETRY_JOB(job=job.id, user=job.place.user_id, private=job.place.private)))
-    return view
+    would_fail = not numbers and not links and bool(failures) and not is_worth_retrying(failures)
+    several = len(numbers) > 1
+    pick = [_opening(str(number), OPEN(panel="image", job=job.id, n=number)) for number in numbers if several]
+    changing = RETRY_JOB(job=job.id, user=job.place.user_id, private=job.place.private)
+    row = [
+        *([retry_button(changing)] if not numbers and not links and may_be_changed(failures) else []),
+        *([job_button("edit", job.id)] if numbers and not several else []),
+        *([] if would_fail else [job_button("again", job.id)]),
+        _opening(pgettext("button", "More"), OPEN(panel="more", job=job.id, n=0)),
+        *([] if is_reachable else [job_button("delete", job.id)]),
+    ]
+    return _view(pick, row)
+
+
+def reaches(client: discord.Client, guild_id: int | None, *, private: bool) -> bool:
+    """Whether the bot reaches a message there later, with its own token.
+
+    A private answer, and one outside the bot's guilds, is reached only by an interaction of that very message. Direct messages with the bot
+    are not told apart from other members', which it does not reach.
+    """
+    return not private and guild_id is not None and client.get_guild(guild_id) is not None
 
 
 async def upscales_in(source: Interaction | discord.Client, guild_id: int | None) -> bool:
@@ -105,25 +127,34 @@ def ended_job_of(message: discord.Message) -> str | None:
 
 def job_of(message: discord.Message) -> str | None:
     """The id of the job whose waiting or finished message this is, if any."""
-    return _job_with(message, tuple(JOB_BUTTONS))
+    return _job_with(message, (*_ENDED, "cancel"))
 
 
-def _job_with(message: discord.Message, actions: tuple[str, ...]) -> str | None:
-    fields = (PRESS.read(custom_id) for custom_id in ids_in(message))
-    return next((pressed["job"] for pressed in fields if pressed is not None and pressed["action"] in actions), None)
+def has_delete(message: discord.Message) -> bool:
+    """Whether a message has its own button to delete it."""
+    return _job_with(message, ("delete",), opens=False) is not None
 
 
-def _put_first(view: discord.ui.View, button: discord.ui.Button[Any]) -> None:
-    others = view.children
-    view.clear_items()
-    for each in (button, *others):
-        view.add_item(each)
+def _job_with(message: discord.Message, actions: tuple[str, ...], *, opens: bool = True) -> str | None:
+    """The job of a button with one of these actions, or that `opens` a panel, which stands only under a finished message."""
+    for custom_id in ids_in(message):
+        pressed, opened = PRESS.read(custom_id), OPEN.read(custom_id) if opens else None
+        if pressed is not None and pressed["action"] in actions:
+            return str(pressed["job"])
+        if opened is not None:
+            return str(opened["job"])
+    return None
 
 
-def _row(actions: tuple[str, ...], job_id: str) -> discord.ui.View:
+def _opening(label: str, custom_id: str) -> discord.ui.Button[Any]:
+    return discord.ui.Button(label=label, custom_id=custom_id)
+
+
+def _view(*rows: Iterable[discord.ui.Button[Any]]) -> discord.ui.View:
+    """Buttons in rows, of which empty ones take no place."""
     view = discord.ui.View(timeout=None)
-    for action in actions:
-        button = job_button(action, job_id)
-        button.row = int(action not in _MAKING) if len(actions) > _ROW_MAX else None
-        view.add_item(button)
+    for number, row in enumerate(filter(None, map(list, rows))):
+        for button in row:
+            button.row = number
+            view.add_item(button)
     return view

@@ -12,7 +12,7 @@ from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, 
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
 from bot.services.pipeline.delivery.routes import BAR_STEPS, ResultMessage
-from cogs.kit.texts import CONTENT_MAX, LINK_MARK, amount_of, duration, quoted, subject
+from cogs.kit.texts import CONTENT_MAX, LINK_MARK, amount_of, duration, headline, quoted, subject
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
@@ -22,7 +22,7 @@ def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
     job, images = receipt.job, len(receipt.job.generations)
     foot = ngettext("-# {model} · {count} image · {price} reserved", "-# {model} · {count} images · {price} reserved", images)
     lines = [
-        f"**{quoted(subject(job))}**",
+        f"**{headline(subject(job))}**",
         " ".join(_status(receipt, steps)),
         foot.format(model=quoted(receipt.model.title), count=images, price=price_of(job)),
         *(f"-# {line}" for line in _payer(receipt)),
@@ -98,7 +98,7 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     if answer.bare:
         none = "" if answer.shown else _("🚫 No image was created.")
         return "\n".join([f"<@{job.place.user_id}> {none}".rstrip(), *_links(answer), *(f"-# {note}" for note in answer.notes)])
-    head = f"**{quoted(subject(job))}**" if not job.spoiler else f"**||{quoted(subject(job))}||**"
+    head = f"**{headline(subject(job))}**" if not job.spoiler else f"**||{headline(subject(job))}||**"
     lines = [head]
     if answer.shown:
         lines.append(f"-# {' · '.join(_facts(job, title_of))}")

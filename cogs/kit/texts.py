@@ -13,11 +13,17 @@ ALT_MAX = 1024  # characters of an attachment's description
 PANEL_MAX = 4000  # characters of all texts in a panel
 LINK_MARK = "🔗"  # begins each line of a message that is a link to an image
 _PROMPT_SHOWN = 280
+_HEADLINE_MAX = 150  # characters; the image leads, and the whole prompt is in Details
 
 
 def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
     """A prompt, or another text that is not ours, in one line of at most `limit` characters, in which nothing is alive."""
     return markdown.escaped(prompt, limit)
+
+
+def headline(prompt: str, *, limit: int = _HEADLINE_MAX) -> str:
+    """A prompt as the heading of its image: as `quoted`, but short, and cut between words."""
+    return markdown.escaped(prompt, limit, at_word=True)
 
 
 def subject(job: Job) -> str:

@@ -12,7 +12,7 @@ import discord
 
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
-from bot.domain import permissions, visibility
+from bot.domain import permissions
 from bot.domain.gestures import MARK_DONE, MARK_WAITING, STARS, EmojiMeaning, Gesture, Reaction, normalized_emoji
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Report
@@ -21,21 +21,16 @@ from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.domain.visibility import Origin
-from bot.services.pipeline.delivery.fitting import notes_of
 from bot.store import messages
-from cogs.kit import message_images, spoilers, texts
+from cogs.kit import message_images, spoilers
 from cogs.kit.audience import guild_language
 from cogs.kit.channels import KnownChannels, fetch_channel
-from cogs.kit.outbound import dm_errors
 from cogs.kit.request import as_actor, fetch_member, services_of
-from cogs.reactions import file_texts, notes
+from cogs.reactions import notes, originals
 from cogs.reactions.reading import who_reacted
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
-
-_NO_MENTIONS = discord.AllowedMentions.none()
-_DIRECT_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,20 +109,8 @@ async def _again(context: ReactionContext) -> str:
 
 async def _original(context: ReactionContext) -> str:
     """Send the original files with their prompt and model by direct message."""
-    job, client = context.known_job(), context.client
-    permissions.check(context.request, Action.ORIGINAL, permissions.image_of(job))
-    visibility.check(await context.origin(), visibility.reader_of(context.request))
-    async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
-        missing, title_of = len(message_images.of_job(job).images) - len(images), services_of(client).orders.models.title
-        text = file_texts.original(job, title_of, context.message.jump_url, missing=missing, changes=notes_of(images))
-        files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
-        try:
-            with dm_errors():
-                channel = await client.create_dm(discord.Object(context.user_id))
-                await channel.send(text, files=files, allowed_mentions=_NO_MENTIONS)
-        finally:
-            for file in files:
-                file.close()
+    job, link = context.known_job(), context.message.jump_url
+    await originals.send(context.client, context.request, job, origin=await context.origin(), link=link)
     return MARK_DONE
 
 

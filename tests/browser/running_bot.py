@@ -132,6 +132,14 @@ async def press(message: Locator, button: str) -> None:
     await message.get_by_role("button", name=button, exact=True).click()
 
 
+async def press_more(page: Page, message: Locator, button: str) -> None:
+    """Press a button in the private panel behind More."""
+    panels = page.locator("article.message.ephemeral")
+    known = await panels.count()
+    await press(message, "More")
+    await press(panels.nth(known), button)
+
+
 async def send(dialog: Locator) -> None:
     await press(dialog, "Submit")
     await expect(dialog).to_have_count(0)

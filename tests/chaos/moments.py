@@ -95,7 +95,7 @@ class Crowd:
         await person.slash("gift", member=other.id, credits=_GIFT)
 
     async def _refund(self, person: Person) -> None:
-        if image := self._one_of(person, lambda message: has_image(message) and "Details" in message.buttons):
+        if image := self._one_of(person, lambda message: has_image(message) and "More" in message.buttons):
             await self.trial.people[-1].slash("imagemod refund", image=job_id_of(image))
 
     def _one_of(self, person: Person, wanted: Callable[[Message], bool]) -> Message | None:

@@ -24,7 +24,7 @@ PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # names of the tasks
 
 def job_id_of(message: Message) -> str:
     """The job that a finished message shows."""
-    return str(message.buttons["Details"]["custom_id"]).split(":")[2]
+    return str(message.buttons["More"]["custom_id"]).split(":")[2]
 
 
 async def written_down(app: App, message: Message) -> Job:

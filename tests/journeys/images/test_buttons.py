@@ -14,6 +14,7 @@ from bot.store.tables import outbox
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, job_id_of, written_down
+from tests.journeys.result_steps import panel_of, press
 
 
 async def another(person: Person, *seen: Message) -> Message:
@@ -27,13 +28,9 @@ async def private_reply(person: Person, words: str) -> None:
     await person.message(lambda m: m.ephemeral and words in m.content)
 
 
-async def test_a_finished_message_has_six_buttons_in_two_rows(asked: Ask) -> None:
+async def test_a_finished_message_has_three_buttons_in_one_row(asked: Ask) -> None:
     rows = [[button["label"] for button in row["components"]] for row in (await asked()).raw["components"]]
-    assert rows == [["Edit", "Upscale", "Again"], ["Details", "Delete", "Report"]]
-
-
-async def test_a_private_message_has_no_report_button(asked: Ask) -> None:
-    assert list((await asked(private=True)).buttons) == ["Edit", "Upscale", "Again", "Details", "Delete"]
+    assert rows == [["Edit", "Again", "More"]]
 
 
 async def test_again_makes_another_image_on_the_quota_of_the_presser(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -47,7 +44,7 @@ async def test_again_makes_another_image_on_the_quota_of_the_presser(app: App, a
 async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(seed=5, steps="9")
     await written_down(app, first)
-    await ada.click(first, "Details")
+    await press(ada, first, "Details")
     text = (await ada.message(lambda m: m.ephemeral and "**Support code**" in m.text)).text
     for part in ("**Seeds** `5`", "FLUX.2 Klein 4B", "`num_inference_steps=9`", "**Cost** 1.4 credits", "**Support code** `"):
         assert part in text
@@ -66,7 +63,7 @@ async def test_again_follows_the_private_setting(app: App, ada: Person, asked: A
 
 
 async def test_details_name_the_seeds_of_all_images(ada: Person, asked: Ask) -> None:
-    await ada.click(await asked(count=3, seed=5), "Details")
+    await press(ada, await asked(count=3, seed=5), "Details")
     await ada.message(lambda m: m.ephemeral and "**Seeds** `5`, `6`, `7`" in m.text)
 
 
@@ -74,8 +71,8 @@ async def test_details_name_the_member_s_own_style(app: App, ada: Person, ben: P
     ink = Style(name="Ink", suffix="black ink on paper")
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
     first = await asked(prompt="a red fox, black ink on paper")
-    await ada.click(first, "Details")
-    await ben.click(await ben.message(has_image), "Details")
+    await press(ada, first, "Details")
+    await press(ben, await ben.message(has_image), "Details")
     await ada.message(lambda m: m.ephemeral and "**Style** Ink" in m.text)
     assert "**Style**" not in (await ben.message(lambda m: m.ephemeral and "**Support code**" in m.text)).text
 
@@ -86,7 +83,7 @@ async def test_details_name_the_member_s_own_style(app: App, ada: Person, ben: P
 async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     for answer in ("Thanks", "already reported"):
-        await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
+        await press(ben, await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
         await private_reply(ben, answer)
     (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
@@ -98,15 +95,16 @@ async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
 async def test_members_delete_their_own_image_where_the_bot_has_no_permissions(ada: Person, asked: Ask, channel: str) -> None:
-    await ada.click(await asked(channel), "Delete")
+    await press(ada, await asked(channel), "Delete")
     await ada.until(lambda: not any(has_image(m) for m in ada.messages(channel)) or None)
 
 
 async def test_a_press_is_carried_out_if_the_response_to_its_deferral_is_lost(env: Env, ada: Person, asked: Ask) -> None:
     message = await asked()
+    panel = await panel_of(ada, message)
     env.switchboard.turn_on("first-answer-lost", times=1)
-    await ada.click(message, "Delete")
-    await ada.until(lambda: not ada.messages() or None)
+    await ada.click(panel, "Delete")
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
 
 
 # --- a restart -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tests.journeys.images.test_history import posted_once_more
 from tests.journeys.moderation.test_imagemod import link_to, mod
 from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, change_rules, gone, with_moderators
 from tests.journeys.reaction_steps import seen
+from tests.journeys.result_steps import delete
 from tests.services.conftest import eventually
 
 
@@ -143,7 +144,7 @@ async def test_a_moderator_role_deletes_a_repost_from_history(app: App, ada: Per
     first = await asked()
     await written_down(app, first)
     second = await posted_once_more(app, ada, first)
-    await ben.click(await seen(ben, second), "Delete")
+    await delete(ben, await seen(ben, second))
     for message in (first, second):
         await gone(ada, message)
     await ada.message(lambda m: "A moderator of" in m.content, "dm")

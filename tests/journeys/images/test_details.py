@@ -10,6 +10,7 @@ from sandbox.person import Message, Person
 from tests.env.app import has_image
 from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask, job_id_of
+from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
 LINEAGE = "v1:kin:"
@@ -25,7 +26,7 @@ async def edit(person: Person, message: Message, words: str, **fields: object) -
 async def details(person: Person, message: Message) -> Message:
     """The panel behind the button Details."""
     seen = {m.id for m in person.messages()}
-    await person.click(await person.message(lambda m: m.id == message.id and has_image(m)), "Details")
+    await press(person, await person.message(lambda m: m.id == message.id and has_image(m)), "Details")
     return await person.message(lambda m: m.ephemeral and m.id not in seen and "**Prompt**" in m.text)
 
 
@@ -107,6 +108,6 @@ async def test_a_deleted_image_is_no_relative(app: App, ada: Person, asked: Ask)
     async def taken_away() -> bool:
         return (await app.services.orders.job(job_id_of(child))).state is JobState.DELETED
 
-    await ada.click(child, "Delete")
+    await press(ada, child, "Delete")
     await eventually(taken_away)
     assert "Family" not in (await details(ada, first)).text

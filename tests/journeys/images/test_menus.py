@@ -18,6 +18,7 @@ from tests.env.guild_rules import change_rules
 from tests.env.images import png
 from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import guild_of, private_reply
+from tests.journeys.result_steps import press
 
 
 async def posted(person: Person, image: bytes, filename: str = "found.png", channel: str = "studio") -> Message:
@@ -180,7 +181,7 @@ async def test_a_report_is_stored_once_for_each_member_and_message(app: App, ada
 async def test_moderators_see_a_member_s_images_and_reports(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await asked(private=True, prompt="a secret")
-    await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
+    await press(ben, await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
     await ben.submit(await ben.modal(), reason="too red")
     await private_reply(ben, "Thanks")
     await mo.user_menu("Image usage", ada)

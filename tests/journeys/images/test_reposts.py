@@ -17,6 +17,7 @@ from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.manager_steps import audit_lines, change_rules, guild_of, private_reply
 from tests.journeys.moderation.test_every_route import DEV, UNSAFE, chosen_in_history
 from tests.journeys.moderator_steps import GALLERY, case_post, decide, with_moderators
+from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
 MEDIA = 12  # component type: media gallery
@@ -157,7 +158,7 @@ async def test_a_spoiler_of_a_server_holds_for_everything_that_comes_of_its_mess
     await eventually(is_recorded)
     await mo.slash("imagemod spoiler", image=message.id)
     hidden = await mo.message(lambda m: m.id == message.id and m.attachments[0]["filename"].startswith("SPOILER_"))
-    await mo.click(hidden, "Details")
+    await press(mo, hidden, "Details")
     panel = await mo.message(lambda m: m.ephemeral and any(c["type"] == MEDIA for c in m.components))
     assert [item["spoiler"] for c in panel.components if c["type"] == MEDIA for item in c["items"]] == [True]
     await mo.click(hidden, "Again")

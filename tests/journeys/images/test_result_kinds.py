@@ -26,6 +26,7 @@ from tests.journeys.moderator_steps import case_post, change_rules, with_moderat
 from tests.journeys.operations.test_faults import PRICE, finished
 from tests.journeys.operations.test_result_links import endpoint
 from tests.journeys.reaction_steps import seen
+from tests.journeys.result_steps import press
 
 UNCHANGED = {  # fault: format, frames
     "result-jpeg": ("JPEG", 1),
@@ -182,7 +183,7 @@ async def test_what_is_shown_as_a_link_alone_is_reported_and_hidden(app: App, ad
     if by_reaction:
         await mo.react(message, "🚩")
     else:
-        await mo.click(message, "Report")
+        await press(mo, message, "Report")
         await mo.submit(await mo.modal(), reason="Not here")
     await mo.click(await case_post(mo), "Hide")
     await ada.message(lambda m: m.id == message.id and "||🔗 Image" in m.content)

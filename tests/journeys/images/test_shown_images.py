@@ -17,6 +17,7 @@ from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.images.test_consent import consent
 from tests.journeys.images.test_menus import posted
 from tests.journeys.manager_steps import guild_of
+from tests.journeys.result_steps import press
 
 Show = Callable[[Person], Awaitable[str]]  # posts a message and returns its id
 
@@ -189,7 +190,7 @@ async def test_details_of_a_forward_are_those_of_its_image_until_that_is_deleted
     panel = await ben.message(lambda m: m.ephemeral and "**Support code**" in m.text, "gallery")
     assert job_id_of(made) in panel.text
     await refused(ben, "Use as reference", panel, "only previews")
-    await ada.click(made, "Delete")
+    await press(ada, made, "Delete")
     await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
     await refused(ben, "Edit with Easel", forward, "The original of that image was deleted")
 

@@ -15,6 +15,7 @@ from sandbox.person import Message, Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.images.test_history import gallery, opened
+from tests.journeys.result_steps import press
 
 
 async def stored(app: App) -> int:
@@ -102,7 +103,7 @@ async def test_a_private_image_comes_from_the_image_api(env: Env, app: App, ada:
 
 
 async def test_details_show_thumbnails_to_others(app: App, ben: Person, made: Message) -> None:
-    await ben.click(await ben.message(has_image), "Details")
+    await press(ben, await ben.message(has_image), "Details")
     panel = await ben.message(lambda m: m.ephemeral and "**Prompt**" in m.text)
     assert (len(gallery(panel)), await stored(app)) == (2, 2)
 

@@ -12,6 +12,7 @@ from tests.env.guild_rules import change_rules
 from tests.env.images import png
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.manager_steps import guild_of, private_reply
+from tests.journeys.result_steps import press
 
 UPSCALER = "topazlabs-image-upscale"
 WONDER = "topazlabs-wonder-3-image"
@@ -180,7 +181,7 @@ async def test_an_upscale_is_repeated_and_listed(env: Env, ada: Person) -> None:
     assert first == second
     await ada.slash("history")
     assert "Upscaled image" in (await private_reply(ada, "Your history")).text
-    await ada.click(message, "Details")
+    await press(ada, message, "Details")
     assert "upscale_factor=4x" in (await private_reply(ada, "**Support code**")).text
 
 

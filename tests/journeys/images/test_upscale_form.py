@@ -13,6 +13,7 @@ from tests.env.guild_rules import change_rules
 from tests.env.images import png
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.manager_steps import guild_of, private_reply
+from tests.journeys.result_steps import panel_of, press
 
 KLEIN = "black-forest-labs-flux-2-klein-4b"
 WONDER = "topazlabs-wonder-3-image"
@@ -20,7 +21,7 @@ WONDER = "topazlabs-wonder-3-image"
 
 async def opened(person: Person, message: Message) -> Modal:
     """The form behind the button."""
-    await person.click(message, "Upscale")
+    await press(person, message, "Upscale")
     return await person.modal()
 
 
@@ -51,7 +52,7 @@ async def test_the_chosen_scale_is_sent_and_the_result_descends_from_the_image(e
     assert f"upscaled by <@{ada.id}> from [this image](" in message.content
     job = await written_down(app, message)
     assert (job.kind, job.parent_id, job.parent_n) == (JobKind.UPSCALE, job_id_of(first), 0)
-    await ada.click(first, "Details")
+    await press(ada, first, "Details")
     assert "“Upscaled image” by" in (await private_reply(ada, "**Support code**")).text
 
 
@@ -102,14 +103,13 @@ async def test_the_owner_of_an_image_decides(app: App, ada: Person, ben: Person,
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     await ben.submit(modal, offer=offer(modal, "Topaz Image Upscaler · 2x"))
     await private_reply(ben, "doesn't let you edit their images")
-    await ben.click(message, "Upscale")
-    await private_reply(ben, "doesn't let you edit their images")
+    assert "Upscale" not in (await panel_of(ben, message)).buttons
 
 
 async def test_without_an_upscaler_there_is_no_button_and_an_old_one_says_why(app: App, ada: Person, asked: Ask) -> None:
-    old = await asked()
+    old = await panel_of(ada, image := await asked())
     await change_rules(app.services.guilds, guild_of(ada), everyone={"models": [KLEIN]})
-    assert "Upscale" not in (await asked()).buttons
+    assert "Upscale" not in (await panel_of(ada, image)).buttons
     await ada.click(old, "Upscale")
     await private_reply(ada, "No model here can upscale images.")
 
@@ -117,13 +117,13 @@ async def test_without_an_upscaler_there_is_no_button_and_an_old_one_says_why(ap
 async def test_a_role_that_may_upscale_keeps_the_button(app: App, ada: Person, asked: Ask) -> None:
     roles = {ada.roles["Patron"] if "Patron" in ada.roles else next(iter(ada.roles.values())): {"models": [WONDER]}}
     await change_rules(app.services.guilds, guild_of(ada), everyone={"models": [KLEIN]}, roles=roles)
-    assert "Upscale" in (await asked()).buttons
+    assert "Upscale" in (await panel_of(ada, await asked())).buttons
 
 
 async def test_an_image_api_without_upscalers_shows_no_button(env: Env) -> None:
     async with env.app(settings=env.oxlo, OXEN_API_KEY=""), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        assert "Upscale" not in (await ada.message(has_image)).buttons
+        assert "Upscale" not in (await panel_of(ada, await ada.message(has_image))).buttons
         await ada.slash("upscale", image=ada.upload("photo.png", png(48, 32)))
         await private_reply(ada, "No model here can upscale images.")
 

@@ -18,6 +18,7 @@ from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, crowd, decide, decided, gone, shown, with_moderators
 from tests.journeys.reaction_steps import marked, new_image, seen
+from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
 
@@ -236,7 +237,7 @@ async def test_a_case_about_a_deleted_message_can_be_decided(app: App, ada: Pers
     await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)
-    await ada.click(first, "Delete")
+    await press(ada, first, "Delete")
     await gone(ada, first)
     post = await case_post(mo)
     await decide(mo, post, "Block 24 h")

@@ -17,6 +17,7 @@ from tests.env.guild_rules import CHECKED, change_rules
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.reaction_steps import NOTE, direct_message, note_for
+from tests.journeys.result_steps import press
 
 Route = Callable[[Person, Message], Awaitable[Message]]
 PAUSED, BLOCKED = "Image creation is paused", "You're blocked from creating images here"
@@ -69,7 +70,7 @@ async def upscale(ada: Person, first: Message) -> Message:
 
 
 async def upscale_form(ada: Person, first: Message) -> Message:
-    await ada.click(first, "Upscale")
+    await press(ada, first, "Upscale")
     await ada.submit(await ada.modal(), offer=["0"])
     return await refused(ada)
 

@@ -11,6 +11,7 @@ from sandbox.person import Message, Person
 from tests.env.app import has_image
 from tests.journeys.conftest import Ask
 from tests.journeys.moderator_steps import GALLERY, change_rules
+from tests.journeys.result_steps import press
 
 LOG = GALLERY  # nothing else is posted in this channel
 PROMPTS = [
@@ -27,7 +28,7 @@ async def test_a_hostile_prompt_is_dead_everywhere(app: App, ada: Person, mo: Pe
     await ada.slash("style save", name=prompt[:20], prefix=prompt[:100])
     await ada.message(lambda m: "Saved" in m.content)
     made = await asked(prompt=prompt)
-    await ada.click(made, "Details")
+    await press(ada, made, "Details")
     await ada.message(lambda m: "**Prompt**" in m.text)
     await ada.slash("history")
     await ada.message(lambda m: "Your history" in m.text)

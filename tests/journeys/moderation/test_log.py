@@ -14,6 +14,7 @@ from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import GALLERY, change_rules, decide, gone, shown
 from tests.journeys.reaction_steps import new_image, seen
+from tests.journeys.result_steps import press
 
 LOG = GALLERY  # nothing else is posted in this channel
 
@@ -67,7 +68,7 @@ async def test_an_image_deleted_by_its_author_is_logged_and_can_still_be_decided
     await with_log(app, ada)
     first = await asked()
     await entry(mo)
-    await ada.click(await seen(ada, first), "Delete")
+    await press(ada, await seen(ada, first), "Delete")
     logged = await entry(mo, "deleted")
     await decide(mo, logged, "Block 24 h")
     await mo.message(lambda m: m.id == logged.id and "**Block 24 h**" in m.content, LOG)
@@ -81,6 +82,6 @@ async def test_each_image_is_logged_once_across_a_restart(env: Env) -> None:
             first = await new_image(ada)
         async with env.app():
             logged = await entry(mo)
-            await ada.click(await seen(ada, first), "Delete")
+            await press(ada, await seen(ada, first), "Delete")
             await mo.message(lambda m: m.id == logged.id and "deleted" in m.content, LOG)
         assert len([m for m in mo.messages(LOG) if "a red fox" in m.content]) == 1

@@ -30,13 +30,14 @@ from tests.journeys.moderation.rights_steps import (
     sentences,
     stuck,
 )
+from tests.journeys.result_steps import delete, press
 from tests.services.conftest import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def by_button(stage: Stage, message: Message) -> None:
-    await stage.people[NAMED].click(await stage.seen_by(NAMED, message), "Delete")
+    await delete(stage.people[NAMED], await stage.seen_by(NAMED, message))
 
 
 async def by_cross(stage: Stage, message: Message) -> None:
@@ -129,7 +130,7 @@ async def test_a_forged_report_is_about_the_image_that_its_form_was_opened_for(s
     form = report.FORM(message=int(message.id), author=int(stage.author.id), job=job.id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "FORM", lambda **_fields: form)
-        await stage.people[MODERATOR].click(await stage.seen_by(MODERATOR, message), "Report")
+        await press(stage.people[MODERATOR], await stage.seen_by(MODERATOR, message), "Report")
         await stage.people[MODERATOR].submit(await stage.people[MODERATOR].modal(), reason="forged")
     await stage.people[MODERATOR].message(lambda m: "Thanks. This server's moderators" in m.text)
     assert await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)) is None

@@ -22,7 +22,9 @@ from bot.services.guilds import fingerprint
 from bot.store import tables, tray
 from bot.store.moderation import cases
 from cogs.images import edit_form
+from cogs.images.more import ACT
 from sandbox.person import Message
+from tests.journeys.images.test_presses import posted
 from tests.journeys.manager_steps import grant, guild_of
 from tests.journeys.moderation.rights_steps import (
     AUTHOR,
@@ -52,6 +54,11 @@ from tests.services.conftest import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+def in_panel(action: str, job: Job, message: Message) -> str:
+    """The id of a button in the panel behind More, which shows only what this member may do."""
+    return ACT(action=action, job=job.id, n=0, message=int(message.id))
+
+
 async def cancel_button(stage: Stage, who: str) -> Done:
     job, message = await stage.waiting()
     if who == OUTSIDER:
@@ -69,10 +76,8 @@ async def cancel_reaction(stage: Stage, who: str) -> Done:
 
 async def delete_button(stage: Stage, who: str) -> Done:
     job, message = await stage.image()
-    if who == OUTSIDER:
-        await stage.forged(who, f"v1:delete:{job.id}:0")
-    else:
-        await stage.people[who].click(await stage.seen_by(who, message), "Delete")
+    here = who != OUTSIDER
+    await stage.forged(who, in_panel("really", job, message) if here else f"v1:delete:{job.id}:0", panel=here)
     return in_state(stage, job, JobState.DELETED)
 
 
@@ -86,7 +91,7 @@ async def delete_without_a_job(stage: Stage, who: str) -> Done:
     """Once a job is deleted, Discord still says who asked for its message."""
     job, message = await stage.image()
     await stage.app.store.write(lambda conn: conn.execute(tables.jobs.delete().where(tables.jobs.c.id == job.id)))
-    await stage.people[who].click(await stage.seen_by(who, message), "Delete")
+    await stage.forged(who, in_panel("really", job, message), panel=True)
 
     async def is_gone() -> bool:
         return all(m.id != message.id for m in stage.author.messages())
@@ -105,16 +110,16 @@ async def hide_reaction(stage: Stage, who: str) -> Done:
 
 
 async def report_button(stage: Stage, who: str) -> Done:
-    _, message = await stage.still()
+    job, message = await stage.still()
     is_open = opened(stage, who)
-    await stage.people[who].click(await stage.seen_by(who, message), "Report")
+    await stage.forged(who, in_panel("report", job, message))
     return is_open
 
 
 async def report_in_direct_messages(stage: Stage, who: str) -> Done:
-    _, message = await stage.image(who, "dm")
-    is_open = opened(stage, who)
-    await stage.people[who].click(message, "Report")
+    job, message = await stage.image(who, "dm")
+    is_open, person, report = opened(stage, who), stage.people[who], in_panel("report", job, message)
+    await person.click(await posted(stage.app, person, report, where="dm"), report)
     return is_open
 
 

@@ -19,6 +19,7 @@ from tests.journeys.members.test_settings import opened as opened_settings
 from tests.journeys.moderation.test_every_route import chosen_in_history
 from tests.journeys.moderator_steps import GALLERY, case_post, decided, gone, shown
 from tests.journeys.reaction_steps import NOTE, answer_to, marked, note_for, seen
+from tests.journeys.result_steps import press
 
 DEV = "flux-2-dev"
 
@@ -71,7 +72,7 @@ async def upscale(day: Day) -> None:
     await day.ada.slash("upscale", image=day.ada.upload("day.png", image_bytes()))
     await day.arrived("Topaz Image Upscaler · 5 credits")
     first = await day.image("a small fox")
-    await day.ada.click(first, "Upscale")
+    await press(day.ada, first, "Upscale")
     modal = await day.ada.modal()
     await day.ada.submit(modal, offer=[next(each["value"] for each in modal.control("offer")["options"] if "6x" in each["label"])])
     await day.arrived("Topaz Wonder 3 · 18 credits")
@@ -128,7 +129,7 @@ async def cancel(day: Day) -> None:
 
 async def delete(day: Day) -> None:
     message = await day.image("a short fox")
-    await day.ada.click(message, "Delete")
+    await press(day.ada, message, "Delete")
     await gone(day.ada, message)
 
 
@@ -214,7 +215,7 @@ async def erase(day: Day) -> None:
 
 async def cases(day: Day) -> None:
     first = await seen(day.ben, await day.image("a rude fox"))
-    await day.ben.click(first, "Report")
+    await press(day.ben, first, "Report")
     await day.ben.submit(await day.ben.modal(), reason="rude")
     await private_reply(day.ben, "can read your report")
     await day.mo.react(await seen(day.mo, first), "🚩")
@@ -269,7 +270,7 @@ async def reading(day: Day) -> None:
     for command in READING:
         await answered(day.mo, day.mo.slash(command))
     message = await day.image("a plain fox")
-    await day.ada.click(message, "Details")
+    await press(day.ada, message, "Details")
     await private_reply(day.ada, "a plain fox")
     await day.ada.autocomplete("generate", "model", prompt="a fox", model="flux")
 

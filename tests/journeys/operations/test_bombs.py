@@ -76,7 +76,7 @@ def refused(message: Message) -> bool:
 
 
 def ended(message: Message) -> bool:
-    return "Details" in message.buttons
+    return "More" in message.buttons
 
 
 @pytest.mark.parametrize("name", BOMBS)

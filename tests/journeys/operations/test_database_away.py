@@ -193,7 +193,7 @@ async def test_presses_reactions_and_suggestions_are_answered_in_time(
         image = await ada.message(finished)
         async with stopped(place):
             assert await ada.autocomplete("cancel", "image", image="") == []
-            for button in ("Edit", "Delete", "Details"):
+            for button in ("Edit", "Again", "More"):
                 await ada.click(image, button)
             await ada.until(lambda: len([m for m in ada.messages() if says(AWAY)(m)]) == 3 or None)
             await ada.react(image, "🔁")

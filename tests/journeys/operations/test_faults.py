@@ -151,7 +151,7 @@ def test_every_fault_has_a_case() -> None:
 
 
 def finished(message: Message) -> bool:
-    return "Details" in message.buttons
+    return "More" in message.buttons
 
 
 @pytest.mark.parametrize("case", [*UNSEEN, *TOLD], ids=lambda case: case.fault)

@@ -13,6 +13,7 @@ from tests.journeys.images.test_history import gallery, opened, picked
 from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, with_moderators
 from tests.journeys.operations.test_faults import PRICE, finished
 from tests.journeys.reaction_steps import marked, seen
+from tests.journeys.result_steps import press
 
 SCAM = "a fox at https://scam.example/free"
 LEFT_OUT = "[not allowed by Discord]"
@@ -92,7 +93,7 @@ async def test_the_words_are_left_out_wherever_the_image_is_shown(env: Env, app:
     shown = [await mo.message(lambda m: LEFT_OUT in m.content, MODERATORS), await ada.message(lambda m: LEFT_OUT in m.content, "dm")]
     await ben.react(await seen(ben, first), "⭐")
     shown.append(await ben.message(has_image, GALLERY))
-    await ada.click(first, "Details")
+    await press(ada, first, "Details")
     shown.append(await ada.message(lambda m: "**Seeds**" in m.text))
     await ben.react(await seen(ben, first), "✉️")
     shown.append(await ben.message(has_image, "dm"))

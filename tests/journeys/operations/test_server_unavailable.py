@@ -17,6 +17,7 @@ from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import change_rules, gone
 from tests.journeys.reaction_steps import PRICE, answer_to, direct_message, marked, seen
+from tests.journeys.result_steps import delete
 
 UNAVAILABLE = "server-unavailable"
 at_the_start = pytest.mark.faults(UNAVAILABLE)
@@ -47,7 +48,7 @@ async def test_an_order_has_the_roles_and_the_rights_of_its_member(app: App, ada
     assert await spent_of_role(app, ada) == PRICE
     artists = NamedId(kind=IdKind.ROLE, id=int(ada.roles["Artists"]))
     assert await channels.foreign(app.client, guild_of(ada), [artists]) == []
-    await mo.click(await seen(mo, first), "Delete")
+    await delete(mo, await seen(mo, first))
     await gone(ada, first)
 
 

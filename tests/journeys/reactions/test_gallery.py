@@ -11,6 +11,7 @@ from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import grant, granted_left
 from tests.journeys.moderator_steps import GALLERY, change_rules, crowd, gone
 from tests.journeys.reaction_steps import marked, new_image, seen
+from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
 
@@ -73,7 +74,7 @@ async def test_a_deleted_image_is_removed_from_the_gallery(app: App, ada: Person
     first = await asked()
     await ben.react(await seen(ben, first), "⭐")
     shown = await ben.message(has_image, GALLERY)
-    await ada.click(await seen(ada, first), "Delete")
+    await press(ada, await seen(ada, first), "Delete")
     await gone(ben, shown, GALLERY)
 
 
