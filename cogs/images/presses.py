@@ -40,7 +40,7 @@ async def _again(request: Request, interaction: Interaction, job_id: str) -> Non
     async with answers.deferring(interaction, private=private, thinking=True):
         job = await orders.job(job_id)
         again = orders.again(job, request.answered(private=private), origin=await details.origin_of(interaction, job))
-        retrying = partial(retry.button_for_job, job, request.actor.user_id, private=private)
+        retrying = partial(retry.button_for_job, interaction, job, private=private)
         await interactions.order(interaction, again, private=private, retrying=retrying)
 
 

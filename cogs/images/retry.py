@@ -104,9 +104,15 @@ async def button_for(client: Easel, order: Order, error: EaselError | None = Non
     return retry_button(_PRESS(form=number))
 
 
-async def button_for_job(job: Job, user_id: int, error: EaselError, *, private: bool) -> discord.ui.Button[Any] | None:
+async def button_for_job(interaction: Interaction, job: Job, error: EaselError, *, private: bool) -> discord.ui.Button[Any] | None:
     """The same for the refusal to run a job again."""
-    return retry_button(RETRY_JOB(job=job.id, user=user_id, private=private)) if isinstance(error, _HELPED) else None
+    if not isinstance(error, _HELPED):
+        return None
+    written = await _written_of(interaction, job, private=private)
+    number = secrets.randbits(_BITS)
+    cheaper = error.model if isinstance(error, OutOfCredit) else None
+    await _keep(client_of(interaction), number, replace(written, model=cheaper or written.model))
+    return retry_button(_PRESS(form=number))
 
 
 # --- opening -----------------------------------------------------------------------------------------------------------
@@ -125,14 +131,18 @@ async def press_for_job(request: Request, interaction: Interaction, *, job: str,
     permissions.check(request, Action.RETRY, Target(owner_id=user))
     old = await services_of(interaction).orders.job(job)
     await _check_again(request, interaction, old)
-    reader, models = services_of(interaction).reader, services_of(interaction).orders.models
-    references = await reader.read(jobs.references_of, job)
-    images = len(kept_order.attachments_of(old, references, ReferenceRole.REFERENCE))
-    spoiler = await reader.read(messages.is_hidden_in, old, request.guild_id)
-    is_private = private or old.place.private
-    written = kept_order.of_job(old, models, user_id=user, images=images, private=is_private, spoiler=spoiler)
+    written = await _written_of(interaction, old, private=private or old.place.private)
     await _keep(client_of(interaction), interaction.id, written)
     await _show(interaction, await filled_form(client_of(interaction), request, written), interaction.id)
+
+
+async def _written_of(interaction: Interaction, job: Job, *, private: bool) -> KeptOrder:
+    """What the order of a job was, for another one by this member."""
+    reader, models = services_of(interaction).reader, services_of(interaction).orders.models
+    references = await reader.read(jobs.references_of, job.id)
+    images = len(kept_order.attachments_of(job, references, ReferenceRole.REFERENCE))
+    spoiler = job.spoiler or await reader.read(messages.is_hidden_in, job, interaction.guild_id)
+    return kept_order.of_job(job, models, user_id=interaction.user.id, images=images, private=private, spoiler=spoiler)
 
 
 async def _check_again(request: Request, interaction: Interaction, job: Job) -> None:

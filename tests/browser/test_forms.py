@@ -7,6 +7,7 @@ from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import OpenPage, check_views
 from tests.browser.running_bot import RunningBot, command, finished, form, panel, press, send
+from tests.journeys.moderator_steps import change_rules
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -43,3 +44,16 @@ async def test_a_refusal_keeps_what_was_written(running_bot: RunningBot, visit: 
     await check_views(ada, "retry-form")
     await send(dialog)
     await expect(finished(ada, "a grey wolf").locator(".image img")).to_have_count(2)
+
+
+async def test_too_expensive_names_a_model_that_fits(running_bot: RunningBot, visit: OpenPage) -> None:
+    ada = await visit("Ada")
+    await change_rules(running_bot.app, running_bot.ada, everyone={"purse": {"size": 2, "refill_per_day": 1}})
+    await command(ada, "generate", prompt="a brown bear", model="gpt-image-2")
+    refusal = panel(ada, "would cost")
+    await check_views(ada, "too-expensive")
+    await press(refusal, RETRY)
+    await check_views(ada, "too-expensive-form")
+    await send(form(ada, RETRY))
+    await expect(finished(ada, "a brown bear")).to_be_visible()
+    await change_rules(running_bot.app, running_bot.ada, everyone={"purse": None})

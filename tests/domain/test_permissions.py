@@ -54,7 +54,7 @@ TABLE = [
     (Action.APPEAL, IMAGE, {"author"}),
     (Action.APPEAL, Target(owner_id=7, is_open=False), set()),
     (Action.MANAGE, None, {"manager"}),
-    *[(action, IMAGE, {"author"}) for action in (Action.BROWSE, Action.SEND, Action.ANSWER)],
+    *[(action, IMAGE, {"author"}) for action in (Action.BROWSE, Action.SEND, Action.ANSWER, Action.RETRY)],
 ]
 
 

@@ -97,7 +97,7 @@ def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, cost: in
     able = (choice for choice in _choices(payment, funds) if choice[1] >= price)
     account, _spare, lane = next(able, (None, 0, Lane.PAID))
     if account is None:
-        raise OutOfCredit(_too_little(payment.payer, funds[payment.payer.name], price=price, now=now))
+        raise _too_little(payment.payer, funds[payment.payer.name], price=price, now=now)
     budget, operator = (None if each is None else each.name for each in (payment.budget, payment.operator))
     return Charge(account=account, budget=budget, operator=operator, lane=lane)
 
@@ -164,7 +164,7 @@ def _check_limit(funds: Funds, sentences: tuple[str, str], *, cost: int, now: in
         raise OutOfCredit(sentence.format(renews=quota.next_month(now) // 1000))
 
 
-def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str:
+def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> OutOfCredit:
     sentences = _POOL if kind_of(payer.name) is AccountKind.POOL else _OWN
     costs = _(sentences.costs_beside_held if funds.held else sentences.costs)
     size = 0 if payer.fills is None else payer.fills.size
@@ -175,11 +175,12 @@ def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str
         then = _ENOUGH_AT
     elif price > size:
         then = sentences.never if size else sentences.none
-    # Two complete sentences.
-    return f"{costs} {_(then)}".format(
-        price=quota.with_unit(price, up=True),
-        left=quota.in_credits(funds.available),
-        reserved=quota.in_credits(funds.held),
-        size=quota.with_unit(size),
-        at=0 if at is None else -(-at // 1000),
-    )
+    amounts = {
+        "price": quota.with_unit(price, up=True),
+        "left": quota.in_credits(funds.available),
+        "reserved": quota.in_credits(funds.held),
+        "size": quota.with_unit(size),
+        "at": 0 if at is None else -(-at // 1000),
+    }
+    reason = costs.format(**amounts)
+    return OutOfCredit(f"{reason} {_(then).format(**amounts)}", reason=reason)

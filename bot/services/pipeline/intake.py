@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import InvalidRequest, NotFound
+from bot.core.errors import InvalidRequest, NotFound, OutOfCredit
 from bot.core.i18n import N_, _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
@@ -23,6 +23,7 @@ from bot.domain import permissions, visibility
 from bot.domain.admission import Admission, Facts, check_megapixels
 from bot.domain.allowance import merge
 from bot.domain.catalog import image_properties
+from bot.domain.catalog.chosen import chosen_in
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_edit_params, build_params, check_mask, check_prompt, check_references, check_seed, repeat
@@ -39,6 +40,7 @@ from bot.services.catalog import Models
 from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.money.upscalers import upscaler
+from bot.services.pipeline.affordable import affordable, with_affordable
 from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.references import References
 from bot.store import jobs, messages, tray
@@ -132,7 +134,13 @@ class Intake:
         model = await self.estimates.complete(model, old.prompt, params)
         facts = self.admissions.facts(request, model, old.prompt, params, count=count)
         facts, references, is_hidden = await self.store.read(_facts_of_repeat, facts, old)
-        admission = await self.admissions.admit(facts)
+        try:
+            admission = await self.admissions.admit(facts)
+        except OutOfCredit as error:
+            options, more = chosen_in(old.params, model, source=shape)
+            sizes, has_mask = _sizes_of(references), any(each.role is ReferenceRole.MASK for each in references)
+            images, sides, order = len(sizes) - has_mask, next(iter(sizes), None), replace(order, options=options, more=more)
+            raise self._naming_affordable(error, order, facts, images=images, sides=sides, has_mask=has_mask) from error
         if old.kind in _NO_SOURCE and not references:
             raise NotFound(_("The reference images for this are no longer stored. Use Edit on an image instead."))
         _check_upscale(facts, model, params, _sizes_of(references))
@@ -185,7 +193,27 @@ class Intake:
         model = await self.estimates.complete(model, prompt, params)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
         facts, tray_items, borders = await self.store.read(_facts_of_order, facts, order)
-        return await self.admissions.admit(facts), facts, tray_items, borders
+        try:
+            return await self.admissions.admit(facts), facts, tray_items, borders
+        except OutOfCredit as error:
+            sides = await self._declared_sides(order)
+            raise self._naming_affordable(error, order, facts, images=len(order.attachments) + len(tray_items), sides=sides) from error
+
+    def _naming_affordable(
+        self, error: OutOfCredit, order: Order, facts: Facts, *, images: int, sides: Sides | None, has_mask: bool = False
+    ) -> OutOfCredit:
+        """The refusal, with a model that the member can pay for, if there is one."""
+        offers = self.pricing.offers(self.models.offered, order.request)
+        found = affordable(
+            self.admissions,
+            offers,
+            order,
+            facts,
+            images=images,
+            has_mask=has_mask or order.mask is not None,
+            params_of=lambda model: _chosen_params(order, model, sides, without_seed=True)[0],
+        )
+        return with_affordable(error, found)
 
     async def _declared_sides(self, order: Order) -> Sides | None:
         """The size of the first reference image as Discord or the tray says; None: not known before it is read."""

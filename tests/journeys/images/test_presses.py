@@ -150,17 +150,22 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     forms = {
         "models create": f"v1:models:create:{key}",
         "appeal": f"v1:appeal:{case}",
+        "retry-job": f"v1:retry-job:{job}:{ada.id}:off",
         "describe": f"v1:describe:{image.channel_id}:{image.id}:{ada.id}",
     }
     await used(app, ada, forms["models create"])
     await sent(ada, "models-form", prompt="A fox")
     await used(app, ada, forms["appeal"])
     await sent(ada, "appeal-form", words="It is a fox")
+    await used(app, ada, forms["retry-job"])
+    await used(app, ada, f"v1:retry:{(await ada.modal()).interaction_id}")
+    await sent(ada, "retry-form", prompt="At noon")
     await used(app, ada, forms["describe"])
     await sent(ada, "form", prompt="At night")
     await press(ada, image, "Upscale")
     await sent(ada, "upscale-form", offer=["0"])
-    assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "models-form", "form", "upscale-form"} == set(CUSTOM_IDS)
+    sent_forms = {"report-form", "appeal-form", "models-form", "retry", "retry-form", "form", "upscale-form"}
+    assert {*messages, *menus, *panels, *forms, *sent_forms} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
 

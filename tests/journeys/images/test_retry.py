@@ -123,3 +123,28 @@ async def test_what_was_kept_survives_a_restart_and_is_erased_with_its_member(en
     async with env.app(), person_in(env, "Ben") as ben:
         await ben.slash("generate", prompt="a red fox")
         await ben.message(has_image)
+
+
+# --- too expensive -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_that_costs_too_much_names_a_model_that_fits(env: Env) -> None:
+    async with env.app(QUOTA_CREDITS="3", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
+        photo = ada.upload("photo.png", png(48, 32))
+        await ada.slash("edit", prompt="at night", model="gpt-image-2", aspect_ratio="3:2", image=photo)
+        modal = await reopened(ada, "and you have 3. FLUX.1-Kontext [dev] would cost 2.5 credits.")  # of those with 3:2 the cheapest
+        assert (preset(modal, "model"), preset(modal, "option-aspect_ratio")) == (["flux-kontext-dev"], ["3:2"])
+        await ada.submit(modal)
+        await made(ada, "at night")
+        await ada.slash("generate", prompt="a red fox", model="gpt-image-2", count=2)
+        refusal = await private_reply(ada, "and you have 0.5. You can never have more")
+        assert BUTTON in refusal.buttons
+
+
+async def test_an_image_that_costs_too_much_to_repeat_names_a_model_that_fits(app: App, ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox", model=DEV)
+    old = await made(ada, "a red fox")
+    await change_rules(app.services.guilds, guild_of(ada), everyone={"purse": {"size": 2, "refill_per_day": 1}})
+    await ada.click(old, "Again")
+    await ada.submit(await reopened(ada, "would cost"))
+    await made(ada, "a red fox")
