@@ -17,7 +17,7 @@ _RUN = """async () => {
   const told = (id, {target, failureSummary}) => `${id}: ${target.join(" ")}: ${failureSummary.replace(/\\s+/g, " ")}`;
   return violations.flatMap(({id, nodes}) => nodes.map((node) => told(id, node)));
 }"""
-# axe-core does not look at edges. Those of controls need a contrast of 3:1 with what is painted around them. A canvas mixes the colours.
+# axe-core does not check edges. Those of controls need a contrast of 3:1 with what is painted around them. A canvas mixes the colours.
 _PALE_EDGES = """() => {
   const paint = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
   const linear = (part) => part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
