@@ -31,5 +31,5 @@ class History:
 
     async def take_away(self, job: Job) -> None:
         """Delete the job, its images and its messages. Raises `NotFound` if it is deleted, or still in progress."""
-        if not await self.store.write(history.take_away, job.id, self.clock()):
+        if not await self.store.write(history.delete_own, job.id, self.clock()):
             raise NotFound(_("That image is still in progress, or was already deleted."))

@@ -17,6 +17,7 @@ from bot.core.running import patience
 from bot.domain import permissions, visibility
 from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference, ReferenceRole
+from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.money.accounts import sponsorship_of
 from bot.domain.money.quota import Bucket
 from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
@@ -32,6 +33,7 @@ from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
 from bot.store import history, jobs, kv, messages, outbox, steps
 from bot.store.engine.base import Store
+from bot.store.moderation import audit_log
 from bot.store.money import sponsorships
 
 log = structlog.get_logger(__name__)
@@ -95,10 +97,12 @@ class Orders:
     async def cancel(self, request: Request, job_id: str) -> Job:
         """Cancel what has not been sent, and request it for the rest: the image API may still finish images that it has begun."""
         job = await self.job(job_id)
-        permissions.check(request, Action.CANCEL, await self.image(request, job))
+        image = await self.image(request, job)
+        permissions.check(request, Action.CANCEL, image)
         if job.state is not JobState.OPEN:
             raise NotFound(_("This is already finished, so there's nothing to cancel."))
-        cancelled = await self.store.write(steps.request_cancel, job_id, self.clock())
+        by_id = None if permissions.is_owner(request, image) else request.actor.user_id
+        cancelled = await self.store.write(_cancel, job, self.clock(), guild_id=request.guild_id, by_id=by_id)
         return cancelled or job
 
     async def settle(self, generation: Generation, outcome: Outcome) -> None:
@@ -213,6 +217,15 @@ class Orders:
             # Nobody will answer the member. If the write was committed anyway, delivery must not wait for the answer.
             await self.answered(job.id, None)
             raise
+
+
+def _cancel(conn: Connection, job: Job, now: int, *, guild_id: int | None, by_id: int | None) -> Job | None:
+    """`by_id`: the moderator who does it in this guild; None: its member."""
+    before, cancelled = jobs.get(conn, job.id), steps.request_cancel(conn, job.id, now)
+    if by_id is not None and before is not None and before.state is JobState.OPEN and before.cancel_requested_at is None:
+        line = AuditLine(action=AuditAction.CANCELLED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id)
+        audit_log.note(conn, replace(line, job_id=job.id))
+    return cancelled
 
 
 def _images(references: Sequence[Reference]) -> int:

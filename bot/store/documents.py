@@ -88,6 +88,7 @@ def mark_gone(conn: Connection, guild_id: int, deleted: Collection[int], now: in
     if new:
         conn.execute(delete(job_messages).where(job_messages.c.role == MessageRole.CASE, job_messages.c.channel_id.in_(new)))
         outbox.add(conn, OutboxItem(kind=ItemKind.GONE, due_at=now, data={"guild_id": guild_id, "ids": sorted(new)}))
+        audit_log.note(conn, AuditLine(action=AuditAction.SETTINGS_GONE, at=now, guild_id=guild_id, details={"ids": sorted(new)}))
     return settings
 
 

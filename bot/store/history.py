@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
 
 from bot.domain.job import HISTORY_PAGE, OWN_MESSAGE, HistoryPage, Job, JobMessage, JobState, MessageRole, ReplyTarget, Thumbnails
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.outbox import OutboxItem
 from bot.store import delivery, messages, outbox
 from bot.store.engine.base import upsert
+from bot.store.moderation import audit_log
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
 
@@ -83,16 +85,23 @@ def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None =
     return removed > 0
 
 
+def delete_own(conn: Connection, job_id: str, now: int) -> bool:
+    """The author deletes a job with all its messages. False if there is nothing to delete."""
+    if not take_away(conn, job_id, now):
+        return False
+    audit_log.note_own(conn, AuditAction.DELETED_OWN, job_id, now)
+    return True
+
+
 def message_deleted(conn: Connection, job_id: str, message_id: int, now: int, *, removal: OutboxItem | None = None) -> None:
     """The author deletes a message. If it is the job's own message, delete the job with all its messages; if a copy, forget only that.
 
     `removal` is added to the outbox.
     """
     message = messages.get(conn, message_id)
-    if message is not None and message.job_id == job_id and message.role in OWN_MESSAGE:
-        take_away(conn, job_id, now, except_id=message_id)
-    else:
-        messages.forget(conn, message_id)
+    is_own = message is not None and message.job_id == job_id and message.role in OWN_MESSAGE
+    if take_away(conn, job_id, now, except_id=message_id) if is_own else messages.forget(conn, message_id):
+        audit_log.note_own(conn, AuditAction.DELETED_OWN, job_id, now)
     if removal is not None:
         outbox.add(conn, removal)
 

@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Dialect, Exists, and_, bindparam, delete, exists, or_, select, true, update
 
 from bot.domain.job import OWN_MESSAGE, SHOWING, Job, JobMessage, MessageRole
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from bot.store.engine.base import upsert
 from bot.store.engine.statements import Prepared
+from bot.store.moderation import audit_log
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs
 
@@ -170,7 +172,8 @@ def set_spoiler(
 
 def hide(conn: Connection, job_id: str, message_id: int, now: int, *, cover: OutboxItem) -> None:
     """The author puts the job's images behind spoilers, and edits this message at once. `cover` is added to the outbox."""
-    set_spoiler(conn, job_id, True, now, except_id=message_id)
+    if set_spoiler(conn, job_id, True, now, except_id=message_id):
+        audit_log.note_own(conn, AuditAction.SPOILERED_OWN, job_id, now)
     outbox.add(conn, cover)
 
 

@@ -117,15 +117,15 @@ def purged(user_id: int, requests: int, *, cancelled: int) -> str:
 # --- the audit log ---------------------------------------------------------------------------------------------------
 
 
-def audit(lines: Sequence[AuditLine], title_of: Titles, *, target_id: int | None, limit: int) -> str:
-    """A page of the audit log, newest line first, in at most `limit` characters."""
+def audit(lines: Sequence[AuditLine], title_of: Titles, *, links: Mapping[str, str], target_id: int | None, limit: int) -> str:
+    """A page of the audit log, newest line first, in at most `limit` characters. `links` lead to the images of jobs."""
     about = _("## 📜 Audit log") if target_id is None else _("## 📜 Audit log for {member}").format(member=f"<@{target_id}>")
-    shown = [_audit_line(line, title_of) for line in lines] or [_("Nothing here yet.")]
+    shown = [_audit_line(line, title_of, links.get(line.job_id or "")) for line in lines] or [_("Nothing here yet.")]
     return cut("\n".join([about, *shown]), limit)
 
 
-def _audit_line(line: AuditLine, title_of: Titles) -> str:
-    notes = " · ".join(_notes(line))
+def _audit_line(line: AuditLine, title_of: Titles, link: str | None) -> str:
+    notes = " · ".join([*_notes(line), *([link] if link else [])])
     found = line.details.get("changes") or [] if line.action is AuditAction.SETTINGS else []
     changes = change_lines(found, title_of, limit=_CHANGES)
     below = [*([notes] if notes else []), *(each.removeprefix("- ") for each in changes)]
@@ -152,23 +152,38 @@ _ACTION_TEXTS: Mapping[AuditAction, Callable[[], str]] = {
     AuditAction.CASE_DECIDED: lambda: _("⚖️ {actor} decided case {number} about {member}: {decision}"),
     AuditAction.APPEALED: lambda: _("⚖️ {member} appealed case {number}"),
     AuditAction.DELETED: lambda: _("🗑️ {actor} deleted an image by {member}"),
+    AuditAction.DELETED_OWN: lambda: _("🗑️ {actor} deleted their own image"),
+    AuditAction.SPOILERED_OWN: lambda: _("🙈 {actor} put their own image behind a spoiler"),
+    AuditAction.UNCOVERED: lambda: _("👁️ {actor} removed the spoiler from an image by {member}"),
+    AuditAction.CANCELLED: lambda: _("🚫 {actor} cancelled an image by {member}"),
     AuditAction.SPOILERED: lambda: _("🙈 {actor} put an image by {member} behind a spoiler"),
-    AuditAction.REFUNDED: lambda: _("💰 {actor} refunded {member}"),
+    AuditAction.REFUNDED: lambda: _("💰 {actor} refunded {member} {amount}"),
     AuditAction.PURGED: lambda: _("🧹 {actor} deleted all images by {member}"),
     AuditAction.TOO_SLOW: lambda: _("⏱️ {actor} refused a prompt by {member} because checking it took too long"),
     AuditAction.WITHHELD: lambda: _("🚫 {actor} withheld an image by {member}"),
     AuditAction.SETTINGS: lambda: _("⚙️ {actor} changed the settings"),
+    AuditAction.SETTINGS_GONE: lambda: _("⚙️ Channels or roles that the settings name were deleted"),
     AuditAction.GRANTED: lambda: _("🎁 {actor} granted {member} {amount}"),
     AuditAction.GIFTED: lambda: _("🎁 {actor} gave {member} {amount}"),
     AuditAction.SPONSORED: lambda: _("🎪 {actor} sponsored {amount} for everyone in a channel"),
+    AuditAction.SPONSOR_STOPPED: lambda: _("🎪 {actor} ended {member}'s sponsorship and returned {amount}"),
     AuditAction.REWARDED: lambda: _("⭐ {member} got {amount} for an image in the gallery"),
     AuditAction.ERASED: lambda: _("🧽 {member} erased their data"),
 }
 
 
+_NAMES_ITS_CASE = frozenset({AuditAction.CASE_OPENED, AuditAction.CASE_DECIDED, AuditAction.APPEALED})
+
+
 def _notes(line: AuditLine) -> Iterator[str]:
-    """The end of a block, and the reason."""
+    """The case, the channel, how many, the end of a block, and the reason."""
     details = line.details
+    if line.case_id is not None and line.action not in _NAMES_ITS_CASE:
+        yield _("case {number}").format(number=line.case_id)
+    if details.get("channel"):
+        yield f"<#{int(details['channel'])}>"
+    if details.get("pictures"):
+        yield ngettext("{count} request", "{count} requests", int(details["pictures"])).format(count=number(int(details["pictures"])))
     if details.get("until"):
         yield _("until {when}").format(when=_at(int(details["until"])))
     for text in (str(details.get(name) or "") for name in ("reason", "note", "category")):

@@ -70,10 +70,10 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
         await interactions.say(interaction, audit_texts.judged(case))
 
     @app_commands.command(description="Refund an image without deleting it")
-    @app_commands.describe(image=_IMAGE)
-    async def refund(self, interaction: Interaction, image: Image) -> None:
+    @app_commands.describe(image=_IMAGE, reason="Reason, shown in the audit log")
+    async def refund(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
-        back = await services_of(interaction).cases.refund(request, image)
+        back = await services_of(interaction).cases.refund(request, image, reason=reason)
         await interactions.say(interaction, audit_texts.refunded(back))
 
     @app_commands.command(description="See every moderation decision and settings change")

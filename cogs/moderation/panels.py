@@ -166,6 +166,7 @@ async def audit(
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
     lines = await services_of(interaction).reader.read(audit_log.latest, guild_id, target_id=target_id, before=before, limit=_LINES + 1)
     shown, about = lines[:_LINES], target_id or 0
+    links = await services_of(interaction).reader.read(record.links_of, guild_id, shown)
     older = shown[-1].id if len(lines) > _LINES else None
     navigation = row(
         button(pgettext("button", "Newest"), _AUDIT(member=about, before=0), emoji="⏮️", disabled=before is None),
@@ -173,7 +174,7 @@ async def audit(
     )
     has_more = before is not None or older is not None
     title_of = services_of(interaction).orders.models.title
-    content = audit_texts.audit(shown, title_of, target_id=target_id, limit=_AUDIT_MAX)
+    content = audit_texts.audit(shown, title_of, links=links, target_id=target_id, limit=_AUDIT_MAX)
     return panel(text(content), *([navigation] if has_more else []))
 
 

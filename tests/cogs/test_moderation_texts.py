@@ -28,7 +28,7 @@ def block(**values: object) -> BlockRow:
 @pytest.mark.parametrize("details", [{}, DETAILS], ids=["bare", "full"])
 def test_every_audit_action_has_a_sentence(action: AuditAction, details: dict[str, object]) -> None:
     line = AuditLine(action=action, at=1_000, guild_id=1, actor_id=None, target_id=2, case_id=3, details=details)
-    text = audit_texts.audit([line], str, target_id=None, limit=4000)
+    text = audit_texts.audit([line], str, links={}, target_id=None, limit=4000)
     assert "<t:1:R>" in text
     assert "{" not in text
 

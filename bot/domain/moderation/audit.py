@@ -19,15 +19,21 @@ class AuditAction(StrEnum):
     CASE_DECIDED = "case_decided"
     APPEALED = "appealed"  # by the author
     DELETED = "deleted"  # an image, by a moderator
+    DELETED_OWN = "deleted_own"  # an image that others saw, by its author
     SPOILERED = "spoilered"
+    SPOILERED_OWN = "spoilered_own"  # by its author
+    UNCOVERED = "uncovered"  # a spoiler was removed
+    CANCELLED = "cancelled"  # an image in progress, by a moderator
     REFUNDED = "refunded"
     PURGED = "purged"  # every image of a member
     TOO_SLOW = "too_slow"  # the prompt rules took too long for a prompt, which was refused
     WITHHELD = "withheld"  # a check stopped a prompt or a result
     SETTINGS = "settings"  # of the guild were changed
+    SETTINGS_GONE = "settings_gone"  # they name channels or roles that were deleted
     GRANTED = "granted"  # credits, by a manager
     GIFTED = "gifted"  # credits, between members
     SPONSORED = "sponsored"  # a member pays for a channel or thread
+    SPONSOR_STOPPED = "sponsor_stopped"  # by a moderator, or because the channel is gone
     REWARDED = "rewarded"  # credits for an image in the gallery
     ERASED = "erased"  # a member erased their data
 

@@ -234,7 +234,7 @@ class Cases:
                 await self.orders.delete_message(job.id, message_id, channel_id=request.channel.channel_id, remove=remove)
         elif request.guild_id is not None:
             shown = await self.store.read(messages.get, message_id)
-            await self._delete_others(request, request.guild_id, job, message_id)
+            await self._delete_others(request, request.guild_id, job, message_id, is_known=shown is not None)
             if shown is None or shown.role in SHOWING:  # a post for moderators stays, to show the decision
                 await remove()
 
@@ -266,11 +266,11 @@ class Cases:
         """Put an image behind a spoiler; its author is notified and may appeal."""
         return await self._judge_found(request, wanted, Decision.SPOILER, reason=reason)
 
-    async def refund(self, request: Request, wanted: str) -> int:
+    async def refund(self, request: Request, wanted: str, *, reason: str = "") -> int:
         """Refund an image without deleting it; returns the microcredits, 0 if it was refunded before."""
         guild_id, job = await self._found(request, wanted, Decision.REFUND)
         await self._check_refund(guild_id, job.id, Decision.REFUND)
-        back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=request.actor.user_id, now=self.clock())
+        back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=request.actor.user_id, now=self.clock(), reason=reason)
         return back or 0
 
     async def purge(self, request: Request, user_id: int) -> tuple[int, int]:
@@ -344,12 +344,13 @@ class Cases:
         if decision is Decision.REFUND and not await self.store.read(messages.was_ordered_in, job_id, guild_id):
             raise InvalidRequest(_("This image wasn't paid for on this server, so it can't be refunded here."))
 
-    async def _delete_others(self, request: Request, guild_id: int, job: Job | None, message_id: int) -> None:
-        if job is None:
-            await self.store.write(verdicts.log_deletion, message_id, guild_id, by_id=request.actor.user_id, now=self.clock())
-            return
-        with suppress(Decided):  # it was deleted by a decision before, but its message is still there
-            await self._judge(request, guild_id, job, Decision.DELETE)
+    async def _delete_others(self, request: Request, guild_id: int, job: Job | None, message_id: int, *, is_known: bool) -> None:
+        if job is not None:
+            with suppress(Decided):  # it was deleted by a decision before, but its message is still there
+                await self._judge(request, guild_id, job, Decision.DELETE)
+                return
+        if not is_known:
+            await self.store.write(verdicts.log_deletion, message_id, guild_id, job=job, by_id=request.actor.user_id, now=self.clock())
 
     def _verdict(self, request: Request, decision: Decision, reason: str) -> Ruling:
         text = reason.strip()[:REASON_MAX]

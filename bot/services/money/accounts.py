@@ -6,7 +6,7 @@ The store checks the balances, in the transaction that moves the money.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Statement
 from bot.domain.money.quota import DAY_MS, MICRO, next_month
-from bot.domain.money.sponsorship import Sponsorship
+from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.domain.money.usage import GroupBy, UsageRow, total
 from bot.domain.permissions import Target, check
 from bot.domain.request import Request
@@ -190,8 +190,9 @@ class Money:
     async def stop_sponsoring(self, request: Request, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
         """End a sponsorship, and return it with the microcredits that go back now. Idempotent. Raises `NotAllowed`."""
         check(request, permissions.Action.STOP_SPONSORSHIP, _sponsored(sponsorship))
-        returned = await self.store.write(sponsorships.close, sponsorship.id, self.clock())
-        log.info("sponsorship stopped", sponsorship=sponsorship.id, by=request.actor.user_id, returned=returned)
+        by_id = request.actor.user_id
+        returned = await self.store.write(_stop, sponsorship, self.clock(), by_id=by_id)
+        log.info("sponsorship stopped", sponsorship=sponsorship.id, by=by_id, returned=returned)
         return await self.sponsorship(sponsorship.id), returned
 
     async def sponsored_channels(self, guild_id: int) -> frozenset[int]:
@@ -209,7 +210,7 @@ class Money:
         """
         for each in await self.store.read(sponsorships.of_guild, guild_id):
             if channel_ids is None or each.channel_id in channel_ids:
-                returned = await self.store.write(sponsorships.close_gone, each, self.clock(), server=server)
+                returned = await self.store.write(_stop, each, self.clock(), by_id=None, server=server)
                 log.info("sponsorship ended: its channel is gone", sponsorship=each.id, returned=returned)
 
     # --- usage -------------------------------------------------------------------------------------------------------
@@ -290,6 +291,21 @@ def _gift(
     if given and line is not None:
         audit_log.note(conn, line)
     return given
+
+
+def _stop(conn: Connection, sponsorship: Sponsorship, now: int, *, by_id: int | None, server: str | None = None) -> int:
+    """End a sponsorship. `by_id`: its host, or a moderator; None: its channel is gone, as in `sponsorships.close_gone`."""
+    sponsorships.lock(conn, [sponsorship.id])
+    before = sponsorships.by_id(conn, sponsorship.id)
+    if by_id is None:
+        returned = sponsorships.close_gone(conn, sponsorship, now, server=server)
+    else:
+        returned = sponsorships.close(conn, sponsorship.id, now)
+    if by_id != sponsorship.host_id and before is not None and before.state is SponsorshipState.OPEN:
+        details = {"amount": returned, "channel": sponsorship.channel_id}
+        line = AuditLine(action=AuditAction.SPONSOR_STOPPED, at=now, guild_id=sponsorship.guild_id, actor_id=by_id, details=details)
+        audit_log.note(conn, replace(line, target_id=sponsorship.host_id))
+    return returned
 
 
 def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: AuditLine | None, now: int) -> Sponsorship:

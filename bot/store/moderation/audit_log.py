@@ -5,13 +5,21 @@ from __future__ import annotations
 from sqlalchemy import Connection, and_, insert, select
 
 from bot.domain.moderation.audit import AuditAction, AuditLine
-from bot.store.tables import audit
+from bot.store.tables import audit, jobs
 
 
 def note(conn: Connection, line: AuditLine) -> None:
     """Add a line."""
     values = {name: value for name, value in vars(line).items() if name != "id"}
     conn.execute(insert(audit).values(**{**values, "details": dict(line.details)}))
+
+
+def note_own(conn: Connection, action: AuditAction, job_id: str, now: int) -> None:
+    """Add a line about what an author does to an image of theirs, if it is shown in public in a guild."""
+    public = and_(jobs.c.id == job_id, jobs.c.guild_id.is_not(None), jobs.c.private.is_(False))
+    own = select(jobs.c.guild_id, jobs.c.user_id).where(public)
+    for row in conn.execute(own):
+        note(conn, AuditLine(action=action, at=now, guild_id=row.guild_id, actor_id=row.user_id, target_id=row.user_id, job_id=job_id))
 
 
 def latest(

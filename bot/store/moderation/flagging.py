@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select, true
 
@@ -94,19 +94,24 @@ def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
     """Put a case's images behind spoilers, by the outbox. False if they already are, or were not made here."""
     if not _set_spoiler(conn, case, True, now):
         return False
-    line = AuditLine(
-        action=AuditAction.SPOILERED, at=now, guild_id=case.guild_id, actor_id=by_id, target_id=case.author_id, job_id=case.job_id
-    )
-    audit_log.note(conn, AuditLine(**{**vars(line), "case_id": case.id}))
+    _note(conn, AuditAction.SPOILERED, case, by_id=by_id, now=now)
     return True
 
 
-def uncover(conn: Connection, case: Case, *, now: int) -> bool:
+def uncover(conn: Connection, case: Case, *, by_id: int, now: int) -> bool:
     """Remove the spoiler that this case added. False if it added none."""
     covered = lines.c.action == AuditAction.SPOILERED, lines.c.case_id == case.id, lines.c.guild_id == case.guild_id
     if conn.execute(select(lines.c.id).where(*covered).limit(1)).first() is None:
         return False
-    return _set_spoiler(conn, case, False, now)
+    if not _set_spoiler(conn, case, False, now):
+        return False
+    _note(conn, AuditAction.UNCOVERED, case, by_id=by_id, now=now)
+    return True
+
+
+def _note(conn: Connection, action: AuditAction, case: Case, *, by_id: int | None, now: int) -> None:
+    line = AuditLine(action=action, at=now, guild_id=case.guild_id, actor_id=by_id, target_id=case.author_id)
+    audit_log.note(conn, replace(line, job_id=case.job_id, case_id=case.id))
 
 
 def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:

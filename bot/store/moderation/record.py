@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, and_
 
 from bot.domain.guild.sections import Strikes
-from bot.domain.job import JobState
+from bot.domain.job import JobState, message_url
+from bot.domain.moderation.audit import AuditLine
 from bot.domain.moderation.conduct import LATELY_DAYS, MemberConduct, MemberRecord, UsageSum
 from bot.domain.money.quota import DAY_MS
-from bot.store import usage
+from bot.store import messages, usage
 from bot.store.moderation import cases, conduct, reports
 from bot.store.rows import has_image, read_jobs
 from bot.store.tables import jobs
@@ -37,6 +40,12 @@ def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest
         latest=tuple(read_jobs(conn, shown, newest=True, limit=latest)),
         reports=tuple(reports.about(conn, user_id, guild_id, limit=reports_max)),
     )
+
+
+def links_of(conn: Connection, guild_id: int, lines: Iterable[AuditLine]) -> dict[str, str]:
+    """Links to the latest messages in a guild that show the images of these lines, by job id."""
+    shown = {job_id: messages.of_job(conn, job_id, guild_id=guild_id) for job_id in {line.job_id for line in lines} if job_id is not None}
+    return {job_id: message_url(guild_id, found[-1].channel_id, found[-1].message_id) for job_id, found in shown.items() if found}
 
 
 def _used(conn: Connection, user_id: int, guild_id: int, *, since: int, now: int) -> UsageSum:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
@@ -156,12 +156,12 @@ def find(conn: Connection, guild_id: int, *, message_id: int | None = None, job_
     return job if job is not None and messages.belongs_to(conn, job.id, guild_id) else None
 
 
-def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int) -> int | None:
+def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int, reason: str = "") -> int | None:
     """Refund a job and keep its images. Returns the microcredits, or None if no such job was ordered in this guild."""
     job = job_rows.get(conn, job_id)
     if job is None or not messages.was_ordered_in(conn, job_id, guild_id):
         return None
-    return _give_back(conn, job, guild_id=guild_id, by_id=by_id, now=now)
+    return _give_back(conn, job, guild_id=guild_id, by_id=by_id, now=now, reason=reason)
 
 
 def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> PurgeResult:
@@ -182,10 +182,11 @@ def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int
     return PurgeResult(taken_away=gone, open_jobs=open_jobs)
 
 
-def log_deletion(conn: Connection, message_id: int, guild_id: int, *, by_id: int, now: int) -> None:
-    """Write to the audit log that a moderator deleted a message of an unknown job."""
+def log_deletion(conn: Connection, message_id: int, guild_id: int, *, job: Job | None, by_id: int, now: int) -> None:
+    """Write to the audit log that a moderator deleted a message that is not known to show its job, or whose job is not known (None)."""
     details = {"message_id": message_id}
-    audit_log.note(conn, AuditLine(action=AuditAction.DELETED, at=now, guild_id=guild_id, actor_id=by_id, details=details))
+    line = AuditLine(action=AuditAction.DELETED, at=now, guild_id=guild_id, actor_id=by_id, details=details)
+    audit_log.note(conn, line if job is None else replace(line, target_id=job.place.user_id, job_id=job.id))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -211,13 +212,13 @@ def _carry_out(conn: Connection, case: Case, ruling: Ruling) -> None:
     who = {"by_id": ruling.by_id, "now": now}
     job = None if case.job_id is None else job_rows.get(conn, case.job_id)
     if effects.refund and job is not None:
-        _give_back(conn, job, guild_id=case.guild_id, **who)
+        _give_back(conn, job, guild_id=case.guild_id, case_id=case.id, by_id=ruling.by_id, now=now)
     if effects.image is _JobImage.AWAY:
         _take_away(conn, case, now)
     elif effects.image is _JobImage.COVERED:
         flagging.cover(conn, case, **who)
     else:
-        flagging.uncover(conn, case, now=now)
+        flagging.uncover(conn, case, **who)
     if not effects.block or not effects.strike:
         conduct.lift_blocks_of(conn, case.id, also_automatic=not effects.strike, **who)
     if not effects.strike:
@@ -244,13 +245,14 @@ def _take_away(conn: Connection, case: Case, now: int) -> None:
         messages.ask_to_remove(conn, case.channel_id, case.message_id, now)
 
 
-def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: int) -> int:
+def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: int, case_id: int | None = None, reason: str = "") -> int:
     """Refund what was paid in this guild, once."""
     if not messages.was_ordered_in(conn, job.id, guild_id):
         return 0
     back = sum(g.price for g in job.succeeded if steps.refund(conn, job.id, g.n, now, by_id=by_id))
     if back:
-        line = AuditLine(action=AuditAction.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id, job_id=job.id)
-        audit_log.note(conn, AuditLine(**{**vars(line), "details": {"amount": back}}))
+        details = {"amount": back, "reason": reason}
+        line = AuditLine(action=AuditAction.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id)
+        audit_log.note(conn, replace(line, job_id=job.id, case_id=case_id, details=details))
         messages.log_changed(conn, job.id, now)
     return back

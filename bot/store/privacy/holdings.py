@@ -137,9 +137,12 @@ def _pseudonymised(table: Table, column: str) -> Holding:
     return Holding(table=table, owned=owned, erased=(Erasing(where=owned, becomes=lambda me: {column: me.pseudonym}),))
 
 
-def _credit_actions(column: Column[Any]) -> Erasing:
-    """Audit lines about credits that are not a moderator's decision: the member's id is replaced by the pseudonym."""
-    those = audit.c.action.in_((AuditAction.GIFTED, AuditAction.SPONSORED, AuditAction.REWARDED))
+_OWN_ACTIONS = (AuditAction.GIFTED, AuditAction.SPONSORED, AuditAction.REWARDED, AuditAction.DELETED_OWN, AuditAction.SPOILERED_OWN)
+
+
+def _own_actions(column: Column[Any]) -> Erasing:
+    """Audit lines about what is not a moderator's decision: the member's id is replaced by the pseudonym."""
+    those = audit.c.action.in_(_OWN_ACTIONS)
     return Erasing(where=lambda me: and_(column == me.id, those), becomes=lambda me: {column.name: me.pseudonym})
 
 
@@ -227,7 +230,7 @@ HOLDINGS: tuple[Holding, ...] = (
         owned=lambda me: or_(audit.c.actor_id == me.id, audit.c.target_id == me.id),
         erased=(
             Erasing(where=lambda me: audit.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}, by_job=True),
-            *(_credit_actions(column) for column in (audit.c.actor_id, audit.c.target_id)),
+            *(_own_actions(column) for column in (audit.c.actor_id, audit.c.target_id)),
         ),
     ),
     _deleted(gallery, lambda me: gallery.c.author_id == me.id),
