@@ -1,4 +1,4 @@
-"""`python -m sandbox [--port N] [--fast]`: runs the local Discord and the local image APIs until interrupted.
+"""`python -m sandbox [--port N] [--fast] [--watched]`: runs the local Discord and the local image APIs until interrupted.
 
 Exit codes: 0 stopped, 1 it could not start, 2 a package is missing.
 """
@@ -27,11 +27,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, metavar="N", help="the port of the chat page (default: a free one)")
     parser.add_argument("--or-free", action="store_true", help="use a free port if that one is taken")
     parser.add_argument("--fast", action="store_true", help="draw images at once instead of taking a few seconds")
+    parser.add_argument("--watched", action="store_true", help="whoever started this kills the bot when a line of the output asks for it")
     return parser.parse_args()
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    """Serve until SIGINT or SIGTERM. Prints one JSON line with all addresses and keys."""
+    """Serve until SIGINT or SIGTERM. Prints one JSON line with all addresses and keys, then one for each request to kill the bot."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -40,7 +41,12 @@ async def _run(arguments: argparse.Namespace) -> None:
     async with (
         images.serve(switchboard=switchboard, timing=timing) as image_apis,
         discord.serve(
-            switchboard=switchboard, port=arguments.port, or_free=arguments.or_free, privileged_intents=_PRIVILEGED_INTENTS
+            switchboard=switchboard,
+            port=arguments.port,
+            or_free=arguments.or_free,
+            privileged_intents=_PRIVILEGED_INTENTS,
+            kill_bot=_ask_to_kill if arguments.watched else None,
+            images_in_work=image_apis.images_in_work,
         ) as chat,
     ):
         addresses = {
@@ -57,6 +63,10 @@ async def _run(arguments: argparse.Namespace) -> None:
         }
         print(json.dumps(addresses), flush=True)
         await stop.wait()
+
+
+def _ask_to_kill() -> None:
+    print(json.dumps({"do": "kill"}), flush=True)
 
 
 def main() -> int:

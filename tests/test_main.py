@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +23,7 @@ from bot.__main__ import VERBS
 from bot.core.errors import StartError
 from bot.ops import env_example, settings_page
 from bot.store.engine.opening import open_store
+from sandbox.person import Person
 from tests.env.app import Env, person_in
 from tests.env.command import PROJECT, line_with, run, started
 
@@ -274,6 +277,33 @@ async def test_a_demo_whose_bot_fails_shows_why(folder: Path) -> None:
     assert "bot: LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR" in ran.err
     (log,) = re.findall(r"which is all in (\S+):", ran.err)
     assert "LOG_LEVEL must be" in await asyncio.to_thread(Path(log).read_text)
+
+
+def bot_of(demo_pid: int) -> int:
+    """The id of the process of a demo's bot. Raises `StopIteration` while there is none."""
+    children = [int(pid) for pid in Path(f"/proc/{demo_pid}/task/{demo_pid}/children").read_text().split()]
+    return next(pid for pid in children if b"--env-file" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def is_back(person: Person, ended: Mapping[str, object]) -> bool:
+    """Whether the bot is online again after it ended so."""
+    return person.bot_online and person.hello["bot"]["ended"] == ended
+
+
+async def test_the_demo_survives_two_ends_of_its_bot_and_gives_up_after_the_third(folder: Path) -> None:
+    async with started("demo", "--port", "0", folder=folder, environ={}) as process:
+        page = (await line_with(process.stdout, "http://")).strip()
+        async with Person.connect(page, "Ada") as ada:
+            for number in (1, 2):
+                os.kill(bot_of(process.pid), signal.SIGKILL)
+                assert "Easel was killed. Starting it again" in await line_with(process.stdout, "Easel was killed")
+                ended = {"number": number, "killed": True, "images": 0}
+                await ada.until(partial(is_back, ada, ended), 30)
+            os.kill(bot_of(process.pid), signal.SIGKILL)
+            _out, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().startswith("Easel ended 3 times within a minute; the last time it was killed.")
+    assert "The last lines of the log" in err.decode()
 
 
 def test_the_demo_of_an_image_points_to_make(folder: Path) -> None:

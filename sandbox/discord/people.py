@@ -11,12 +11,14 @@ from typing import Any
 
 from aiohttp import BodyPartReader, WSCloseCode, WSMsgType, web
 
+from sandbox.discord.bot_process import BotProcess
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.interactions import Interactions
 from sandbox.discord.requests import PersonRequests
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, safe_filename
 from sandbox.discord.world import Message, World
 from sandbox.faults import Switchboard
+from sandbox.stories import STORIES
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +55,10 @@ class _ViewerSocket:
 class People:
     """All viewers, and the frames pushed to them."""
 
-    def __init__(self, *, world: World, gateway: Gateway, switchboard: Switchboard, first_answer_s: float) -> None:
+    def __init__(self, *, world: World, gateway: Gateway, bot_process: BotProcess, switchboard: Switchboard, first_answer_s: float) -> None:
         self._world = world
         self._gateway = gateway
+        self._bot_process = bot_process
         self._switchboard = switchboard
         self._viewers: list[_ViewerSocket] = []
         self._uploads: dict[str, Upload] = {}
@@ -73,6 +76,7 @@ class People:
         world.commands.listen(lambda: self._push_all("commands"))
         switchboard.listen(lambda: self._push_all("faults"))
         gateway.listen(lambda: self._push_all("bot"))
+        bot_process.listen(lambda: self._push_all("bot"))
 
     # -------------------------------------------------------------------- HTTP
 
@@ -157,6 +161,7 @@ class People:
             "guild": self._world.guild_json,
             "emojis": self._world.emojis_json(),
             "stickers": self._world.messages.stickers_json(),
+            "stories": [story.json() for story in STORIES],
             **state,
             "messages": {
                 str(channel_id): [self._world.message_json(message, viewer_id=viewer.person_id) for message in messages]
@@ -178,7 +183,13 @@ class People:
 
     def _bot(self) -> JSON:
         may = self._world.members.bot_may()
-        return {"id": str(self._world.bot_id), "name": self._world.bot_name, "online": self._gateway.online, "may": may}
+        return {
+            "id": str(self._world.bot_id),
+            "name": self._world.bot_name,
+            "online": self._gateway.online,
+            "may": may,
+            **self._bot_process.json(),
+        }
 
     def _channels(self, person_id: int) -> list[JSON]:
         channels = self._world.channels

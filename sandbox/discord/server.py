@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
+from sandbox.discord.bot_process import BotProcess
 from sandbox.discord.calls import RefusedCall
 from sandbox.discord.cdn import AVATARS, PROXY, STICKERS, Cdn, FileStore
 from sandbox.discord.gateway import Gateway
@@ -56,16 +57,19 @@ async def serve(
     now: Callable[[], datetime] = _utc_now,
     first_answer_s: float = FIRST_ANSWER_S,
     privileged_intents: frozenset[str] = frozenset(),
+    kill_bot: Callable[[], None] | None = None,
+    images_in_work: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[DiscordServer]:
     """Run the local Discord until the block ends.
 
     `port` 0 means a free port, and `or_free` takes one if `port` is taken. `now` returns aware times. `first_answer_s` is the time limit
     for the first answer to an interaction.
     `privileged_intents` (`members`, `presences`, `message_content`) are those enabled for the application in the developer portal.
+    `kill_bot` kills the bot for the page, which has no button for it otherwise; `images_in_work` is how many images are being made.
     """
     with _listen(host, port, or_free) as listener:
         base = f"{host}:{listener.getsockname()[1]}"
-        app, server = _assemble(base, switchboard, now, first_answer_s, privileged_intents)
+        app, server = _assemble(base, switchboard, now, first_answer_s, privileged_intents, kill_bot, images_in_work)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -85,7 +89,13 @@ def _listen(host: str, port: int, or_free: bool) -> socket.socket:
 
 
 def _assemble(
-    base: str, switchboard: Switchboard, now: Callable[[], datetime], first_answer_s: float, privileged: frozenset[str]
+    base: str,
+    switchboard: Switchboard,
+    now: Callable[[], datetime],
+    first_answer_s: float,
+    privileged: frozenset[str],
+    kill_bot: Callable[[], None] | None,
+    images_in_work: Callable[[], int],
 ) -> tuple[web.Application, DiscordServer]:
     url, gateway_url = f"http://{base}", f"ws://{base}/gateway"
     file_store = FileStore(base_url=url, now=now)
@@ -93,7 +103,8 @@ def _assemble(
     token = _token_for(world.bot_id)
     gateway = Gateway(world=world, switchboard=switchboard, token=token, url=gateway_url, privileged=privileged)
     cdn = Cdn(file_store=file_store, switchboard=switchboard)
-    people = People(world=world, gateway=gateway, switchboard=switchboard, first_answer_s=first_answer_s)
+    bot_process = BotProcess(kill=kill_bot, images_in_work=images_in_work, is_online=lambda: gateway.online)
+    people = People(world=world, gateway=gateway, bot_process=bot_process, switchboard=switchboard, first_answer_s=first_answer_s)
     rest = RestApi(
         world=world,
         switchboard=switchboard,
@@ -110,6 +121,8 @@ def _assemble(
     app.router.add_get("/people", people.list_people)
     app.router.add_post("/people/uploads", people.upload)
     app.router.add_get("/people/socket", people.socket)
+    app.router.add_post("/bot/kill", bot_process.kill)
+    app.router.add_post("/bot/ended", bot_process.ended)
     app.router.add_get("/gateway", gateway.handle)
     app.router.add_get("/gateway/", gateway.handle)
     for prefix in ("", PROXY):

@@ -60,6 +60,11 @@ class OxenQueue:
         """Oldest first."""
         return [each for each in self._rows.values() if account is None or each.request.account is account]
 
+    @property
+    def in_work(self) -> int:
+        """How many generations have not ended."""
+        return sum(each.status in ACTIVE for each in self._rows.values())
+
     def cancel(self, generation: OxenGeneration) -> bool:
         """Stop an active generation and refund its cost. False if it had already ended."""
         if generation.status not in ACTIVE:

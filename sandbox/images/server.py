@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -56,6 +56,7 @@ class ImageServer:
     openai_key: str
     moderation_url: str  # of the moderations endpoint, which accepts both keys
     switchboard: Switchboard
+    images_in_work: Callable[[], int]  # how many images are being made
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
 
     def received(self, method: str, path: str) -> list[RecordedRequest]:
@@ -95,6 +96,7 @@ async def serve(
                 openai_key=OXLO_KEY,
                 moderation_url=f"{url}{MODERATION_PATH}",
                 switchboard=switchboard,
+                images_in_work=lambda: apis.queue.in_work + apis.openai.in_work,
                 requests=apis.requests,
             )
         finally:

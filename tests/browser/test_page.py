@@ -253,6 +253,7 @@ async def test_other_channels_are_marked_until_they_are_read(open_page: OpenPage
 async def test_a_fault_is_turned_on_for_everybody_and_off_again(open_page: OpenPage) -> None:
     page, other = await open_page("Ada"), await open_page("Ben")
     await page.get_by_role("button", name="Faults").click()
+    await page.get_by_text("All faults").click()
     switch = page.get_by_role("switch", name="Attachments cannot be fetched from the CDN.")
     await switch.press("Space")
     await expect(switch).to_have_attribute("aria-checked", "true")
@@ -264,10 +265,11 @@ async def test_a_fault_is_turned_on_for_everybody_and_off_again(open_page: OpenP
 async def test_a_fault_for_once_says_so(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.get_by_role("button", name="Faults").click()
+    await page.get_by_text("All faults").click()
     await page.get_by_role("button", name="Once: The generation is queued").click()
     await expect(page.locator(".fault-groups .left")).to_have_text("once more")
     await page.get_by_role("button", name="Turn all off").click()
-    await expect(page.locator(".fault-groups .on")).to_have_count(0)
+    await expect(page.locator(".fault-lists .on")).to_have_count(0)
 
 
 async def test_messages_are_shown_as_text_not_html(open_page: OpenPage, ada: Person) -> None:

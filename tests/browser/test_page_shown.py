@@ -73,7 +73,8 @@ async def test_stickers_and_the_posts_of_another_bot_are_sent_and_shown(open_pag
 async def test_discord_s_special_cases_have_an_understandable_switch(open_page: OpenPage, name: str) -> None:
     page = await open_page("Ada")
     await page.locator("#faults-open").click()
-    switch = page.locator(f"#faults [data-fault={name}]")
+    await page.get_by_text("All faults").click()
+    switch = page.locator(f"#faults [data-key={name}]")
     meaning = next(fault.meaning for fault in FAULTS if fault.name == name)
     await expect(switch).to_have_accessible_name(re.compile(re.escape(meaning)))
     await switch.click()

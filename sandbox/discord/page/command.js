@@ -1,15 +1,21 @@
-/** The form of one slash command: required options first, optional ones are added on request. */
+/** The form of one slash command: its image first, then what is required; other options that work are added on request. */
 import { fill, h, icon, rove } from "./dom.js";
 import { OPTION, framed, optionField } from "./fields.js";
 import { inLanguage, shownChoice, shownOption } from "./languages.js";
 import { filesOf } from "./uploads.js";
 
 const SLASH = 1; // application command type
+const FIRST = ["generate", "edit", "help"]; // what people want first; what only managers may use is last
+const LAST = FIRST.length + 1;
+const MODEL = ["model", "style"]; // options that decide which other options work
 
-/** Every slash command of the shown channel, subcommands by their full name ("admin pause"). `label` is in the person's language. */
+/** Every slash command of the shown channel, subcommands by their full name ("admin pause"). `label` is in the person's language, `place` its place in the list. */
 export function runnable(session) {
   const { locale } = session.you;
-  return session.offered(SLASH).flatMap((command) => leaves(command.name, inLanguage(command, "name", locale), command, locale));
+  return session.offered(SLASH).flatMap((command) => {
+    const place = command.default_member_permissions ? LAST : (FIRST.indexOf(command.name) + 1 || LAST) - 1;
+    return leaves(command.name, inLanguage(command, "name", locale), command, locale).map((leaf) => ({ ...leaf, place }));
+  });
 }
 
 function leaves(name, label, command, locale) {
@@ -26,12 +32,14 @@ export class CommandForm {
   #more;
   #problem;
   #run;
+  #useless = new Set(); // options for which the bot has nothing to choose, such as those that the model lacks
+  #asked = null;
 
   /** `onDone()` is called when the command was sent or cancelled. */
   constructor(command, { session, connection, onDone }) {
     Object.assign(this, { command, session, connection, onDone });
     this.#home = h("div.fields", {});
-    this.#more = h("div.chips", { role: "toolbar", "aria-label": "Optional settings" });
+    this.#more = h("div.chips.scrolls", { role: "toolbar", "aria-label": "Optional settings" });
     this.#problem = h("p.problem", { role: "alert" });
     this.#run = h("button.primary", { type: "submit" }, "Run", icon("send"));
     const close = h("button.icon-button", { type: "button", "aria-label": "Cancel this command", onclick: onDone }, icon("close"));
@@ -42,15 +50,19 @@ export class CommandForm {
     const attributes = { "aria-label": `Command ${command.label}`, novalidate: true, ...listeners };
     this.element = h("form.command", attributes, title, this.#home, h("footer", {}, this.#more, this.#run), this.#problem);
     rove(this.#more, "button", { next: "ArrowRight", previous: "ArrowLeft" });
+    const [image] = command.options.filter((one) => !one.required);
+    if (image?.type === OPTION.attachment) this.#add(image);
     for (const option of command.options.filter((one) => one.required)) this.#add(option);
     this.#drawChips();
+    this.#askWhatWorks();
+    this.element.addEventListener("focusout", () => this.#askWhatWorks());
   }
 
   /** Focus the first field and put `text`, typed after the command's name, into it. */
   start(text = "") {
     const first = [...this.#fields.values()].find((field) => field.fill);
     if (text && first) first.fill(text);
-    (this.#fields.values().next().value ?? { focus: () => this.#run.focus() }).focus();
+    (first ?? this.#fields.values().next().value ?? { focus: () => this.#run.focus() }).focus();
   }
 
   /** Put files into free attachment options, adding optional ones as needed. Returns whether any file was accepted. */
@@ -69,7 +81,7 @@ export class CommandForm {
   }
 
   #unused() {
-    return this.command.options.filter((option) => !this.#fields.has(option.name));
+    return this.command.options.filter(({ name }) => !this.#fields.has(name) && !this.#useless.has(name));
   }
 
   #add(option) {
@@ -90,7 +102,20 @@ export class CommandForm {
     (this.#more.querySelector(`[data-option="${CSS.escape(option.name)}"]`) ?? this.#run).focus();
   }
 
+  /** Ask the bot, as its member would by trying: an option without any suggestion does not work with the chosen model. */
+  async #askWhatWorks() {
+    const chosen = JSON.stringify(await Promise.all(MODEL.map((name) => this.#fields.get(name)?.read())));
+    if (chosen === this.#asked) return;
+    this.#asked = chosen;
+    const asked = this.command.options.filter(({ name, autocomplete, required }) => autocomplete && !required && name !== "model");
+    const works = await Promise.all(asked.map((option) => this.#suggest(option, "").then((choices) => choices.length > 0, () => true)));
+    if (chosen !== this.#asked) return; // the answer to a newer question follows
+    this.#useless = new Set(asked.filter((_, at) => !works[at]).map(({ name }) => name));
+    this.#drawChips();
+  }
+
   #drawChips() {
+    const focused = this.#more.contains(document.activeElement) && document.activeElement.dataset.option;
     const chip = (option, at) =>
       h("button.chip",
         {
@@ -102,6 +127,7 @@ export class CommandForm {
       );
     fill(this.#more, this.#unused().map(chip));
     this.#more.hidden = !this.#unused().length;
+    if (focused) (this.#more.querySelector(`[data-option="${CSS.escape(focused)}"]`) ?? this.#more.querySelector("button") ?? this.#run).focus();
   }
 
   async #suggest(option, typed) {

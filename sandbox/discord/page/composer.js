@@ -60,6 +60,13 @@ export class Composer {
     if (command) this.#choose(command);
   }
 
+  /** Put a command into the message box with its first text and files. */
+  prepare(path, { text = "", files = [] }) {
+    this.open(path);
+    this.#form?.start(text);
+    this.#form?.take(files);
+  }
+
   /** Make the next message a reply to this one. */
   reply(message) {
     if (this.#form) this.#leave();
@@ -147,7 +154,7 @@ export class Composer {
       ({ description }) => description.toLowerCase().includes(typed),
     ];
     const rank = (command) => fits.findIndex((fit) => fit(command)); // best match first
-    const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.label.localeCompare(b.label));
+    const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.place - b.place || a.label.localeCompare(b.label));
     const items = fitting.map((command) => ({ label: `/${command.label}`, detail: command.description, value: command }));
     return this.#commands.show(items, { empty: all.length ? "No matching command" : "The bot has no commands yet" });
   }

@@ -1,5 +1,5 @@
-/** The panel of named faults of the image APIs and of Discord, each with a switch. */
-import { fill, find, h, icon } from "./dom.js";
+/** The panel of what can go wrong outside of the bot: four stories, and every named fault with a switch of its own. */
+import { fill, find, freshId, h, icon } from "./dom.js";
 import { closed, opened } from "./escape.js";
 
 const SIDES = [
@@ -14,6 +14,8 @@ export class Faults {
   #toast;
   #drawer = find("faults");
   #opener = find("faults-open");
+  #stories = h("ul.stories", { "aria-label": "Stories" });
+  #summary = h("summary", {});
   #groups = h("div.fault-groups", {});
   #calm;
 
@@ -26,15 +28,19 @@ export class Faults {
       { type: "button", "aria-label": "Close faults", onclick: () => this.#show(false) },
       icon("close"),
     );
-    const intro = h("p.subtext", {}, "Turn on faults and see how the bot handles them.");
+    const intro = h("p.subtext", {}, "Break what Easel depends on, and see what a member sees.");
     fill(
       this.#drawer,
       h("header", {}, h("h2", { id: "faults-title" }, "Faults"), close),
       h("div.fault-intro", {}, intro, this.#calm),
-      this.#groups,
+      h("div.fault-lists", {}, this.#stories, h("details.all-faults", {}, this.#summary, this.#groups)),
     );
     this.#opener.addEventListener("click", () => this.#show(this.#drawer.hidden));
     session.on("hello faults", () => this.#draw());
+  }
+
+  open() {
+    this.#show(true);
   }
 
   #show(open) {
@@ -50,17 +56,24 @@ export class Faults {
   }
 
   #draw() {
-    const on = this.#session.faults.filter((fault) => fault.on);
-    fill(
-      this.#opener,
-      icon("faults"),
-      h("span", {}, "Faults"),
-      on.length > 0 && h("b.count", { "aria-label": `${on.length} on` }, on.length),
-    );
+    const { faults, stories } = this.#session;
+    const on = faults.filter((fault) => fault.on);
+    const count = on.length > 0 && h("b.count", { "aria-label": `${on.length} on` }, on.length);
+    fill(this.#opener, icon("faults"), h("span", {}, "Faults"), count);
     this.#calm.disabled = !on.length;
     const focused = document.activeElement?.dataset?.key;
-    fill(this.#groups, SIDES.map(([side, title]) => this.#group(title, this.#session.faults.filter((fault) => fault.side === side))));
-    if (focused) this.#groups.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    const names = new Set(on.map(({ name }) => name));
+    fill(this.#stories, stories.map((story) => this.#story(story, names)));
+    fill(this.#summary, `All faults (${faults.length})`);
+    fill(this.#groups, SIDES.map(([side, title]) => this.#group(title, faults.filter((fault) => fault.side === side))));
+    if (focused) this.#drawer.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  /** A story is on while one of its faults is. */
+  #story({ name, title, sentence, faults }, names) {
+    const on = Object.keys(faults).some((fault) => names.has(fault));
+    const change = () => Promise.all(Object.entries(faults).map(([fault, times]) => this.#set(fault, !on, on ? null : times)));
+    return this.#row({ key: `story-${name}`, on, change, text: h("strong", {}, title), more: h("p", {}, sentence) });
   }
 
   #group(title, faults) {
@@ -68,7 +81,6 @@ export class Faults {
   }
 
   #fault({ name, meaning, on, times }) {
-    const label = `${name}-meaning`;
     const left = on && times !== null && times !== undefined && h("small.left", {}, times === 1 ? "once more" : `${times} more times`);
     const once = h("button.text-button",
       {
@@ -77,15 +89,21 @@ export class Faults {
       },
       "once",
     );
+    return this.#row({ key: name, on, change: () => this.#set(name, !on), text: meaning, more: h("small", {}, name), beside: left || once });
+  }
+
+  /** A line with a switch that is named by its text. */
+  #row({ key, on, change, text, more, beside = null }) {
+    const [label, rest] = [freshId("fault"), freshId("fault")];
     const toggle = h("button.switch", {
-      type: "button", role: "switch", "aria-checked": on ? "true" : "false", "aria-labelledby": label,
-      dataset: { key: name, fault: name }, onclick: () => this.#set(name, !on),
+      type: "button", role: "switch", "aria-checked": on ? "true" : "false", "aria-labelledby": label, "aria-describedby": rest,
+      dataset: { key }, onclick: change,
     });
     return h(
       on ? "li.on" : "li",
       {},
-      h("div", { id: label }, meaning, h("small", {}, name)),
-      h("div.fault-switch", {}, left || once, toggle),
+      h("div", {}, h("div", { id: label }, text), h("div", { id: rest }, more)),
+      h("div.fault-switch", {}, beside, toggle),
     );
   }
 

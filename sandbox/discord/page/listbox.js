@@ -26,6 +26,7 @@ export class Listbox {
     // Pressing a choice must not move the focus from the owner, because that closes the list.
     this.element.addEventListener("pointerdown", (event) => event.preventDefault());
     owner.addEventListener("blur", () => this.hide());
+    new ResizeObserver(() => this.open && this.#place()).observe(anchor); // the window may turn
     home.append(this.element);
   }
 

@@ -7,26 +7,21 @@ const NEAR_PX = 80;
 const TOGETHER_MS = 5 * 60_000; // consecutive messages of one author within this time share a heading
 const LONG_PRESS_MS = 450;
 
-/** The text of an empty channel, by kind. */
-const WELCOME = {
-  dm: (name) => `This is between you and ${name}.`,
-  private: (name) => `This is between you and ${name}. The bot only sees the commands that you use here.`,
-  elsewhere: () => "The bot isn't on this server, but you can use its commands here.",
-};
-
 export class Log {
   #root;
   #around;
   #session;
   #newest;
   #settle;
+  #greeting;
   #atEnd = true;
   #missed = 0; // new messages below
   #opening = null; // the id of a private answer that is shown from its beginning if it is long, until the person does something
   #lastTop = 0;
 
-  /** `around` is described in messages.js. */
-  constructor({ root, newest, around }) {
+  /** `around` is described in messages.js, `greeting` is shown in an empty channel. */
+  constructor({ root, newest, greeting, around }) {
+    this.#greeting = greeting;
     this.#root = root;
     this.#newest = newest;
     this.#session = around.session;
@@ -60,9 +55,10 @@ export class Log {
   }
 
   #welcome() {
-    const channel = this.#session.channel();
-    const nothing = `Nothing has been said in #${channel?.name ?? "…"} yet.`;
-    const place = WELCOME[channel?.kind]?.(channel.name) ?? nothing;
+    const greeting = this.#greeting.element();
+    if (greeting) return h("div.welcome", {}, greeting);
+    const { name = "…", kind = "text", topic } = this.#session.channel() ?? {};
+    const place = (kind !== "text" && topic) || `Nothing has been said in #${name} yet.`;
     return h("div.welcome", {},
       h("img", { src: "/page/easel.svg", alt: "", width: 72, height: 72 }),
       h("p", {}, place),

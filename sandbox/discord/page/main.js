@@ -1,8 +1,10 @@
 /** Puts the page together: one connection, one state, and the views that listen to it. */
 import { Actions } from "./actions.js";
+import { BotState } from "./bot-state.js";
 import { Composer } from "./composer.js";
 import { fill, find, h, icon } from "./dom.js";
 import { Faults } from "./faults.js";
+import { Greeting } from "./greeting.js";
 import { Log } from "./log.js";
 import { Modals } from "./modal.js";
 import { channelIcon, namesFor } from "./names.js";
@@ -28,12 +30,14 @@ const openPerson = (id, anchor) => people.open(id, anchor);
 
 const composer = new Composer({ root: find("composer"), session, connection });
 const actions = new Actions({ session, ask, toast, reply: (message) => composer.reply(message) });
+const faults = new Faults({ session, ask, toast });
+const greeting = new Greeting({ session, composer, openFaults: () => faults.open(), become });
 const log = new Log({
-  root: find("log"), newest: find("newest"),
+  root: find("log"), newest: find("newest"), greeting,
   around: { session, names, ask, openActions: (message, anchor) => actions.open(message, anchor), openPerson, goTo },
 });
 new Modals({ session, connection, names });
-new Faults({ session, ask, toast });
+new BotState({ session, toast });
 new Sidebar({ session, become, join: async (name, moderator) => (await ask("join", { name, moderator })).person, openPerson });
 new Settings({ session, ask, toast });
 new ThreadStarter({ session, ask });
@@ -85,19 +89,13 @@ function drawPlace() {
   const unread = [...session.unread.values()].reduce((sum, count) => sum + count, 0);
   const limit = channel.nsfw && h("small.limit", { title: "Age-restricted" }, "18+");
   fill(find("place"), icon(channelIcon(channel)), h("span", {}, channel.name), limit);
+  fill(find("topic"), channel.topic);
+  find("topic").title = channel.topic;
   const place = ["dm", "private"].includes(channel.kind) ? channel.name : `#${channel.name}`;
   document.title = `${unread ? `(${unread}) ` : ""}${place} · ${session.you.name} · Easel Studio`;
 }
 
-function drawBot() {
-  const { bot } = session;
-  if (!bot) return;
-  find("bot").classList.toggle("online", bot.online);
-  fill(find("bot"), h("span", {}, `${bot.name} is ${bot.online ? "online" : "offline"}`));
-}
-
 session.on("hello channels show message", drawPlace);
-session.on("hello bot", drawBot);
 // The page that made the request shows its refusal; the person's other pages show it here.
 session.on("unanswered", ({ text }) => connection.isWaiting || toast(text, { wrong: true }));
 document.addEventListener("visibilitychange", () => document.hidden || session.seen());

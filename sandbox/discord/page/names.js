@@ -25,6 +25,8 @@ export function colourOf(value) {
 }
 
 export function disc(session, id, name) {
+  const { avatar } = session.person(id) ?? {};
+  if (avatar) return h("img.disc", { src: `/avatars/${id}/${avatar}.png`, alt: "" });
   const colour = colourOf(session.person(id)?.colour) ?? (id === session.bot?.id ? BOT_COLOUR : "#7a6a58");
   return h("span.disc", { "aria-hidden": "true", style: { background: colour, color: inkOn(colour) } }, initials(name || "?"));
 }

@@ -26,11 +26,12 @@ export class PersonMenu {
   }
 
   #head(person) {
-    const roles = this.#session.roles.filter(({ id }) => person.roles.includes(id)).map(({ name }) => name);
-    const what = person.bot ? ["bot"] : person.member ? roles : ["not in the server"];
+    const roles = this.#session.roles.filter(({ id }) => person.roles.includes(id));
+    const what = person.bot ? "the bot" : person.member ? person.about || "member" : "not in the server";
+    const explained = person.bot ? [] : roles.map(({ name, about }) => h("small", {}, [name, about].filter(Boolean).join(": ")));
     return h("div.menu-head", {},
       disc(this.#session, person.id, person.name),
-      h("div", {}, h("strong", {}, person.name), h("small", {}, what.join(" · ") || "member")),
+      h("div", {}, h("strong", {}, person.name), h("small", {}, what), explained),
     );
   }
 

@@ -13,6 +13,7 @@ export class Session extends EventTarget {
   channels = [];
   commands = [];
   faults = [];
+  stories = [];
   channelId = null;
   unread = new Map();
   #messages = new Map();
@@ -85,7 +86,7 @@ export class Session extends EventTarget {
   #hello(frame) {
     const samePerson = this.you?.id === frame.you.id;
     const before = this.#messages;
-    for (const key of ["you", "guild", "emojis", "stickers", ...LISTS]) this[key] = frame[key];
+    for (const key of ["you", "guild", "emojis", "stickers", "stories", ...LISTS]) this[key] = frame[key];
     this.#messages = new Map(Object.entries(frame.messages).map(([id, list]) => [id, new Map(list.map((m) => [m.id, m]))]));
     if (!samePerson) this.unread.clear();
     else for (const [id, known] of this.#messages) this.#countMissed(id, known, before.get(id));

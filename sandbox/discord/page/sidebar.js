@@ -78,14 +78,14 @@ export class Sidebar {
     if (focused) this.#people.querySelector("[aria-current]")?.focus();
   }
 
-  #person({ id, name, moderator, member }) {
+  #person({ id, name, about, moderator, member }) {
     const me = id === this.#session.you?.id;
     const choose = () => {
       this.#become(name);
       this.#toggle(false);
     };
     const attributes = { type: "button", tabindex: me ? 0 : -1, "aria-current": me && "true", onclick: choose };
-    const what = member ? moderator && "moderator" : "has left";
+    const what = member ? about || (moderator ? "moderator" : "member") : "has left";
     const more = h("button.icon-button.more",
       {
         type: "button", tabindex: -1, "aria-label": "More", "aria-description": `Menu of ${name}`, title: `More about ${name}`,
@@ -101,7 +101,7 @@ export class Sidebar {
       icon("out"),
     );
     return h("li", {},
-      h("button", attributes, disc(this.#session, id, name), h("span", {}, name), what && h("small", {}, what)),
+      h("button", attributes, disc(this.#session, id, name), h("span.who", {}, name, " ", h("small", {}, what))),
       more,
       tab,
     );

@@ -37,13 +37,13 @@ _TOPICS = {
 }
 # One line about everybody and every role of the initial world, by name.
 ABOUT_PEOPLE = {
-    "Ada": "a member and artist",
-    "Ben": "a member",
-    "Mo": "moderates the server and runs Easel",
+    "Ada": "member, artist",
+    "Ben": "member",
+    "Mo": "moderator, operator",
     "Magpie": "another bot, which only posts what you tell it to",
 }
 ABOUT_ROLES = {
-    "Moderators": "decide about reported images and set Easel up",
+    "Moderators": "decide about reported images and change settings",
     "Artists": "a role without rights, to try rules for roles",
     "Helpers": "another role without rights",
     "Easel": "the bot's own role",

@@ -41,6 +41,7 @@ class OpenAIStandIn:
         self._calls = OpenAICalls()
         self._stuck = FaultHold(switchboard, "generation-stuck")
         self._cache = ImageCache()
+        self.in_work = 0  # images of open calls
         self.results = ResultLinks(path="/v1/results", find=self._result, switchboard=switchboard, timing=timing)
 
     def routes(self) -> list[web.RouteDef]:
@@ -69,7 +70,7 @@ class OpenAIStandIn:
             parameters = await self._accept(request, call, is_edit=is_edit)
             if parameters is None:
                 return cut(request)
-            images = await self._make(parameters)
+            images = await self._counted(parameters)
             self._calls.pay(call, len(images))
             if self._switchboard.fires("enqueue-answer-lost"):
                 return cut(request)
@@ -97,6 +98,15 @@ class OpenAIStandIn:
         if self._switchboard.fires("out-of-credit"):
             raise errors.out_of_credit()
         return parameters
+
+    async def _counted(self, parameters: CallParameters) -> list[PaintedImage]:
+        """The same as `_make`, whose images are in work meanwhile."""
+        count = len(parameters.briefs)
+        self.in_work += count
+        try:
+            return await self._make(parameters)
+        finally:
+            self.in_work -= count
 
     async def _make(self, parameters: CallParameters) -> list[PaintedImage]:
         """Draw all images of a call in the duration of one. Raises `OpenAIApiError`."""

@@ -9,41 +9,38 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bot.core.config import NAMES
 from bot.core.errors import EaselError, StartError
+from bot.ops.demo.keeper import BotKeeper
+from bot.ops.demo.processes import Child, DemoLog, Say
 
 PORT = 8420  # of the chat page
-_PROJECT = Path(__file__).resolve().parents[2]
 _OUT = Path("out")
 _INCOMPLETE = "The demo needs the whole project and its development packages; `make demo` sets both up."
 _PACKAGE_MISSING = 2  # the sandbox's exit code
 _READY_S = 60.0  # long enough for the first start on a slow machine
-_STOP_S = 20.0  # before a process is killed; must be longer than STOP_GRACE_S, which the bot gives its running work
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Settings that the caller's environment may set for the demo's bot.
 _INHERITED = frozenset({"OXEN_MODE", "REFERENCE_MODE", "DEFAULT_MODEL", "FALLBACK_MODELS", "UNCERTAIN_CALLS", "LOG_LEVEL", "LOG_FORMAT"})
 
 T = TypeVar("T")
-Say = Callable[[str], None]  # to the person at the terminal
 
 
 async def serve(port: int | None, *, say: Say, show_log: Say | None) -> int:
-    """Serve the chat page until a stop signal. Returns the exit code; raises `EaselError` if a process ends by itself.
+    """Serve the chat page, and start the bot again if it ends, until a stop signal. Returns the exit code; raises `EaselError`.
 
     Port 0 is any free port, and None is `PORT`, or any free port if that is taken. Raises `StartError` if another port cannot be used.
     """
     if port is not None:
         _check_port(port)
-    arguments = ("--port", str(PORT), "--or-free") if port is None else ("--port", str(port))
+    arguments = ("--watched", "--port", *((str(PORT), "--or-free") if port is None else (str(port),)))
     return await _until_signalled(_serve(arguments, say, show_log), say, sentence="Stopped; the demo keeps nothing.", code=0)
 
 
@@ -56,7 +53,7 @@ async def _serve(arguments: tuple[str, ...], say: Say, show_log: Say | None) -> 
     say("Starting a local Discord, local image APIs and Easel…")
     async with _open(arguments, show_log) as demo:
         say(f"\n  {demo.addresses['page']}\n\nOpen this address and type / in the message field. Ctrl-C here stops everything.")
-        await demo.while_alive(asyncio.Event().wait())
+        await demo.keep(say)
     return 0
 
 
@@ -66,9 +63,9 @@ async def _once(say: Say, show_log: Say | None) -> int:
         from sandbox import visit
 
         try:
-            await demo.while_alive(visit.main_job(demo.addresses, out=_OUT, say=say))
+            await demo.while_alive(visit.main_job(demo.addresses, out=_OUT, say=say), demo.sandbox, demo.bot)
         except AssertionError as error:
-            raise EaselError(f"{error}\n{demo.last_lines()}") from error
+            raise EaselError(f"{error}\n{demo.log.last_lines()}") from error
     return 0
 
 
@@ -101,107 +98,35 @@ def _check_port(port: int) -> None:
 
 
 @dataclass(kw_only=True)
-class _Log:
-    """The output of both processes in one file; the last lines are kept for error messages."""
-
-    path: Path
-    show: Say | None
-    last: deque[str] = field(default_factory=lambda: deque(maxlen=15))
-
-    async def take(self, name: str, lines: asyncio.StreamReader) -> None:
-        """Copy until the process closes its end."""
-        with self.path.open("a", encoding="utf-8", buffering=1) as file:
-            async for line in lines:
-                text = f"{name}: {line.decode(errors='replace').rstrip()}"
-                self.last.append(text)
-                file.write(f"{text}\n")
-                if self.show is not None:
-                    self.show(text)
-
-
-class _Child:
-    """A process in a session of its own, so that a Ctrl-C in the terminal reaches only this process, which stops the others in order."""
-
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: _Log) -> None:
-        self.name = name
-        self.process = process
-        assert process.stderr is not None  # noqa: S101 - `start` makes it a pipe
-        self._copying = asyncio.create_task(log.take(name, process.stderr), name=f"log of {name}")
-
-    @classmethod
-    @asynccontextmanager
-    async def start(cls, name: str, *arguments: str, environ: Mapping[str, str], log: _Log) -> AsyncIterator[_Child]:
-        """Run Python with these arguments. At the end it gets SIGTERM, and SIGKILL if that does not end it in time."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
-            cwd=_PROJECT,
-            env=environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=1024 * 1024,
-            start_new_session=True,
-        )
-        child = cls(name, process, log)
-        try:
-            yield child
-        finally:
-            await child._stop()
-
-    async def first_line(self) -> str:
-        """The first line of its output; empty if it ends without any."""
-        assert self.process.stdout is not None  # noqa: S101 - `start` makes it a pipe
-        return (await self.process.stdout.readline()).decode()
-
-    async def ended(self) -> None:
-        """Wait until it has ended and its last lines are in the log."""
-        await self.process.wait()
-        await asyncio.wait([self._copying])
-
-    async def _stop(self) -> None:
-        if self.process.returncode is None:
-            self.process.terminate()
-        try:
-            await asyncio.wait_for(self.process.wait(), _STOP_S)
-        except TimeoutError:
-            pass
-        finally:
-            if self.process.returncode is None:
-                self.process.kill()
-            await asyncio.wait([self._copying])
-
-
-@dataclass(kw_only=True)
 class _Demo:
     """Both running processes."""
 
     addresses: Mapping[str, str]
-    children: tuple[_Child, ...]
-    log: _Log
+    sandbox: Child
+    bot: Child
+    start_bot: Callable[[], Awaitable[Child]]
+    log: DemoLog
 
-    async def while_alive(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work`. Raises `EaselError` as soon as one of the processes ends."""
+    async def while_alive(self, work: Coroutine[Any, Any, T], *children: Child) -> T:
+        """Await `work`. Raises `EaselError` as soon as one of these processes ends."""
         doing = asyncio.create_task(work, name="demo work")
-        ends = {asyncio.create_task(child.ended(), name=f"end of {child.name}"): child for child in self.children}
+        ends = {asyncio.create_task(child.ended(), name=f"end of {child.name}"): child for child in children}
         try:
             await asyncio.wait({doing, *ends}, return_when=asyncio.FIRST_COMPLETED)
             ended = next((child for end, child in ends.items() if end.done()), None)
             if ended is not None:
-                raise EaselError(f"{ended.name} stopped by itself (exit code {ended.process.returncode}).\n{self.last_lines()}")
+                raise EaselError(f"{ended.name} stopped by itself (exit code {ended.process.returncode}).\n{self.log.last_lines()}")
             return await doing
         finally:
             for task in (doing, *ends):
                 task.cancel()
             await asyncio.wait({doing, *ends})
 
-    def last_lines(self) -> str:
-        return _last_lines(self.log)
-
-
-def _last_lines(log: _Log) -> str:
-    lines = "\n".join(f"  {line}" for line in log.last)
-    return f"The last lines of the log, which is all in {log.path}:\n{lines or '  (it is empty)'}"
+    async def keep(self, say: Say) -> None:
+        """Start the bot again whenever it ends, until the sandbox ends. Raises `EaselError`."""
+        page = self.addresses["page"]
+        keeper = BotKeeper(bot=self.bot, start=self.start_bot, sandbox=self.sandbox, page=page, log=self.log, say=say)
+        await self.while_alive(keeper.keep(), self.sandbox)
 
 
 @asynccontextmanager
@@ -210,14 +135,19 @@ async def _open(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterat
     person = _find_sandbox()
     outside = {name: value for name, value in os.environ.items() if name not in NAMES}
     with _folder_kept_after_failure() as folder:
-        log = _Log(path=folder / "demo.log", show=show_log)
-        async with _Child.start("sandbox", "-m", "sandbox", *arguments, environ=outside, log=log) as sandbox:
+        log = DemoLog(path=folder / "demo.log", show=show_log)
+        async with Child.start("sandbox", "-m", "sandbox", *arguments, environ=outside, log=log) as sandbox, AsyncExitStack() as bots:
             addresses = await _addresses(sandbox, log)
             environ = outside | settings(addresses, folder / "data")
-            async with _Child.start("bot", "-m", "bot", "--env-file", os.devnull, "run", environ=environ, log=log) as bot:
-                demo = _Demo(addresses=addresses, children=(sandbox, bot), log=log)
-                await demo.while_alive(_until_bot_is_online(person, demo))
-                yield demo
+
+            async def start_bot() -> Child:
+                return await bots.enter_async_context(
+                    Child.start("bot", "-m", "bot", "--env-file", os.devnull, "run", environ=environ, log=log)
+                )
+
+            demo = _Demo(addresses=addresses, sandbox=sandbox, bot=await start_bot(), start_bot=start_bot, log=log)
+            await demo.while_alive(_until_bot_is_online(person, demo), sandbox, demo.bot)
+            yield demo
 
 
 @contextmanager
@@ -246,13 +176,13 @@ def _find_sandbox() -> Any:
     return Person
 
 
-async def _addresses(sandbox: _Child, log: _Log) -> dict[str, str]:
-    line = await sandbox.first_line()
+async def _addresses(sandbox: Child, log: DemoLog) -> dict[str, str]:
+    line = await sandbox.next_line()
     if not line:
         await sandbox.ended()
         if sandbox.process.returncode == _PACKAGE_MISSING:
             raise StartError(_INCOMPLETE)
-        raise EaselError(f"The local Discord did not start.\n{_last_lines(log)}")
+        raise EaselError(f"The local Discord did not start.\n{log.last_lines()}")
     return {str(name): str(value) for name, value in json.loads(line).items()}
 
 
@@ -279,4 +209,4 @@ async def _until_bot_is_online(person: Any, demo: _Demo) -> None:
         async with person.connect(demo.addresses["page"], "Ada") as ada:
             await ada.until(lambda: ada.bot_online and ada.commands, _READY_S)
     except AssertionError as error:
-        raise EaselError(f"The bot was not online after {_READY_S:g} s.\n{demo.last_lines()}") from error
+        raise EaselError(f"The bot was not online after {_READY_S:g} s.\n{demo.log.last_lines()}") from error
