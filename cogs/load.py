@@ -41,6 +41,7 @@ from cogs.money import sponsor, usage
 from cogs.money.cog import MoneyCog
 from cogs.money.sponsor import Sponsor
 from cogs.money.usage import Usage
+from cogs.reactions import flags as flag_answers
 from cogs.reactions.cog import ReactionsCog
 from cogs.reactions.presets import Presets
 from cogs.replies.cog import RepliesCog
@@ -54,7 +55,7 @@ COGS: tuple[type[commands.Cog], ...] = (
 ROUTER = Router(
     *(presses.router, more.router, retry.router, edit_form.router, upscale_form.router, details.router, report.router),
     *(moderation_presses.router, edit_note.router, history.router, models.router, settings.router, tray.router, privacy.router),
-    *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
+    *(sponsor.router, usage.router, imageadmin.router, imagemod.router, flag_answers.router),
 )
 
 

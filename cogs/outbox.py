@@ -20,6 +20,7 @@ from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors, reopening
 from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 from cogs.money.sponsor import SponsorPosts
+from cogs.reactions.flags import FlagAnswers
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -44,6 +45,7 @@ class Messenger:
             **GoneNotices(client, clock=clock).handlers,
             **SponsorPosts(client).handlers,
             **CasePosts(client, clock=clock).handlers,
+            **FlagAnswers(client, clock=clock).handlers,
         }
         self.handlers = dict.fromkeys(self._by_kind, self._handle)
 

@@ -29,6 +29,8 @@ class ItemKind(StrEnum):
     TELL_BLOCK = "tell_block"  # send a member the notice that they are blocked (guild_id, until, reason)
     TELL_HOST = "tell_host"  # send a DM that a sponsorship ended because its channel is gone (server: its name, amount: microcredits)
     SPONSOR = "sponsor"  # show that a sponsorship has ended in its public message (sponsorship: its id)
+    FLAGGED = "flagged"  # take away a flag's reaction, and answer its member (guild_id, channel_id, message_id, counts, is_new, burst)
+    NO_CHANNEL = "no_channel"  # tell a guild's managers that a report waits, and that no channel for cases is set (guild_id)
     GONE = "gone"  # tell a guild's managers that their settings name deleted channels and roles (guild_id, ids)
 
 
@@ -44,7 +46,7 @@ POOL_OF: Mapping[ItemKind, Pool] = MappingProxyType(
     {
         **dict.fromkeys(ItemKind, Pool.MEMBERS),
         ItemKind.DELIVER: Pool.RESULTS,
-        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY, ItemKind.GONE), Pool.MODERATORS),
+        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY, ItemKind.NO_CHANNEL, ItemKind.GONE), Pool.MODERATORS),
     }
 )
 

@@ -30,6 +30,7 @@ PERMISSIONS: Mapping[str, str] = {
     "read_message_history": (
         "without Read Message History, reactions to images do nothing, and an image may be posted twice after a lost connection"
     ),
+    "manage_messages": "without Manage Messages, a flag (🚩) stays on its image, where the author can see who flagged it",
     "add_reactions": "without Add Reactions, a request by reaction is not acknowledged",
 }
 NEEDED = discord.Permissions(**dict.fromkeys(PERMISSIONS, True))

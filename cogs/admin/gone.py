@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from bot.core.errors import RouteClosed, TryLater
 from bot.core.running import patience
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId, named_ids
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import Job
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.outbox import ItemKind, OutboxItem
@@ -120,21 +121,38 @@ class GoneNotices:
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
-        self.handlers = {ItemKind.GONE: self.tell_managers, ItemKind.TELL_HOST: self.tell_host}
+        self.handlers = {
+            ItemKind.GONE: self.tell_of_deleted,
+            ItemKind.NO_CHANNEL: self.tell_of_report,
+            ItemKind.TELL_HOST: self.tell_host,
+        }
 
-    async def tell_managers(self, item: OutboxItem, _job: Job | None) -> None:
-        """By DM to a manager who changed the settings lately, else in the channel for cases, else by DM to the guild's owner."""
+    async def tell_of_deleted(self, item: OutboxItem, _job: Job | None) -> None:
+        guild, settings = await self._guild(item)
+        gone = settings.gone_in_policy(settings.gone.intersection(item.data["ids"]))
+        if guild is not None and gone:
+            name, policy = guild.name, settings.policy
+            await self._tell_managers(item, guild, policy.cases_channel_id, lambda: panel_texts.gone_notice(name, policy, gone))
+
+    async def tell_of_report(self, item: OutboxItem, _job: Job | None) -> None:
+        """A report waits, unless a channel for cases was set in the meantime, which shows it."""
+        guild, settings = await self._guild(item)
+        if guild is not None and settings.policy.cases_channel_id is None:
+            name = guild.name
+            await self._tell_managers(item, guild, None, lambda: panel_texts.no_channel_notice(name))
+
+    async def _guild(self, item: OutboxItem) -> tuple[discord.Guild | None, GuildSettings]:
         guild = self._client.get_guild(item.data["guild_id"])
         if guild is None and not self._client.is_ready():
             raise TryLater("The servers are not known yet.")
-        settings = await services_of(self._client).guilds.settings(item.data["guild_id"])
-        gone = settings.gone_in_policy(settings.gone.intersection(item.data["ids"]))
-        if guild is None or not gone:
-            return
+        return guild, await services_of(self._client).guilds.settings(item.data["guild_id"])
+
+    async def _tell_managers(self, item: OutboxItem, guild: discord.Guild, cases_channel_id: int | None, text: Callable[[], str]) -> None:
+        """By DM to a manager who changed the settings lately, else in the channel for cases, else by DM to the guild's owner."""
         not_now: discord.HTTPException | None = None
-        async for channel, locale in self._readers(guild, settings.policy.cases_channel_id):
+        async for channel, locale in self._readers(guild, cases_channel_id):
             with i18n.speaking(locale):
-                content = panel_texts.gone_notice(guild.name, settings.policy, gone)
+                content = text()
             try:
                 await self._send(item, channel, content)
             except (discord.Forbidden, discord.NotFound) as error:

@@ -119,6 +119,15 @@ def gone_notice(server: str, policy: Policy, gone: Collection[NamedId]) -> str:
     return sentence.format(server=quoted(server), settings=_settings_with(policy, gone))
 
 
+def no_channel_notice(server: str) -> str:
+    """Tells managers, once, that a report waits."""
+    sentence = _(
+        "🚩 A member of {server} reported an image. The report waits in `/imagemod cases`, because no channel for cases is set. Choose one"
+        " that only moderators can read with `/imageadmin cases`, and reports are posted there."
+    )
+    return sentence.format(server=quoted(server))
+
+
 def gone_choices(settings: GuildSettings) -> Mapping[str, str]:
     """The name of each deleted channel and role with the first setting that names it, by id."""
     found: dict[str, str] = {}

@@ -59,7 +59,9 @@ def _why(about: Case, flags: Sequence[FlagSummary]) -> str:
         return _("The prompt was flagged: {reason}").format(reason=reason)
     if about.cause is Cause.RESULT:
         return _("The image was flagged: {reason}").format(reason=reason)
-    if reason and not any(each.reason == about.reason for each in flags):
+    if any(each.reason for each in flags):
+        return _("Reported by {who}:").format(who=", ".join(f"<@{each.user_id}>" for each in flags if each.reason))
+    if reason:
         return _("Opened by a moderator: {reason}").format(reason=reason)
     return _("Opened by a moderator.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import discord
 
+from bot.core.errors import InvalidRequest
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
 from bot.domain.moderation.cases import REASON_MAX, Report
@@ -64,6 +65,9 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
     permissions.check(request, Action.SEND, Target(owner_id=form.user_id if form else None))
     if form is None:  # cannot happen: the check has raised
         return
+    reason = str(given.get("reason") or "").strip()
+    if not reason:
+        raise InvalidRequest(_("Say in a few words what's wrong with the image."))
     report = Report(
         at=0,  # set by the service
         guild_id=_guild_of(interaction),
@@ -72,7 +76,7 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
         author_id=form.author_id,
         job_id=form.job_id,
         user_id=form.user_id,
-        reason=str(given.get("reason") or ""),
+        reason=reason,
     )
     flagged = await services_of(interaction).cases.flag(request, report)
     await interactions.say(interaction, f"🚩 {_answer(flagged)}")
@@ -90,6 +94,6 @@ def _guild_of(interaction: Interaction) -> int | None:
 def _answer(flagged: Flagged) -> str:
     if not flagged.is_new:
         return _("You've already reported this message.")
-    if flagged.why_not is not None:
-        return flagged.why_not
-    return _("Thanks. This server's moderators can read your report. The author isn't told.")
+    if flagged.is_kept:
+        return _("Your report is kept. The moderators have paused reports, and get it when they take them again. The author isn't told.")
+    return _("Thanks. This server's moderators have your report. The author isn't told.")

@@ -144,8 +144,8 @@ async def _hide(context: ReactionContext) -> str:
     return MARK_DONE
 
 
-async def _report(context: ReactionContext) -> str:
-    """Report to the moderators, without a reason; once per member and message."""
+async def _report(context: ReactionContext) -> None:
+    """Report to the moderators, without a reason; once per member and message. The outbox takes the reaction away and answers."""
     reaction, place, found = context.reaction, context.request.reply_to, context.found
     author_id, job = found.reported
     permissions.check(context.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=author_id))
@@ -159,10 +159,7 @@ async def _report(context: ReactionContext) -> str:
         job_id=job.id if job else None,
         author_id=author_id,
     )
-    flagged = await services_of(context.client).cases.flag(context.request, report)
-    if flagged.is_new and flagged.why_not is not None:
-        await notes.send_direct_message(context.client, reaction.user_id, flagged.why_not, about=context.partial_message)
-    return MARK_DONE
+    await services_of(context.client).cases.flag(context.request, report, reaction=reaction)
 
 
 async def _star(context: ReactionContext) -> str | None:

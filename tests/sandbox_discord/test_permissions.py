@@ -36,6 +36,7 @@ async def test_reacting_needs_its_permissions(bot: EchoBot, mo: Person, permissi
 
 
 async def test_other_peoples_messages_need_manage_messages(bot: EchoBot, ada: Person, mo: Person) -> None:
+    await mo.permit_bot("manage_messages", on=False)
     message = bot.place(ada.channel("studio")).get_partial_message(int(await ada.say("delete me")))
     with pytest.raises(discord.Forbidden):
         await message.delete()
@@ -115,6 +116,7 @@ async def test_automod_allows_other_messages(ada: Person, words: str) -> None:
 
 
 async def test_removing_reactions_of_others_needs_manage_messages(bot: EchoBot, ada: Person, mo: Person) -> None:
+    await mo.permit_bot("manage_messages", on=False)
     sent = await bot.place(ada.channel("studio")).send("react!")
     await ada.react(await ada.message(lambda m: m.content == "react!"), "🎨")
     with pytest.raises(discord.Forbidden) as refused:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from bot.domain.job import Job
 
 REASON_MAX = 500  # characters
+REPORTS_MAX = 5  # of one member in one guild that wait for a decision; flags do not count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Report:
     job_id: str | None = None
     author_id: int | None = None  # whose image it is
     counts: bool = True  # counts toward the quorum
+    reaction_stays: bool = False  # it lasts as long as its reaction, which Easel may not take away
+    is_waiting: bool = False  # its case opens once flags are unlocked
     outcome: str | None = None  # "upheld" or "failed" once its case is decided
     case_id: int | None = None
 
@@ -33,7 +36,7 @@ class Cause(StrEnum):
     FLAGS = "flags"  # enough members flagged the image
     PROMPT = "prompt"  # a rule or a check flagged the prompt, and the image was made
     RESULT = "result"  # a check flagged or withheld the result
-    REPORT = "report"  # a moderator's own report opens a case at once
+    REPORT = "report"  # a report in words, or a moderator's flag, opens a case at once
 
 
 class CaseState(StrEnum):

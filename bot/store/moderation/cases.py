@@ -74,7 +74,8 @@ def open_case(
     except IntegrityError:
         return None
     if message_id is not None:
-        conn.execute(update(reports).where(reports.c.message_id == message_id, reports.c.outcome.is_(None)).values(case_id=new_id))
+        undecided = and_(reports.c.message_id == message_id, reports.c.outcome.is_(None))
+        conn.execute(update(reports).where(undecided).values(case_id=new_id, is_waiting=False))
     _note(conn, AuditAction.CASE_OPENED, get(conn, new_id), now, by_id, cause=cause, reason=reason)
     return get(conn, new_id)
 
@@ -91,6 +92,11 @@ def record_post(conn: Connection, about: Case, *, channel_id: int, message_id: i
         case_id=about.id,
     )
     return messages.record(conn, post)
+
+
+def set_cause(conn: Connection, case_id: int, cause: Cause) -> None:
+    """A waiting case has got another cause."""
+    conn.execute(update(cases).where(cases.c.id == case_id).values(cause=cause))
 
 
 def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int, reason: str = "") -> Case | None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, select, true
+from sqlalchemy import Connection, exists, or_, select, text, true
 
 from bot.domain.gestures import Reactors
 from bot.domain.guild.sections import Flags
 from bot.domain.moderation.audit import AuditAction, AuditLine
-from bot.domain.moderation.cases import Case, Cause, Report
+from bot.domain.moderation.cases import REPORTS_MAX, Case, Cause, Report
 from bot.domain.moderation.flags import quorum_reached
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import messages, outbox
+from bot.store import kv, messages, outbox
 from bot.store.moderation import audit_log, cases, reports
 from bot.store.tables import audit as lines
+from bot.store.tables import cases as case_rows
 from bot.store.tables import reports as rows
+from bot.store.tables.conduct import UNDECIDED
 
 _SHOWN_AT_ONCE = 50  # cases
+_TOLD = "no cases channel:"  # and the guild's id: its managers were told that reports wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,34 +29,81 @@ class FlagResult:
 
     is_new: bool  # False: this member flagged this message before
     opened: Case | None = None  # the case that this flag opened
+    is_too_many: bool = False  # not stored: too many of this member's reports wait for a decision
 
 
-def flag(conn: Connection, report: Report, *, guild_id: int, opens_case: bool, now: int) -> FlagResult:
-    """Store a flag. `opens_case`: it comes from a moderator and opens a case by itself; otherwise `weigh` applies its effects."""
-    if not reports.add(conn, report):
+def flag(
+    conn: Connection,
+    report: Report,
+    *,
+    guild_id: int,
+    opens_case: bool,
+    now: int,
+    has_channel: bool = True,
+    follows: OutboxItem | None = None,
+) -> FlagResult:
+    """Store a flag or a report. `opens_case`: it opens a case by itself; otherwise `weigh` applies its effects.
+
+    One in words that opens no case waits for `open_waiting`, unless there is a case to which it is added. `has_channel`: the guild has one
+    for cases. `follows` is added also for a repeated flag (is_new).
+    """
+    if report.reason and reports.open_of(conn, report.user_id, guild_id) >= REPORTS_MAX:
+        return FlagResult(is_new=False, is_too_many=True)
+    waiting = cases.waiting_on(conn, report.message_id)
+    waits = bool(report.reason) and waiting is None and not opens_case
+    is_new = reports.add(conn, replace(report, is_waiting=waits))
+    if follows is not None:
+        outbox.add(conn, replace(follows, data={**follows.data, "is_new": is_new}))
+    if not is_new:
         return FlagResult(is_new=False)
-    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.REPORT, now=now) if opens_case else None
-    waiting = opened or cases.waiting_on(conn, report.message_id)
+    if waiting is None and opens_case:
+        return FlagResult(is_new=True, opened=_open(conn, report, guild_id=guild_id, now=now, has_channel=has_channel))
+    if waiting is not None:
+        if report.reason:
+            reports.join(conn, report, waiting.id)
+        show(conn, waiting, now)
+    return FlagResult(is_new=True)
+
+
+def open_waiting(conn: Connection, guild_id: int, now: int, *, has_channel: bool) -> list[Case]:
+    """Flags were unlocked: open the cases of the reports that were kept meanwhile, one for each message."""
+    opened = []
+    for report in reports.waiting(conn, guild_id):
+        there = cases.waiting_on(conn, report.message_id)
+        if there is not None:
+            reports.join(conn, report, there.id)
+        else:
+            opened += [_open(conn, report, guild_id=guild_id, now=now, has_channel=has_channel)]
+    return [case for case in opened if case is not None]
+
+
+def withdraw(conn: Connection, message_id: int, user_id: int, now: int) -> bool:
+    """A member withdraws a flag that no decision was made by. False if there is none."""
+    if not reports.withdraw(conn, message_id, user_id):
+        return False
+    waiting = cases.waiting_on(conn, message_id)
     if waiting is not None:
         show(conn, waiting, now)
-    return FlagResult(is_new=True, opened=opened)
+    return True
 
 
 def enough(conn: Connection, guild_id: int, rules: Flags, *, message_id: int | None = None) -> list[Report]:
     """The first flag on each message (or on this one) whose flags would open a case now, unless some of them were removed."""
     if not rules.on or rules.locked:
         return []
-    pending = select(rows).where(rows.c.guild_id == guild_id, rows.c.counts, rows.c.outcome.is_(None), rows.c.case_id.is_(None))
+    hidden = exists().where(case_rows.c.message_id == rows.c.message_id, text(UNDECIDED), case_rows.c.cause != Cause.REPORT)
+    pending = select(rows).where(rows.c.guild_id == guild_id, rows.c.counts, rows.c.outcome.is_(None), ~hidden)
     pending = pending.where(rows.c.author_id.is_not(None), true() if message_id is None else rows.c.message_id == message_id)
     first: dict[int, Report] = {}
     for row in conn.execute(pending.order_by(rows.c.id)).mappings():
         first.setdefault(row["message_id"], reports.read(row))
-    reached = [report for report in first.values() if quorum_reached(cases.flags_on(conn, report.message_id), rules)]
-    return [report for report in reached if cases.waiting_on(conn, report.message_id) is None]
+    return [report for report in first.values() if quorum_reached(cases.flags_on(conn, report.message_id), rules)]
 
 
 def weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: int, *, present: Reactors | None) -> Case | None:
     """If there are enough flags on the message of this one, open a case and hide the image until it is decided.
+
+    A case that waits because of a report becomes one of flags.
 
     `present` is who flags it on Discord: flags by reaction of others were removed unnoticed. None: Discord no longer says.
     """
@@ -61,16 +111,20 @@ def weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: in
         reports.keep_flags_of(conn, report.message_id, present)
     if not quorum_reached(cases.flags_on(conn, report.message_id), rules):
         return None
-    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now)
-    if opened is not None:
-        cover(conn, opened, by_id=None, now=now)
-        show(conn, opened, now)
+    reported = cases.waiting_on(conn, report.message_id)
+    if reported is not None and reported.cause is Cause.REPORT:
+        cases.set_cause(conn, reported.id, Cause.FLAGS)
+    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now) if reported is None else None
+    about = opened or reported
+    if about is not None:
+        cover(conn, about, by_id=None, now=now)
+        show(conn, about, now)
     return opened
 
 
 def guilds_with_flags(conn: Connection) -> list[int]:
-    """Guilds with flags that had no effect yet."""
-    pending = select(rows.c.guild_id).where(rows.c.counts, rows.c.outcome.is_(None), rows.c.case_id.is_(None), rows.c.guild_id.is_not(None))
+    """Guilds with undecided flags, and reports that wait."""
+    pending = select(rows.c.guild_id).where(or_(rows.c.counts, rows.c.is_waiting), rows.c.outcome.is_(None), rows.c.guild_id.is_not(None))
     return list(conn.scalars(pending.distinct()))
 
 
@@ -122,6 +176,17 @@ def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:
     return True
 
 
+def _open(conn: Connection, report: Report, *, guild_id: int, now: int, has_channel: bool) -> Case | None:
+    """Open a case for a report, and show it; without a channel for it, tell the managers once that it waits."""
+    opened = _ask(conn, report, guild_id=guild_id, cause=Cause.REPORT, now=now)
+    if opened is not None:
+        show(conn, opened, now)
+        if not has_channel and kv.get(conn, f"{_TOLD}{guild_id}") is None:
+            kv.put(conn, f"{_TOLD}{guild_id}", True, now)
+            outbox.add(conn, OutboxItem(kind=ItemKind.NO_CHANNEL, due_at=now, data={"guild_id": guild_id}))
+    return opened
+
+
 def _ask(conn: Connection, report: Report, *, guild_id: int, cause: Cause, now: int) -> Case | None:
     if report.author_id is None:
         return None  # the author erased their data
@@ -133,7 +198,7 @@ def _ask(conn: Connection, report: Report, *, guild_id: int, cause: Cause, now: 
         channel_id=report.channel_id,
         message_id=report.message_id,
         job_id=report.job_id,
-        reason=report.reason if cause is Cause.REPORT else "",
+        reason="",  # the words stay in the report, so that its member can erase them
         now=now,
         by_id=report.user_id if cause is Cause.REPORT else None,
     )

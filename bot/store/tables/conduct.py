@@ -22,12 +22,14 @@ reports = Table(
     Column("user_id", BigInteger, nullable=False),  # the reporter
     Column("reason", Text, nullable=False),
     Column("counts", Boolean, nullable=False),  # towards the quorum: the reporter may flag
+    Column("reaction_stays", Boolean, nullable=False),  # a flag that lasts as long as its reaction, which Easel may not take away
+    Column("is_waiting", Boolean, nullable=False),  # its case opens once flags are unlocked
     Column("outcome", String(8)),  # upheld or failed, once a case was decided
     Column("case_id", BigInteger),
     UniqueConstraint("message_id", "user_id", name="uq_reports_once"),
     Index("ix_reports_member", "user_id", "guild_id", "outcome"),
     Index("ix_reports_author", "author_id", "guild_id"),
-    partial("ix_reports_pending", "guild_id", where="outcome IS NULL AND case_id IS NULL"),
+    partial("ix_reports_pending", "guild_id", where="outcome IS NULL"),
     known("ix_reports_case", "case_id"),
     known("ix_reports_job", "job_id"),
 )

@@ -24,6 +24,7 @@ _BOT_PERMISSIONS = discord.Permissions(
     attach_files=True,
     read_message_history=True,
     add_reactions=True,
+    manage_messages=True,
     use_external_emojis=True,
     use_application_commands=True,
 )

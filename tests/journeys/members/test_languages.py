@@ -11,7 +11,7 @@ from bot.core import i18n
 from sandbox.person import Message, Person
 from tests.env.app import has_image
 from tests.journeys.manager_steps import grant
-from tests.journeys.moderator_steps import GALLERY, case_post, change_rules, with_moderators
+from tests.journeys.moderator_steps import GALLERY, case_post, change_rules, decide, with_moderators
 from tests.journeys.reaction_steps import answer_to, seen
 from tests.services.conftest import eventually
 
@@ -204,7 +204,7 @@ async def test_a_decision_is_told_to_the_author_in_their_language(app: App, ada:
     first = await shown(ada)
     await ben.react(await seen(ben, first), "🚩")
     post = await case_post(mo, "«🚩")
-    await mo.click(post, button(post, "delete"))
+    await decide(mo, post, button(post, "delete"))
     assert not is_german(await ada.message(lambda m: bool(m.text), "dm"))
 
 

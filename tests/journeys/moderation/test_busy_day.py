@@ -41,7 +41,7 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
             await updated(mo, panel, "locked")
             for member in members:
                 await member.react(await member.message(lambda m: m.id == second.id), "🚩")
-                await member.message(lambda m: m.id == second.id and "✅" in m.reactions)
+                await member.message(lambda m: "Your report is kept." in m.content and f"/{second.id}" in m.content, "dm")
         await mo.click(post, "Keep")
         await decided(mo, post, f"<@{mo.id}>")
         await shown(ada, first, hidden=False)

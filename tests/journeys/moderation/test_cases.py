@@ -8,16 +8,17 @@ import pytest
 
 from bot.app import App
 from bot.core.clock import system
+from bot.domain.guild.document import changed
 from bot.domain.moderation.audit import AuditAction
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct, record
 from bot.store.moderation.cases import waiting
-from sandbox.person import Person
+from sandbox.person import Message, Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, crowd, decide, decided, gone, shown, with_moderators
-from tests.journeys.reaction_steps import marked, new_image, seen
+from tests.journeys.reaction_steps import new_image, seen
 from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
@@ -140,12 +141,15 @@ async def test_flags_of_newcomers_are_stored_but_do_not_count(app: App, env: Env
     assert await app.store.read(waiting, guild_of(ada)) == []
 
 
-async def test_a_removed_flag_does_not_count(app: App, env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_flag_whose_reaction_easel_may_not_take_away_lasts_as_long_as_it(
+    app: App, env: Env, ada: Person, ben: Person, mo: Person, asked: Ask
+) -> None:
     await with_moderators(app, ada)
+    await mo.permit_bot("manage_messages", on=False)
     first = await asked()
     async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
         await ben.react(await seen(ben, first), "🚩")
-        await marked(ben, first, "✅")
+        await eventually(lambda: _stays(app, ada))
         await ben.unreact(await seen(ben, first), "🚩")
         await eventually(lambda: _no_reports(app, ada))
         await cleo.react(await seen(cleo, first), "🚩")
@@ -153,6 +157,11 @@ async def test_a_removed_flag_does_not_count(app: App, env: Env, ada: Person, be
         assert await app.store.read(waiting, guild_of(ada)) == []
         await ben.react(await seen(ben, first), "🚩")
         await shown(ada, first, hidden=True)
+
+
+async def _stays(app: App, ada: Person) -> bool:
+    found = (await app.store.read(record.of_member, int(ada.id), guild_of(ada), now=system())).reports
+    return any(report.reaction_stays for report in found)
 
 
 async def _reports(app: App, ada: Person) -> bool:
@@ -168,7 +177,7 @@ async def test_unlocking_counts_the_flags_given_under_the_lock(app: App, ada: Pe
     await change_rules(app, ada, flags={"quorum": 1, "locked": True})
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
-    await marked(ben, first, "✅")
+    await ben.message(lambda m: "Your report is kept." in m.content, "dm")
     assert await app.store.read(waiting, guild_of(ada)) == []
     await change_rules(app, ada, flags={"quorum": 1, "locked": False})
     await shown(ada, first, hidden=True)
@@ -195,12 +204,63 @@ async def test_a_case_is_decided_with_closed_direct_messages(app: App, ada: Pers
     assert case.decision == "delete"
 
 
-async def test_a_report_in_words_reaches_the_moderators(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_report_opens_a_case_and_further_ones_are_added_to_it(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
-    await asked()
-    await mo.menu("Report image", await mo.message(has_image))
-    await mo.submit(await mo.modal(), reason="This copies somebody.")
-    assert "This copies somebody." in (await case_post(mo)).content
+    first = await asked()
+    await mo.join("Newt", days=1)
+    async with crowd(env, "Ben", "Newt") as (ben, newt):
+        await report(newt, first, "This copies somebody.")
+        post = await case_post(mo, f"Reported by <@{newt.id}>:\n> <@{newt.id}>: This copies somebody.")
+        await report(ben, first, "It copies me.")
+        await mo.message(lambda m: m.id == post.id and f"> <@{ben.id}>: It copies me." in m.content, MODERATORS)
+        assert [m.id for m in mo.messages(MODERATORS) if "**Case" in m.content] == [post.id]
+        await shown(ada, first, hidden=False)
+        await ben.message(lambda m: "moderators have your report. The author isn't told." in m.content)
+
+
+async def test_a_report_under_locked_flags_opens_its_case_when_they_are_unlocked(
+    app: App, ada: Person, ben: Person, mo: Person, asked: Ask
+) -> None:
+    await with_moderators(app, ada)
+    await change_rules(app, ada, flags={"locked": True})
+    await report(ben, await asked(), "Too gory")
+    await ben.message(lambda m: "Your report is kept." in m.content)
+    assert await app.store.read(waiting, guild_of(ada)) == []
+    await change_rules(app, ada, flags={"locked": False})
+    await case_post(mo, "Too gory")
+
+
+async def test_managers_are_told_once_that_a_report_waits_without_a_channel(
+    app: App, ada: Person, ben: Person, mo: Person, asked: Ask
+) -> None:
+    await app.services.guilds.change_policy(guild_of(mo), lambda policy: changed(policy, {"flags": {"quorum": 9}}), actor_id=int(mo.id))
+    for prompt in ("a red fox", "a blue fox"):
+        await report(ben, await asked(prompt=prompt), "Too gory")
+    await mo.message(lambda m: "The report waits in `/imagemod cases`" in m.content, "dm")
+    await eventually(lambda: _nothing_owed(app))
+    assert len([m for m in mo.messages("dm") if "The report waits" in m.content]) == 1
+    await mo.slash("imagemod cases")
+    await mo.message(lambda m: "2 cases need a decision" in m.text)
+
+
+async def report(person: Person, image: Message, words: str) -> None:
+    await person.menu("Report image", await seen(person, image))
+    await person.submit(await person.modal(), reason=words)
+
+
+async def test_a_flag_is_taken_away_at_once_and_can_be_withdrawn(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
+    first = await asked()
+    await ben.react(await seen(ben, first), "🚩")
+    told = await ben.message(lambda m: "Your report was counted. The author isn't told." in m.content, "dm")
+    await ada.message(lambda m: m.id == first.id and not m.reactions)
+    await ben.react(await seen(ben, first), "🚩")
+    await ben.message(lambda m: "You've already reported this image" in m.content, "dm")
+    await ada.message(lambda m: m.id == first.id and not m.reactions)
+    assert await _reports(app, ada)
+    await ben.click(told, "Withdraw")
+    await ben.message(lambda m: "You've withdrawn your report" in m.content and not m.buttons, "dm")
+    assert await _no_reports(app, ada)
 
 
 @pytest.mark.parametrize("fault", ["discord-answer-lost", "discord-error", "discord-rate-limited", "cdn-gone", "gateway-doubled"])

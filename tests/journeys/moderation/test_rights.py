@@ -20,7 +20,7 @@ from bot.domain.permissions import Action
 from bot.domain.preferences import Consent
 from bot.services.guilds import fingerprint
 from bot.store import tables, tray
-from bot.store.moderation import cases
+from bot.store.moderation import cases, reports
 from cogs.images import edit_form
 from cogs.images.more import ACT
 from sandbox.person import Message
@@ -134,10 +134,11 @@ async def report_reaction(stage: Stage, who: str) -> Done:
     _, message = await stage.image()
     await stage.people[who].react(await stage.seen_by(who, message), "🚩")
 
-    async def is_marked() -> bool:
-        return "✅" in (await stage.seen_by(who, message)).reactions
+    async def is_stored() -> bool:
+        flags = await stage.app.store.read(reports.about, int(stage.author.id), guild_of(stage.author), limit=99)
+        return any((flag.message_id, flag.user_id) == (int(message.id), int(stage.people[who].id)) for flag in flags)
 
-    return is_marked
+    return is_stored
 
 
 async def details_button(stage: Stage, who: str) -> Done:

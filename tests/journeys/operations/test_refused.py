@@ -10,7 +10,7 @@ from sandbox.person import Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_history import gallery, opened, picked
-from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, with_moderators
+from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, decide, with_moderators
 from tests.journeys.operations.test_faults import PRICE, finished
 from tests.journeys.reaction_steps import marked, seen
 from tests.journeys.result_steps import press
@@ -101,7 +101,7 @@ async def test_the_words_are_left_out_wherever_the_image_is_shown(env: Env, app:
     shown.append(await case_post(mo))
     await mo.slash("imagemod cases", MODERATORS)
     shown.append(await mo.message(lambda m: m.ephemeral and "Case 1" in m.text, MODERATORS))
-    await mo.click(await case_post(mo), "Delete")
+    await decide(mo, await case_post(mo), "Delete")
     shown.append(await ada.message(lambda m: "deleted your image" in m.content, "dm"))
     assert [LEFT_OUT in each.text for each in shown] == [True] * len(shown)
 
@@ -113,7 +113,7 @@ async def test_of_an_image_that_cannot_be_hidden_the_image_is_taken_off(env: Env
     await mo.react(await seen(mo, first), "🚩")
     post = await case_post(mo)
     assert not has_image(post)
-    await mo.click(post, "Spoiler")
+    await mo.click(post, "Hide")
     bare = await ada.message(lambda m: m.id == first.id and not has_image(m))
     assert "Discord doesn't accept its images" in bare.content
 

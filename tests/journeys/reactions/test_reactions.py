@@ -215,22 +215,24 @@ async def test_others_cannot_hide_an_image(ada: Person, ben: Person, asked: Ask)
     assert not (await seen(ada, first)).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_a_flag_is_stored_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_flag_is_stored_once(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await mo.permit_bot("manage_messages", on=False)
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
-    await marked(ben, first, "✅")
+    await until_flagged(app, ada, [(int(ben.id), int(first.id))], stays=True)
     await ben.unreact(await seen(ben, first), "🚩")
     await until_flagged(app, ada, [])
     await ben.react(await seen(ben, first), "🚩")
     await until_flagged(app, ada, [(int(ben.id), int(first.id))])
 
 
-async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) -> None:
-    """Wait until these are the flags on a member's images, as pairs of user and message."""
+async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]], *, stays: bool = False) -> None:
+    """Wait until these are the flags on a member's images, as pairs of user and message. `stays`: with their reactions."""
 
     async def is_so() -> bool | None:
         known = await app.store.read(record.of_member, int(author.id), int(author.hello["guild"]["id"]), now=system())
-        return [(flag.user_id, flag.message_id) for flag in known.reports] == flags or None
+        is_settled = not stays or all(flag.reaction_stays for flag in known.reports)
+        return (is_settled and [(flag.user_id, flag.message_id) for flag in known.reports] == flags) or None
 
     await eventually(is_so)
 

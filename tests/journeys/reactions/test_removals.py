@@ -16,10 +16,11 @@ from tests.services.conftest import eventually
 
 
 async def test_cleared_flags_and_stars_do_not_count(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await mo.permit_bot("manage_messages", on=False)
     first = await asked()
     for emoji in ("🚩", "⭐"):
         await ben.react(await seen(ben, first), emoji)
-    await until_flagged(app, ada, [(int(ben.id), int(first.id))])
+    await until_flagged(app, ada, [(int(ben.id), int(first.id))], stays=True)
     await until_stars(app, first, 1)
     await mo.clear_reactions(await seen(mo, first), "🚩")
     await until_flagged(app, ada, [])
@@ -27,7 +28,7 @@ async def test_cleared_flags_and_stars_do_not_count(app: App, ada: Person, ben: 
     await mo.clear_reactions(await seen(mo, first))
     await until_stars(app, first, 0)
     await ben.react(await seen(ben, first), "🚩")
-    await until_flagged(app, ada, [(int(ben.id), int(first.id))])
+    await until_flagged(app, ada, [(int(ben.id), int(first.id))], stays=True)
 
 
 async def test_what_a_cleared_reaction_ordered_stays_ordered(env: Env, app: App, ada: Person, mo: Person, asked: Ask) -> None:
@@ -40,7 +41,8 @@ async def test_what_a_cleared_reaction_ordered_stays_ordered(env: Env, app: App,
     await answer_to(ada, first)
 
 
-async def test_a_super_reaction_is_beside_the_normal_one(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_super_reaction_is_beside_the_normal_one(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await mo.permit_bot("manage_messages", on=False)
     first = await asked()
     for burst in (False, True):
         await ben.react(await seen(ben, first), "⭐", burst=burst)
@@ -48,7 +50,7 @@ async def test_a_super_reaction_is_beside_the_normal_one(app: App, ada: Person, 
         await until_stars(app, first, 1)
         for emoji in ("⭐", "🚩"):
             await until_handled(app, Reaction(message_id=int(first.id), user_id=int(ben.id), emoji=emoji, burst=burst))
-    await until_flagged(app, ada, [(int(ben.id), int(first.id))])
+    await until_flagged(app, ada, [(int(ben.id), int(first.id))], stays=True)
     await ben.unreact(await seen(ben, first), "⭐")
     await ben.unreact(await seen(ben, first), "🚩")
     await ada.slash("ping")
@@ -68,17 +70,21 @@ async def until_handled(app: App, reaction: Reaction) -> None:
 
 
 async def test_what_was_removed_while_the_bot_was_down_does_not_count(env: Env) -> None:
-    async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Ben") as ben:
+    async with (
+        Person.connect(env.discord.url, "Ada") as ada,
+        Person.connect(env.discord.url, "Ben") as ben,
+        Person.connect(env.discord.url, "Mo") as mo,
+    ):
+        await mo.permit_bot("manage_messages", on=False)
         async with env.app() as app:
             await with_moderators(app, ada)
             await with_gallery(app, ada, stars=2)
             first = await new_image(ada)
             for emoji in ("🚩", "⭐"):
                 await ben.react(await seen(ben, first), emoji)
-            await until_flagged(app, ada, [(int(ben.id), int(first.id))])
+            await until_flagged(app, ada, [(int(ben.id), int(first.id))], stays=True)
             await until_stars(app, first, 1)
-        async with Person.connect(env.discord.url, "Mo") as mo:
-            await mo.clear_reactions(await seen(mo, first))
+        await mo.clear_reactions(await seen(mo, first))
         async with env.app() as app, crowd(env, "Ada", "Cyd", "Dan") as (_, cyd, dan):
             for emoji in ("🚩", "⭐"):
                 await cyd.react(await seen(cyd, first), emoji)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.domain.guild.sections import Flags
-from bot.domain.moderation.cases import CaseState, Cause, Decision
+from bot.domain.moderation.cases import REPORTS_MAX, CaseState, Cause, Decision
 from bot.domain.outbox import ItemKind
 from bot.store import outbox
 from bot.store.engine.base import Store
@@ -80,7 +80,10 @@ async def test_a_withdrawn_flag_does_not_count(store: Store) -> None:
     job = await new_image(store)
     for user_id in (20, 21):
         await flag(store, job, user_id)
-    assert await store.write(reports.take_back, MESSAGE, 20)
+    assert not await store.write(reports.take_back, MESSAGE, 20), "its reaction was taken away, and does not matter any more"
+    assert await store.write(flagging.withdraw, MESSAGE, 20, NOW)
+    await store.write(reports.keep_reaction, MESSAGE, 21)
+    assert await store.write(reports.take_back, MESSAGE, 21)
     assert (await flag(store, job, 22)).opened is None
 
 
@@ -90,7 +93,7 @@ async def test_reports_with_a_reason_and_decided_flags_cannot_be_withdrawn(store
     case = await flagged(store, job, 20, 21)
     assert case.cause is Cause.FLAGS
     await decide(store, case, Decision.KEEP)
-    assert [await store.write(reports.take_back, MESSAGE, user_id) for user_id in (30, 20)] == [False, False]
+    assert [await store.write(flagging.withdraw, MESSAGE, user_id, NOW) for user_id in (30, 20)] == [False, False]
 
 
 async def test_the_same_flags_do_not_count_again_after_keep(store: Store) -> None:
@@ -102,10 +105,49 @@ async def test_the_same_flags_do_not_count_again_after_keep(store: Store) -> Non
 
 async def test_a_moderator_s_flag_opens_a_case_and_hides_nothing(store: Store) -> None:
     job = await new_image(store)
-    opened = (await flag(store, job, MO, opens_case=True, reason="check this")).opened
+    opened = (await flag(store, job, MO, opens_case=True)).opened
     assert opened is not None
-    assert (opened.cause, opened.reason, opened.state) == (Cause.REPORT, "check this", CaseState.OPEN)
+    assert (opened.cause, opened.state) == (Cause.REPORT, CaseState.OPEN)
     assert not (await known(store, job)).spoiler
+
+
+async def test_enough_flags_hide_an_image_that_a_report_has_opened_a_case_about(store: Store) -> None:
+    job = await new_image(store)
+    opened = (await flag(store, job, 40, counts=False, opens_case=True, reason="gory")).opened
+    assert opened is not None
+    for user_id in (20, 21, 22):
+        assert (await flag(store, job, user_id)).opened is None
+    assert (await known(store, job)).spoiler
+    (case,) = await store.read(cases.waiting, HERE)
+    assert (case.id, case.cause) == (opened.id, Cause.FLAGS)
+    assert await weighed(store, RULES) == []
+
+
+async def test_a_report_that_waits_for_unlocked_flags_opens_one_case(store: Store) -> None:
+    job = await new_image(store)
+    for user_id in (20, 21):
+        assert (await flag(store, job, user_id, rules=LOCKED, counts=False, reason="gory")).opened is None
+    assert await store.read(flagging.guilds_with_flags) == [HERE]
+    opened = [await store.write(flagging.open_waiting, HERE, NOW, has_channel=False) for _ in range(2)]
+    assert [len(each) for each in opened] == [1, 0]
+    assert [each.reason for each in (await store.read(cases.file_of, opened[0][0])).flags] == ["gory", "gory"]
+    assert await kinds(store) == [ItemKind.CASE, ItemKind.NO_CHANNEL]
+
+
+async def test_a_member_has_five_undecided_reports_at_most(store: Store) -> None:
+    images = [await new_image(store, message_id=601 + n) for n in range(REPORTS_MAX + 1)]
+    results = [await flag(store, job, 20, opens_case=True, reason="gory") for job in images]
+    assert [each.is_too_many for each in results] == [False] * REPORTS_MAX + [True]
+    first = results[0].opened
+    assert first is not None
+    await decide(store, first, Decision.KEEP)
+    assert (await flag(store, images[-1], 20, opens_case=True, reason="gory")).opened
+
+
+async def test_words_are_added_to_a_member_s_own_flag(store: Store) -> None:
+    job = await new_image(store)
+    assert [(await flag(store, job, 20, reason=reason)).is_new for reason in ("", "gory", "very gory")] == [True, True, False]
+    assert [each.reason for each in await store.read(reports.about, ADA, HERE)] == ["gory"]
 
 
 async def test_a_case_has_its_flags_and_reports(store: Store) -> None:
