@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Table, insert, update
 
 from benchmarks.measure import Row, show
-from bot.domain.gestures import STARS, Reaction, normalized_emoji
+from bot.domain.gestures import STARS, BatchEntry, BatchPace, Reaction, normalized_emoji
 from bot.domain.guild.sections import Flags, GalleryRules, Strikes
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Outcome, ReplyTarget
 from bot.domain.moderation.cases import Decision, Report
@@ -243,6 +243,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "doctor --ledger": audit.prove,
     }  # fmt: skip
     reaction = Reaction(message_id=1, user_id=BUSY, emoji=STARS)
+    entry = BatchEntry(message_id=1, channel_id=8, guild_id=GUILD, emoji=STARS, shown=STARS)
+    pace = BatchPace(quiet_ms=4_000, longest_ms=20_000, acting_ms=600_000)
     report = Report(at=NOW, channel_id=5, message_id=10_000_007, user_id=USUAL, guild_id=GUILD, job_id=job_id(7), author_id=BUSY)
     ruling = verdicts.Ruling(decision=Decision.DELETE, by_id=9, strikes=Strikes(), now=NOW)
     accounts: dict[str, Any] = {"giver": paid.payer, "receiver": AccountRef(name=user_account(BUSY), fills=_BUCKET)}
@@ -252,7 +254,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "claim of images": partial(claims.to_submit, now=NOW, free=10, caps=_CAPS, places={"oxen": _PLACE}),
         "claim of reads": partial(claims.to_read, provider="oxen", now=NOW, free=10, new_since=0, soon=NOW, later=NOW),
         "/gift": partial(transfers.gift, **accounts, amount=1, key="gift", now=NOW),
-        "a reaction": partial(reactions.claim, reaction=reaction, burst=5, now=NOW),
+        "a reaction": partial(reactions.claim, reaction=reaction, entry=entry, pace=pace, burst=5, now=NOW),
         "a star": partial(
             gallery.show_if_starred, job_id=job_id(7), message_id=10_000_007, guild_id=GUILD, now=NOW,
             rules=GalleryRules(channel_id=8, stars=1),

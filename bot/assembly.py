@@ -243,7 +243,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
             spool=resources.spool,
             clock=clock,
         ),
-        reactions=Reactions(store=store, orders=orders, clock=clock),
+        reactions=Reactions(store=store, orders=orders, timing=resources.timing, clock=clock),
         reposts=Reposts(
             store=store,
             models=image_apis.models,

@@ -11,7 +11,6 @@ from bot.client.refusals import is_dm_closed, reason_of
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
 from bot.core.running import machine
-from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.admin.gone import GoneNotices
@@ -21,15 +20,14 @@ from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 from cogs.money.sponsor import SponsorPosts
 from cogs.reactions.flags import FlagAnswers
+from cogs.reactions.answering import ReactionAnswers
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
 
-_NO_SUCH_EMOJI = 10014  # the message does not have that reaction
-
 
 class Messenger:
-    """Handlers by kind of item: removals, marks, pings and direct messages here, other posts where their subject is.
+    """Handlers by kind of item: removals, pings and direct messages here, other posts where their subject is.
 
     An item may be tried again after a lost response, so posting checks for the message of an earlier try.
     """
@@ -39,13 +37,13 @@ class Messenger:
         self._poster = Poster(client, clock=clock)
         self._by_kind: Mapping[ItemKind, Callable[[OutboxItem, Job | None], Awaitable[None]]] = {
             ItemKind.REMOVE: self._remove,
-            ItemKind.MARK: self._mark,
             ItemKind.PING: self._ping,
             ItemKind.TELL: self._tell,
             **GoneNotices(client, clock=clock).handlers,
             **SponsorPosts(client).handlers,
             **CasePosts(client, clock=clock).handlers,
             **FlagAnswers(client, clock=clock).handlers,
+            **ReactionAnswers(client, clock=clock).handlers,
         }
         self.handlers = dict.fromkeys(self._by_kind, self._handle)
 
@@ -55,18 +53,6 @@ class Messenger:
 
     async def _remove(self, item: OutboxItem, _job: Job | None) -> None:
         await reopening(self._client, item.data["channel_id"], self._message(item).delete)
-
-    async def _mark(self, item: OutboxItem, _job: Job | None) -> None:
-        """Replace our marks with one; remove them all if the reaction was taken back."""
-        message, sign = self._message(item), {True: MARK_DONE, False: MARK_FAILED, None: None}[item.data["made"]]
-        for other in set(MARKS) - {sign}:
-            try:
-                await message.remove_reaction(other, discord.Object(self._own_id))
-            except discord.HTTPException as error:
-                if error.code != _NO_SUCH_EMOJI:
-                    raise
-        if sign is not None:
-            await message.add_reaction(sign)
 
     async def _ping(self, item: OutboxItem, job: Job | None) -> None:
         """Reply to the result in its channel; send a direct message if the job is private or the channel is closed."""
@@ -124,10 +110,6 @@ class Messenger:
 
     async def _direct_channel(self, job: Job) -> discord.DMChannel:
         return await self._client.create_dm(discord.Object(job.place.user_id))
-
-    @property
-    def _own_id(self) -> int:
-        return self._client.user.id if self._client.user else 0
 
 
 def _has_webhook(item: OutboxItem) -> bool:

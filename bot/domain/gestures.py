@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
@@ -35,11 +34,6 @@ class Gesture(StrEnum):
         """Whether it makes an image or sends files."""
         return self in (Gesture.DESCRIBE, Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL)
 
-    @property
-    def takes_time(self) -> bool:
-        """Whether ⏳ is shown until it ends."""
-        return self in (Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL, Gesture.HIDE)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
@@ -55,10 +49,91 @@ class Reaction:
         """A message that mentions the bot is claimed, linked to its job and taken back as a reaction is."""
         return cls(message_id=message_id, user_id=user_id, emoji="")
 
+
+class Fate(StrEnum):
+    """What became of a reaction."""
+
+    OPEN = "open"  # it is acted on now, or was when the bot ended
+    TAKEN = "taken"
+    REFUSED = "refused"
+    OVER = "over"  # over the limit of a member
+    NEWS = "news"  # of another member's reaction, which their image got
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReactionOutcome:
+    """How a reaction ended."""
+
+    fate: Fate
+    sentence: str = ""  # why it was refused; or what it did, if that cannot be seen
+    is_private: bool = False  # the reason is for the member alone
+
+
+TAKEN: Final = ReactionOutcome(fate=Fate.TAKEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchEntry:
+    """A reaction in a batch, as JSON."""
+
+    message_id: int
+    channel_id: int
+    guild_id: int | None
+    emoji: str  # as `normalized_emoji` returns it
+    shown: str  # as the member chose it
+    super: bool = False
+    fate: Fate = Fate.OPEN
+    sentence: str = ""
+    is_private: bool = False
+
     @property
-    def mark_id(self) -> str:
-        """The id of the outbox item that marks the message if the bot ends before it has acted on the reaction; of both kinds."""
-        return hashlib.sha256(f"{self.message_id}:{self.user_id}:{self.emoji}".encode()).hexdigest()[:12]
+    def is_failure(self) -> bool:
+        return self.fate in (Fate.OPEN, Fate.REFUSED, Fate.OVER)
+
+    def is_about(self, reaction: Reaction) -> bool:
+        return (self.message_id, self.emoji, self.super) == (reaction.message_id, reaction.emoji, reaction.burst)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPace:
+    """When a batch is answered."""
+
+    quiet_ms: int  # after the last reaction of the member
+    longest_ms: int  # after the first one
+    acting_ms: int  # how long acting on one may take
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReactionBatch:
+    """Reactions of one member that came shortly after one another: they get one answer. It is the data of an outbox item."""
+
+    began_at: int  # Unix ms
+    entries: tuple[BatchEntry, ...] = ()
+    left_out: int = 0  # how many were over the limit of a member
+    limit: int = 0  # which was this
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> ReactionBatch:
+        known = {name: data[name] for name in ("began_at", "left_out", "limit") if name in data}
+        return cls(**known, entries=tuple(BatchEntry(**{**each, "fate": Fate(each["fate"])}) for each in data["entries"]))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {**vars(self), "entries": [dict(vars(entry)) for entry in self.entries]}
+
+    def due_at(self, now: int, pace: BatchPace) -> int:
+        """When it is answered, if nothing more happens (Unix ms)."""
+        if any(entry.fate is Fate.OPEN for entry in self.entries):
+            return now + pace.acting_ms
+        return max(now, min(now + pace.quiet_ms, self.began_at + pace.longest_ms))
+
+    def takes_more(self, now: int, pace: BatchPace) -> bool:
+        return now < self.began_at + pace.longest_ms
+
+    def ended(self, reaction: Reaction, outcome: ReactionOutcome | None) -> ReactionBatch:
+        """With the outcome of a reaction; without the reaction if it meant nothing (None)."""
+        kept = (replace(each, **vars(outcome)) if each.is_about(reaction) else each for each in self.entries) if outcome else None
+        return replace(self, entries=tuple(kept or (each for each in self.entries if not each.is_about(reaction))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +150,14 @@ class Claim(Enum):
 
     NEW = auto()  # act on it
     KNOWN = auto()  # ignore it: it was acted on, or its member knows that they reacted too often
-    TOO_MANY = auto()  # over the limit of a member: tell them, once
+    TOO_MANY = auto()  # ignore it: it is over the limit of a member, and counted in the answer
 
 
 DESCRIBES: Final = "✏️"
 STARS: Final = "⭐"
 FLAGS: Final = "🚩"
-MARK_WAITING, MARK_DONE, MARK_FAILED = "⏳", "✅", "🚫"  # the bot's own reactions to a gesture
-MARKS: Final = (MARK_WAITING, MARK_DONE, MARK_FAILED)
+WORKING: Final = "⏳"  # the bot's own reaction: something is being made from the image
+MARKS: Final = (WORKING, "✅", "🚫")  # reserved: earlier versions left the others too
 
 MEANINGS: Final[Mapping[str, Gesture]] = {
     normalized_emoji(DESCRIBES): Gesture.DESCRIBE,

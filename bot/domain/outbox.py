@@ -20,7 +20,8 @@ class ItemKind(StrEnum):
     REMOVE = "remove"  # delete a message of the bot (channel_id, message_id)
     PING = "ping"  # mention the member when a job is done, as promised (token and application_id if it is private)
     TELL = "tell"  # send a direct message that a job is done
-    MARK = "mark"  # replace the ⏳ on a message that was reacted to (channel_id, message_id, made; None: the reaction was removed)
+    MARK = "mark"  # show ⏳ on a message while something is being made from it (channel_id, message_id, starts: it is ordered now)
+    REACTIONS = "reactions"  # answer what became of a member's reactions (those of a `ReactionBatch`)
     COVER = "cover"  # set or remove the spoilers of a message, as its job says (channel_id, message_id)
     CASE = "case"  # post or update a case for the moderators (case_id; reply_to: an earlier post)
     LOG = "log"  # post or update a job in the log channel (job_id; guild_id: whose, if not where it was ordered)

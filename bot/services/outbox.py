@@ -71,7 +71,7 @@ _NOTIFICATION = RetryPolicy(doublings=3, tries=5, late_ms=DAY_MS)
 POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
     {
         **dict.fromkeys(ItemKind, _DECISION),
-        **dict.fromkeys((ItemKind.PING, ItemKind.TELL, ItemKind.MARK), _NOTIFICATION),
+        **dict.fromkeys((ItemKind.PING, ItemKind.TELL, ItemKind.MARK, ItemKind.REACTIONS), _NOTIFICATION),
         ItemKind.DELIVER: _RESULT,
     }
 )

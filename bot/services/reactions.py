@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from bot.core.clock import Clock
 from bot.core.running import patience
-from bot.domain.gestures import Claim, Gesture, Reaction
+from bot.core.running.loops import KeyedLocks, Timing
+from bot.domain.gestures import BatchEntry, BatchPace, Claim, Gesture, Reaction, ReactionOutcome
 from bot.domain.guild.settings import Preset
 from bot.domain.job import Job, JobKind
 from bot.domain.order import Attachment, Order, Receipt
@@ -25,10 +26,10 @@ from bot.store.reactions import PAUSE_MS
 
 log = structlog.get_logger(__name__)
 
-# Reactions of one member that are acted on within ten seconds. Those that make images or send messages cost credits and rate limit;
+# Reactions of one member that are acted on within a minute. Those that make images or send messages cost credits and rate limit;
 # a moderator may judge many images in a row.
-BURST_MAKING = 3
-BURST_JUDGING = 10
+BURST_MAKING = 10
+BURST_JUDGING = 60
 _DAY_MS = 86_400_000
 _ACTS_MS = 600_000  # how long acting on a reaction may take
 _EXPLAINED_MS = 600_000
@@ -41,29 +42,41 @@ class Reactions:
 
     store: Store
     orders: Orders
+    timing: Timing
     clock: Clock
+    _locks: KeyedLocks = field(init=False, repr=False, default_factory=KeyedLocks)  # by member
 
-    async def claim(self, reaction: Reaction, gesture: Gesture, *, channel_id: int) -> Claim:
-        """Call this before acting on a reaction, and act only on `Claim.NEW`.
+    async def claim(self, reaction: Reaction, gesture: Gesture, *, entry: BatchEntry) -> Claim:
+        """Call this before acting on a reaction, and act only on `Claim.NEW`; then call `ended`.
 
-        The claim is written before the order. After a crash in between nothing was charged: the message is marked as failed, and the
-        member can remove the reaction and react again. Of reactions that came while the bot was offline, those to new images are found.
+        The claim is written before the order. After a crash in between nothing was charged: the member is told so, and can remove the
+        reaction and react again. Of reactions that came while the bot was offline, those to new images are found.
         """
         burst, pause_ms = (BURST_MAKING, PAUSE_MS) if gesture.makes else (BURST_JUDGING, 0)
-        now = self.clock()
-        data = {"channel_id": channel_id, "message_id": reaction.message_id, "made": False}
-        mark = OutboxItem(id=reaction.mark_id, kind=ItemKind.MARK, due_at=now + _ACTS_MS, user_id=reaction.user_id, data=data)
-        return await self.store.write(
-            reactions.claim, reaction, burst=burst, pause_ms=pause_ms, now=now, mark=mark if gesture.takes_time else None
-        )
+        async with self._locks.of(reaction.user_id):
+            return await self.store.write(
+                reactions.claim, reaction, entry, burst=burst, pause_ms=pause_ms, pace=self._pace, now=self.clock()
+            )
 
-    async def acted(self, reaction: Reaction) -> None:
-        """The reaction was acted on, and its message is marked or its job will mark it."""
-        await self.store.write(outbox.done, reaction.mark_id)
+    async def ended(self, reaction: Reaction, outcome: ReactionOutcome | None) -> None:
+        """The reaction was acted on; None: it meant nothing. The outbox tells its member with their other ones, if one was refused."""
+        with patience.endless():
+            async with self._locks.of(reaction.user_id):
+                await self.store.write(outbox.end_reaction, reaction, outcome, now=self.clock(), pace=self._pace)
+
+    async def tell(self, user_id: int, entry: BatchEntry) -> None:
+        """Tell a member of something, with what became of their own reactions."""
+        async with self._locks.of(user_id):
+            await self.store.write(outbox.add_reaction, user_id, entry, now=self.clock(), pace=self._pace)
+
+    @property
+    def _pace(self) -> BatchPace:
+        quiet_s, longest_s = self.timing.reactions_quiet_s, self.timing.reactions_longest_s
+        return BatchPace(quiet_ms=int(1000 * quiet_s), longest_ms=int(1000 * longest_s), acting_ms=_ACTS_MS)
 
     async def claim_message(self, asked: Reaction) -> Claim:
         """The same for a message that mentions the bot, see `Reaction.of_message`."""
-        return await self.store.write(reactions.claim, asked, burst=BURST_MAKING, now=self.clock())
+        return await self.store.write(reactions.claim, asked, None, burst=BURST_MAKING, pace=self._pace, now=self.clock())
 
     async def messages_deleted(self, message_ids: Collection[int]) -> list[Reaction]:
         """Messages were deleted. Cancels what they asked for, if nothing of it was sent. Returns those that asked for something."""
@@ -89,7 +102,7 @@ class Reactions:
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
-    async def run_preset(self, request: Request, reaction: Reaction, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Job:
+    async def run_preset(self, request: Request, reaction: Reaction, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Receipt:
         """Edit an image with a preset. If it raises a `Refusal`, nothing is charged."""
         order = Order(
             request=request,
@@ -101,22 +114,21 @@ class Reactions:
             spoiler=spoiler,
             reaction=preset.emoji,
         )
-        return await self._record_job(reaction, (await self.orders.order(order)).job)
+        return await self._recorded(reaction, await self.orders.order(order))
 
-    async def again(self, request: Request, reaction: Reaction, job: Job, origin: Origin) -> Job:
+    async def again(self, request: Request, reaction: Reaction, job: Job, origin: Origin) -> Receipt:
         """Repeat a job, shown at `origin`, at the cost of the member who reacted. If it raises a `Refusal`, nothing is charged."""
-        return await self._record_job(reaction, (await self.orders.again(job, request, origin=origin, reaction=reaction.emoji)).job)
+        return await self._recorded(reaction, await self.orders.again(job, request, origin=origin, reaction=reaction.emoji))
 
     async def edit_by_message(self, asked: Reaction, order: Order) -> Receipt:
         """Take the order of a message. The caller must call `Orders.answered`. If it raises a `Refusal`, nothing is charged."""
-        receipt = await self.orders.order(order)
-        return replace(receipt, job=await self._record_job(asked, receipt.job))
+        return await self._recorded(asked, await self.orders.order(order))
 
-    async def _record_job(self, reaction: Reaction, job: Job) -> Job:
-        """Link the job to its reaction, or cancel and return it if the reaction was removed in the meantime."""
-        if await self.store.write(reactions.note_job, reaction, job.id):
-            return job
-        return await self.taken_back(reaction) or job
+    async def _recorded(self, reaction: Reaction, receipt: Receipt) -> Receipt:
+        """Link the job to its reaction, or cancel it if the reaction was removed in the meantime."""
+        if await self.store.write(reactions.note_job, reaction, receipt.job.id):
+            return receipt
+        return replace(receipt, job=await self.taken_back(reaction) or receipt.job)
 
     # --- notes: short messages that are deleted after a while --------------------------------------------------------
 
@@ -135,6 +147,12 @@ class Reactions:
         removal = OutboxItem(kind=ItemKind.REMOVE, due_at=now + _NOTE_MS, user_id=reaction.user_id, data=where)
         with patience.endless():
             await self.store.write(reactions.keep_note, reaction, removal, now)
+
+    async def note_answered(self, user_id: int, *, channel_id: int, message_id: int) -> None:
+        """Record a note that answers reactions in the channel; the outbox deletes it after two minutes."""
+        where = {"channel_id": channel_id, "message_id": message_id}
+        removal = OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock() + _NOTE_MS, user_id=user_id, data=where)
+        await self.store.write(outbox.add, removal)
 
     async def take_note(self, reaction: Reaction) -> dict[str, Any] | None:
         """Remove and return this reaction's note ("channel_id", "message_id"). The caller must delete the message."""

@@ -9,7 +9,7 @@ from statistics import median
 from sqlalchemy import Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 
 from bot.domain.admission import check_waiting
-from bot.domain.gestures import Reaction, normalized_emoji
+from bot.domain.gestures import TAKEN, Reaction, normalized_emoji
 from bot.domain.job import (
     Generation,
     GenerationState,
@@ -22,6 +22,7 @@ from bot.domain.job import (
     ReferenceRole,
 )
 from bot.domain.money.payment import Payment
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox, tray
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared, write
@@ -93,11 +94,19 @@ def add(
     )
     if empties_tray:
         tray.clear(conn, job.place.user_id)
-    if job.reaction is not None and job.place.reply_to is not None:  # from now on the job marks the message
-        asked = Reaction(message_id=job.place.reply_to, user_id=job.place.user_id, emoji=normalized_emoji(job.reaction))
-        outbox.done(conn, asked.mark_id)
+    if job.reaction is not None and job.place.reply_to is not None:
+        _take_reaction(conn, job, job.place.reply_to, job.reaction, now)
     announce(conn, Topic.CHECKS if job.needs_check else Topic.QUEUE)
     return job
+
+
+def _take_reaction(conn: Connection, job: Job, message_id: int, emoji: str, now: int) -> None:
+    """The reaction that ordered a job was acted on, and its message gets ⏳."""
+    for is_super in (False, True):
+        given = Reaction(message_id=message_id, user_id=job.place.user_id, emoji=normalized_emoji(emoji), burst=is_super)
+        outbox.end_reaction(conn, given, TAKEN, now=now)
+    data = {"channel_id": job.place.channel_id, "message_id": message_id, "starts": True}
+    outbox.add(conn, OutboxItem(kind=ItemKind.MARK, due_at=now, data=data))
 
 
 def mark_answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, false, func, insert, or_, select, update
 
+from bot.domain.gestures import BatchEntry, BatchPace, Fate, Reaction, ReactionBatch, ReactionOutcome
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import POOL_OF, TROUBLE_AT, ItemKind, OutboxItem
 from bot.store.engine.base import Topic, announce
@@ -20,6 +23,8 @@ _CLAIM = Prepared(
     update(outbox).where(outbox.c.id == bindparam("item_id")).values(attempts=bindparam("tried"), due_at=bindparam("due", type_=BigInteger))
 )
 _POSTPONE = Prepared(update(outbox).where(outbox.c.id == bindparam("item_id")).values(due_at=bindparam("due", type_=BigInteger)))
+_BATCHES_MAX = 8  # of a member
+_OVER_NAMED = 10  # of the reactions over the limit
 _DONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("item_id")))
 
 
@@ -117,9 +122,9 @@ def deliver(conn: Connection, job_id: str, *, due_at: int) -> None:
 def stop_waiting(conn: Connection, now: int, *, job_id: str | None = None) -> None:
     """Make deliveries due at once that waited for the first answer to the user; of all jobs or of one.
 
-    Of all: also the marks of reactions that the last run did not act on.
+    Of all: also the answers to reactions, some of which the last run did not act on.
     """
-    kinds = (ItemKind.DELIVER,) if job_id is not None else (ItemKind.DELIVER, ItemKind.MARK)
+    kinds = (ItemKind.DELIVER,) if job_id is not None else (ItemKind.DELIVER, ItemKind.REACTIONS)
     waits = and_(outbox.c.kind.in_(kinds), outbox.c.attempts == 0, outbox.c.due_at > now)
     where = waits if job_id is None else and_(waits, outbox.c.id == job_id)
     if conn.execute(update(outbox).where(where).values(due_at=now)).rowcount:
@@ -129,6 +134,67 @@ def stop_waiting(conn: Connection, now: int, *, job_id: str | None = None) -> No
 def strand(conn: Connection, job_id: str) -> None:
     """Mark a job that could not be delivered as `STRANDED`."""
     conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.DELIVERABLE).values(state=JobState.STRANDED))
+
+
+# --- answers to reactions ----------------------------------------------------------------------------------------------
+
+
+def add_reaction(conn: Connection, user_id: int, entry: BatchEntry, *, now: int, pace: BatchPace) -> None:
+    """Add a member's reaction to the batch that is answered next. One caller at a time for each member."""
+    item = _batch(conn, user_id, now, pace) or _new_batch(conn, user_id, now)
+    if item is not None:
+        batch = ReactionBatch.read(item.data)
+        _keep(conn, item, replace(batch, entries=(*batch.entries, entry)), now, pace)
+
+
+def count_reaction(conn: Connection, user_id: int, entry: BatchEntry, *, limit: int, tells: bool, now: int, pace: BatchPace) -> None:
+    """Count a member's reaction over the limit. Without `tells` only if their other reactions are answered anyway."""
+    item = _batch(conn, user_id, now, pace) or (_new_batch(conn, user_id, now) if tells else None)
+    if item is not None:
+        batch = ReactionBatch.read(item.data)
+        named = (replace(entry, fate=Fate.OVER),) if batch.left_out < _OVER_NAMED else ()
+        _keep(conn, item, replace(batch, entries=(*batch.entries, *named), left_out=batch.left_out + 1, limit=limit), now, pace)
+
+
+def end_reaction(conn: Connection, reaction: Reaction, outcome: ReactionOutcome | None, *, now: int, pace: BatchPace | None = None) -> None:
+    """Record the outcome of a reaction (None: it meant nothing). Without `pace` its answer is due when it was."""
+    for item in _batches(conn, reaction.user_id):
+        batch = ReactionBatch.read(item.data)
+        if any(entry.is_about(reaction) for entry in batch.entries):
+            _keep(conn, item, batch.ended(reaction, outcome), now, pace)
+
+
+def _batch(conn: Connection, user_id: int, now: int, pace: BatchPace) -> OutboxItem | None:
+    """The batch that takes more reactions."""
+    return next((item for item in _batches(conn, user_id) if ReactionBatch.read(item.data).takes_more(now, pace)), None)
+
+
+def _batches(conn: Connection, user_id: int) -> list[OutboxItem]:
+    """A member's batches that nobody answers yet."""
+    found = conn.execute(select(outbox).where(outbox.c.id.in_(_batch_ids(user_id)), outbox.c.attempts == 0).with_for_update()).mappings()
+    return [_item(row) for row in found]
+
+
+def _new_batch(conn: Connection, user_id: int, now: int) -> OutboxItem | None:
+    """None if too many of the member's answers wait for Discord."""
+    taken = set(conn.scalars(select(outbox.c.id).where(outbox.c.id.in_(_batch_ids(user_id)))))
+    free = next((each for each in _batch_ids(user_id) if each not in taken), None)
+    if free is None:
+        return None
+    item = OutboxItem(id=free, kind=ItemKind.REACTIONS, due_at=now, user_id=user_id, data=ReactionBatch(began_at=now).data)
+    add(conn, item)
+    return item
+
+
+def _batch_ids(user_id: int) -> list[str]:
+    """The ids that a member's batches have, so that they are found without an index."""
+    return [hashlib.sha256(f"reactions:{user_id}:{n}".encode()).hexdigest()[:12] for n in range(_BATCHES_MAX)]
+
+
+def _keep(conn: Connection, item: OutboxItem, batch: ReactionBatch, now: int, pace: BatchPace | None) -> None:
+    due_at = item.due_at if pace is None else batch.due_at(now, pace)
+    conn.execute(update(outbox).where(outbox.c.id == item.id).values(data=batch.data, due_at=due_at))
+    announce(conn, Topic(POOL_OF[item.kind]))
 
 
 def _item(row: Mapping[Any, Any]) -> OutboxItem:

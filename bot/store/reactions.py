@@ -8,55 +8,66 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, true, update
 
-from bot.domain.gestures import Claim, Reaction, Reactors, normalized_emoji
+from bot.domain.gestures import BatchEntry, BatchPace, Claim, Reaction, Reactors, normalized_emoji
 from bot.domain.job import GenerationState, Job, JobState
-from bot.domain.outbox import OutboxItem
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import kv, outbox, steps
 from bot.store.engine.base import upsert
 from bot.store.rows import read_jobs
 from bot.store.sweeps import Expired
 from bot.store.tables import generations, jobs, reactions
+from bot.store.tables import outbox as outbox_items
 from bot.store.tables.members import NO_STARS, STARS
+from bot.store.tables.work import OPEN
 
 PAUSE_MS = 10_000  # a reaction that was removed and added again is a new request after this time
 REPEAT_MS = 60_000  # the same if its removal was not seen; duplicate events arrive within seconds
-BURST_MS = 10_000  # the window in which a member's reactions are counted
+BURST_MS = 60_000  # the window in which a member's reactions are counted
 _PREFIX = "form:"  # entries with this prefix are deleted after a day
 
 
-def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_ms: int = PAUSE_MS, mark: OutboxItem | None = None) -> Claim:
+def claim(
+    conn: Connection, reaction: Reaction, entry: BatchEntry | None, *, burst: int, pace: BatchPace, now: int, pause_ms: int = PAUSE_MS
+) -> Claim:
     """Claim a reaction before handling it. Only one caller gets `NEW`, and must handle it.
 
-    A removed reaction that is added again is new after `pause_ms`. At most `burst` of a member's reactions are new within `BURST_MS`; the
-    next one is `TOO_MANY` and stored as removed. They are counted without a lock, so simultaneous ones may exceed the limit (PostgreSQL).
-    `mark` is added for a new one: it is sent if this run ends before the reaction was acted on.
+    A removed reaction that is added again is new after `pause_ms`. At most `burst` of a member's reactions are new within `BURST_MS`;
+    others are `TOO_MANY` and stored as removed, and their member is told at most once in that time. One caller at a time for each member.
+    `entry`: of the answer to several reactions; without it the caller answers, and only the first one of a burst is `TOO_MANY`.
     """
     before = conn.execute(select(reactions.c.at, reactions.c.taken_back_at).where(_is(reaction)).with_for_update()).one_or_none()
     if before is not None and not _is_past(before.at, before.taken_back_at, now, pause_ms):
         return Claim.KNOWN
-    lately = conn.execute(
-        select(reactions.c.at, reactions.c.taken_back_at).where(reactions.c.user_id == reaction.user_id, reactions.c.at > now - BURST_MS)
-    ).all()
-    too_many = len(lately) >= burst
-    if too_many and any(row.at == row.taken_back_at for row in lately):
-        return Claim.KNOWN
+    acted_on = reactions.c.at != func.coalesce(reactions.c.taken_back_at, 0)
+    lately = select(func.count()).where(reactions.c.user_id == reaction.user_id, reactions.c.at > now - BURST_MS, acted_on)
+    too_many = conn.execute(lately).scalar_one() >= burst
     if before is not None:  # the row is locked, or gone; `at` keeps this from deleting the row of a duplicate event
         conn.execute(delete(reactions).where(_is(reaction), reactions.c.at == before.at))
     row = upsert(conn.dialect, reactions).values(**vars(reaction), at=now, taken_back_at=now if too_many else None)
     if not conn.execute(row.on_conflict_do_nothing()).rowcount:
         return Claim.KNOWN  # a duplicate event was faster (PostgreSQL)
-    if too_many:
-        return Claim.TOO_MANY
-    if mark is not None:
-        outbox.done(conn, mark.id)
-        outbox.add(conn, mark)
-    return Claim.NEW
+    if not too_many:
+        if entry is not None:
+            outbox.add_reaction(conn, reaction.user_id, entry, now=now, pace=pace)
+        return Claim.NEW
+    tells = first_in(conn, f"too-many:{reaction.user_id}", BURST_MS, now)
+    if entry is not None:
+        outbox.count_reaction(conn, reaction.user_id, entry, limit=burst, tells=tells, now=now, pace=pace)
+    return Claim.TOO_MANY if tells or entry is not None else Claim.KNOWN
 
 
 def note_job(conn: Connection, reaction: Reaction, job_id: str) -> bool:
     """Record the job that a reaction ordered. False if the reaction was removed in the meantime."""
     conn.execute(update(reactions).where(_is(reaction)).values(job_id=job_id))
     return is_present(conn, reaction)
+
+
+def is_used(conn: Connection, message_id: int) -> bool:
+    """Whether something is being made from the image of a message, by reactions to it."""
+    asked = and_(jobs.c.reply_to == message_id, jobs.c.reaction.is_not(None))
+    waiting = select(jobs.c.id).where(text(OPEN), asked)
+    ended = select(jobs.c.id).join(outbox_items, outbox_items.c.job_id == jobs.c.id).where(outbox_items.c.kind == ItemKind.DELIVER, asked)
+    return any(conn.execute(each.limit(1)).first() is not None for each in (waiting, ended))
 
 
 def take_back(conn: Connection, reaction: Reaction, now: int) -> Job | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import discord
@@ -15,7 +15,18 @@ from bot.core.errors import DatabaseAway, EaselError, NotAllowed, NotKnownYet
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.core.running import machine, patience
-from bot.domain.gestures import MARK_FAILED, MARK_WAITING, MEANINGS, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, normalized_emoji
+from bot.domain.gestures import (
+    MEANINGS,
+    BatchEntry,
+    Claim,
+    EmojiMeaning,
+    Fate,
+    Gesture,
+    Reaction,
+    ReactionOutcome,
+    meaning_of,
+    normalized_emoji,
+)
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import SHOWING
 from bot.domain.preferences import Preferences
@@ -33,14 +44,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_TOLD_S = 60.0
 _ON_ANY_IMAGE = (Gesture.DESCRIBE, Gesture.PRESET)  # these work on images of others too
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failed:
-    """A reaction that failed, with the sentence for its member."""
-
-    sentence: str
 
 
 class ReactionsCog(commands.Cog):
@@ -48,6 +53,7 @@ class ReactionsCog(commands.Cog):
 
     def __init__(self, client: Easel) -> None:
         self._client = client
+        self._told = dict[int, float]()  # members who were told of an outage, and when
 
     @commands.Cog.listener()
     async def on_shard_ready(self, shard_id: int) -> None:
@@ -80,7 +86,7 @@ class ReactionsCog(commands.Cog):
             with i18n.speaking(chosen.locale):
                 await self._handle(event, meaning, settings, chosen)
         except (DatabaseAway, NotKnownYet) as error:
-            await self._tell(event, Failed(sentence=error.sentence))
+            await self._tell_at_once(event, error.sentence)
 
     @commands.Cog.listener()
     async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
@@ -140,22 +146,20 @@ class ReactionsCog(commands.Cog):
         if not self._may_be_own(event) and not self._may_read_others(event.guild_id):
             await self._explain_menu(reaction, target)
             return
-        claim = await self._services.reactions.claim(reaction, meaning.gesture, channel_id=event.channel_id)
-        if claim is Claim.TOO_MANY:
-            await notes.mark(self._client, target, MARK_FAILED)
-        if claim is not Claim.NEW:
+        entry = _entry(event)
+        if await self._services.reactions.claim(reaction, meaning.gesture, entry=entry) is not Claim.NEW:
             return
         requesting = request_of_reaction(self._client, event, settings=settings, preferences=preferences)
-        failed = await self._run(target, requesting, reaction, meaning)
-        if failed is not None:
-            await self._tell(event, failed)
-        if meaning.gesture.takes_time:
-            await self._services.reactions.acted(reaction)
+        outcome = await self._run(target, requesting, reaction, entry, meaning)
+        await self._services.reactions.ended(reaction, outcome)
 
-    async def _tell(self, event: discord.RawReactionActionEvent, failed: Failed) -> None:
-        target = self._message(event)
-        await notes.mark(self._client, target, MARK_FAILED, instead_of=[MARK_WAITING])
-        await notes.send_direct_message(self._client, event.user_id, f"{MARK_FAILED} {failed.sentence}", about=target)
+    async def _tell_at_once(self, event: discord.RawReactionActionEvent, sentence: str) -> None:
+        """Of an outage, in which nothing can be written: at most once a minute."""
+        now = time.monotonic()
+        self._told = {user_id: at for user_id, at in self._told.items() if now - at < _TOLD_S}
+        if event.user_id not in self._told:
+            self._told[event.user_id] = now
+            await notes.send_direct_message(self._client, event.user_id, f"🚫 {sentence}", about=self._message(event))
 
     async def _explain_menu(self, reaction: Reaction, target: discord.PartialMessage) -> None:
         try:
@@ -166,31 +170,29 @@ class ReactionsCog(commands.Cog):
             log.info("menu note failed", error=type(error).__name__)
 
     async def _run(
-        self, target: discord.PartialMessage, requesting: Awaitable[Request], reaction: Reaction, meaning: EmojiMeaning
-    ) -> Failed | None:
+        self, target: discord.PartialMessage, requesting: Awaitable[Request], reaction: Reaction, entry: BatchEntry, meaning: EmojiMeaning
+    ) -> ReactionOutcome | None:
         """Act on a reaction. Errors become a sentence for the member; an unexpected one is logged with a fault id."""
         try:
             with machine.trouble_raised():
-                context = await self._context(target, requesting, reaction, meaning)
-                if context is not None:
-                    await self._act(target, context)
+                context = await self._context(target, requesting, reaction, entry, meaning)
+                return None if context is None else await gestures.act(context)
         except EaselError as error:
-            return Failed(sentence=error.sentence)
+            return ReactionOutcome(fate=Fate.REFUSED, sentence=error.sentence, is_private=isinstance(error, NotAllowed))
         except discord.NotFound:
             log.info("message of a reaction not found", message=target.id)
         except notes.FAILED as error:
             log.warning("reaction failed", gesture=meaning.gesture, error=type(error).__name__)
-            return Failed(sentence=_("Discord refused this or didn't answer. Remove your reaction and add it again in a moment."))
+            return _refused(_("Discord refused this or didn't answer. Remove your reaction and add it again in a moment."))
         except Exception:
             fault = fault_id()
             log.exception("unhandled error", fault=fault, gesture=meaning.gesture)
-            return Failed(
-                sentence=_("Something went wrong. If it keeps happening, send the bot's operator this code: `{fault}`.").format(fault=fault)
-            )
+            sentence = _("Something went wrong. If it keeps happening, send the bot's operator this code: `{fault}`.")
+            return _refused(sentence.format(fault=fault))
         return None
 
     async def _context(
-        self, target: discord.PartialMessage, requesting: Awaitable[Request], reaction: Reaction, meaning: EmojiMeaning
+        self, target: discord.PartialMessage, requesting: Awaitable[Request], reaction: Reaction, entry: BatchEntry, meaning: EmojiMeaning
     ) -> ReactionContext | None:
         """The current message with its images. None if it has no images or the gesture does not apply."""
         try:
@@ -209,18 +211,8 @@ class ReactionsCog(commands.Cog):
         if job is not None and job.place.private:
             request = request.answered(private=True)
         return ReactionContext(
-            client=self._client, request=request, reaction=reaction, meaning=meaning, message=message, found=found, job=job
+            client=self._client, request=request, reaction=reaction, entry=entry, meaning=meaning, message=message, found=found, job=job
         )
-
-    async def _act(self, target: discord.PartialMessage, context: ReactionContext) -> None:
-        """Show ⏳ while it takes time, then one final mark."""
-        marks = notes.marks_on(context.message)
-        if context.meaning.gesture.takes_time:
-            await notes.mark(self._client, target, MARK_WAITING, instead_of=marks)
-            marks = {MARK_WAITING}
-        final = await gestures.act(context)
-        if final is not None and final != MARK_WAITING:
-            await notes.mark(self._client, target, final, instead_of=marks)
 
     @property
     def _services(self) -> Services:
@@ -243,6 +235,22 @@ class ReactionsCog(commands.Cog):
     def _message(self, event: discord.RawReactionActionEvent) -> discord.PartialMessage:
         channel = self._client.get_partial_messageable(event.channel_id, guild_id=event.guild_id)
         return channel.get_partial_message(event.message_id)
+
+
+def _refused(sentence: str) -> ReactionOutcome:
+    return ReactionOutcome(fate=Fate.REFUSED, sentence=sentence)
+
+
+def _entry(event: discord.RawReactionActionEvent) -> BatchEntry:
+    given = _reaction(event)
+    return BatchEntry(
+        message_id=given.message_id,
+        channel_id=event.channel_id,
+        guild_id=event.guild_id,
+        emoji=given.emoji,
+        super=given.burst,
+        shown=str(event.emoji),
+    )
 
 
 def _reaction(event: discord.RawReactionActionEvent) -> Reaction:

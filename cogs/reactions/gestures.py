@@ -1,19 +1,20 @@
-"""The action of each gesture. Each returns the mark to leave on the message, or None, and may raise a `Refusal`."""
+"""The action of each gesture. Each returns its outcome, None if it meant nothing, and may raise a `Refusal`."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import discord
 
+from bot.core import i18n
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
-from bot.domain.gestures import MARK_DONE, MARK_WAITING, STARS, EmojiMeaning, Gesture, Reaction, normalized_emoji
+from bot.domain.gestures import STARS, TAKEN, BatchEntry, EmojiMeaning, Fate, Gesture, Reaction, ReactionOutcome, normalized_emoji
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
@@ -22,7 +23,7 @@ from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.domain.visibility import Origin
 from bot.store import messages
-from cogs.kit import message_images, spoilers
+from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
 from cogs.kit.channels import KnownChannels, fetch_channel
 from cogs.kit.request import as_actor, fetch_member, services_of
@@ -40,6 +41,7 @@ class ReactionContext:
     client: Easel
     request: Request
     reaction: Reaction
+    entry: BatchEntry
     meaning: EmojiMeaning
     message: discord.Message
     found: message_images.FoundImages
@@ -74,15 +76,15 @@ class ReactionContext:
         return self.found.images[0]
 
 
-async def act(context: ReactionContext) -> str | None:
-    """Run the gesture; returns the mark to leave, or None."""
+async def act(context: ReactionContext) -> ReactionOutcome | None:
+    """Run the gesture."""
     return await _ACTS[context.meaning.gesture](context)
 
 
 # --- gestures that make or send something ----------------------------------------------------------------------------
 
 
-async def _describe(context: ReactionContext) -> None:
+async def _describe(context: ReactionContext) -> ReactionOutcome:
     context.first_image()
     await services_of(context.client).members.check_consent(context.request, context.found.owner_id)
     try:
@@ -90,35 +92,36 @@ async def _describe(context: ReactionContext) -> None:
             await notes.ask_to_describe(context.client, context.reaction, context.partial_message)
     except discord.Forbidden:
         raise NotAllowed(_("Easel can't post there. Right-click (or hold) the message > Apps > Edit with Easel instead.")) from None
+    return TAKEN
 
 
-async def _preset(context: ReactionContext) -> str:
+async def _preset(context: ReactionContext) -> ReactionOutcome:
     preset = context.meaning.preset
     if preset is None:
         raise NotFound(_("That preset was removed."))
-    image = context.first_image()
-    await services_of(context.client).reactions.run_preset(context.request, context.reaction, preset, image, spoiler=context.found.spoiler)
-    return MARK_WAITING
+    image, spoiler = context.first_image(), context.found.spoiler
+    receipt = await services_of(context.client).reactions.run_preset(context.request, context.reaction, preset, image, spoiler=spoiler)
+    return ReactionOutcome(fate=Fate.TAKEN, sentence=texts.first_frame_only()) if receipt.is_motion_lost else TAKEN
 
 
-async def _again(context: ReactionContext) -> str:
+async def _again(context: ReactionContext) -> ReactionOutcome:
     origin = await context.origin()
     await services_of(context.client).reactions.again(context.request, context.reaction, context.known_job(), origin)
-    return MARK_WAITING
+    return TAKEN
 
 
-async def _original(context: ReactionContext) -> str:
+async def _original(context: ReactionContext) -> ReactionOutcome:
     """Send the original files with their prompt and model by direct message."""
     job, link = context.known_job(), context.message.jump_url
     await originals.send(context.client, context.request, job, origin=await context.origin(), link=link)
-    return MARK_DONE
+    return TAKEN
 
 
 # --- gestures about existing images ----------------------------------------------------------------------------------
 
 
-async def _remove_image(context: ReactionContext) -> None:
-    """Cancel the job while it is open, else delete the message. Leaves no mark: the message shows the result."""
+async def _remove_image(context: ReactionContext) -> ReactionOutcome:
+    """Cancel the job while it is open, else delete the message."""
     job, services, message = context.job, services_of(context.client), context.message
     own = job if job is not None and job.place.message_id == message.id else None  # the job, if this is its own message and not a copy
     if own is not None and own.state is JobState.OPEN:
@@ -129,6 +132,7 @@ async def _remove_image(context: ReactionContext) -> None:
     else:
         owner_id, remove = context.found.known_owner_id, partial(_remove, message)
         await services.cases.delete_message(context.request, job, message.id, owner_id=owner_id, remove=remove)
+    return TAKEN
 
 
 async def _remove(message: discord.Message) -> None:
@@ -137,11 +141,11 @@ async def _remove(message: discord.Message) -> None:
         await message.delete()
 
 
-async def _hide(context: ReactionContext) -> str:
+async def _hide(context: ReactionContext) -> ReactionOutcome:
     """Put the message behind a spoiler."""
     message, hide = context.message, partial(spoilers.set_hidden, context.message, True)
     await services_of(context.client).cases.hide_message(context.request, context.known_job(), message.id, hide=hide)
-    return MARK_DONE
+    return TAKEN
 
 
 async def _report(context: ReactionContext) -> None:
@@ -162,7 +166,7 @@ async def _report(context: ReactionContext) -> None:
     await services_of(context.client).cases.flag(context.request, report, reaction=reaction)
 
 
-async def _star(context: ReactionContext) -> str | None:
+async def _star(context: ReactionContext) -> ReactionOutcome | None:
     """The stored reaction is the star. A star on one's own image does not count."""
     if not context.found.images or permissions.is_owner(context.request, Target(owner_id=context.found.owner_id)):
         await services_of(context.client).reactions.taken_back(context.reaction)
@@ -174,7 +178,7 @@ async def _star(context: ReactionContext) -> str | None:
         shown_in = await fetch_channel(context.client, guild_id=request.guild_id, channel_id=gallery.channel_id)
         starred = services_of(context.client).gallery.starred
         await starred(request, context.job, context.message.id, shown_in=shown_in, present=present)
-    return MARK_DONE
+    return TAKEN
 
 
 def _count(message: discord.Message, emoji: str) -> int:
@@ -182,19 +186,26 @@ def _count(message: discord.Message, emoji: str) -> int:
     return sum(reaction.count for reaction in message.reactions if normalized_emoji(str(reaction.emoji)) == emoji)
 
 
-async def _gift(context: ReactionContext) -> str | None:
-    """Give credits to the author of the image. Their roles decide which account they have here, so they are fetched."""
+async def _gift(context: ReactionContext) -> ReactionOutcome | None:
+    """Give credits to the author of the image, and tell both. Their roles decide which account they have here, so they are fetched."""
     job, guild_id = context.known_job(), context.request.guild_id
     if guild_id is None:
         return None
     author = await fetch_member(context.client, guild_id, job.place.user_id)
     if author is None:
         raise NotFound(_("The author of this image is no longer on this server."))
-    gift = await services_of(context.client).money.gift_by_reaction(context.request, as_actor(author), message_id=context.message.id)
-    return None if gift is None else MARK_DONE
+    services = services_of(context.client)
+    gift = await services.money.gift_by_reaction(context.request, as_actor(author), message_id=context.message.id)
+    if gift is None:
+        return None
+    with i18n.speaking((await services.members.preferences(author.id)).locale):
+        got = _("{member} gave you {amount} for your image.").format(member=f"<@{context.user_id}>", amount=texts.amount_of(gift))
+        await services.reactions.tell(author.id, replace(context.entry, fate=Fate.NEWS, sentence=got))
+    given = _("You gave {member} {amount}.").format(member=f"<@{author.id}>", amount=texts.amount_of(gift))
+    return ReactionOutcome(fate=Fate.TAKEN, sentence=given)
 
 
-_ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
+_ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[ReactionOutcome | None]]] = {
     Gesture.DESCRIBE: _describe,
     Gesture.PRESET: _preset,
     Gesture.AGAIN: _again,

@@ -1,8 +1,7 @@
-"""Answers to a reaction: a mark on the message, a direct message, or a short note that is deleted after a while."""
+"""Answers to a reaction: a direct message, or a short note that is deleted after a while."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -10,7 +9,7 @@ import discord
 import structlog
 
 from bot.core.i18n import _, pgettext
-from bot.domain.gestures import DESCRIBES, MARKS, Reaction
+from bot.domain.gestures import DESCRIBES, Reaction
 from bot.domain.job import message_url
 from cogs.kit.outbound import send_reply
 from cogs.kit.request import services_of
@@ -25,24 +24,8 @@ FAILED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)  # 
 log = structlog.get_logger(__name__)
 
 
-def marks_on(message: discord.Message) -> set[str]:
-    """The bot's own marks on a message."""
-    return {str(reaction.emoji) for reaction in message.reactions if reaction.me} & set(MARKS)
-
-
-async def mark(client: Easel, message: discord.PartialMessage, sign: str | None, *, instead_of: Iterable[str] = ()) -> None:
-    """Replace the marks `instead_of` with one; None only removes them. A failure is logged and otherwise ignored."""
-    try:
-        for other in set(instead_of) - {sign}:
-            await message.remove_reaction(other, discord.Object(client.user.id if client.user else 0))
-        if sign is not None:
-            await message.add_reaction(sign)
-    except FAILED as error:
-        log.info("mark failed", message=message.id, error=type(error).__name__)
-
-
 async def send_direct_message(client: Easel, user_id: int, sentence: str, *, about: discord.PartialMessage) -> None:
-    """Send a sentence with a link to the message. If direct messages are closed, the mark is the only answer."""
+    """Send a sentence with a link to the message. A failure is logged and otherwise ignored."""
     link = message_url(about.guild.id if about.guild else None, about.channel.id, about.id)
     try:
         channel = await client.create_dm(discord.Object(user_id))

@@ -67,7 +67,7 @@ async def answer(asked: MentionContext, preferences: Preferences) -> None:
     services, message = services_of(asked.client), asked.message
     claim = await services.reactions.claim_message(asked.key)
     if claim is Claim.TOO_MANY:
-        raise InvalidRequest(_("That was a lot at once. Send your message again in a few seconds."))
+        raise InvalidRequest(_("That was a lot at once. Send your message again in a minute."))
     if claim is not Claim.NEW:
         return
     if not (is_reply(message) or message.attachments):

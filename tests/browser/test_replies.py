@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage, check_views, saying
-from tests.browser.running_bot import RunningBot, command, finished, go_to, panel, press
+from tests.browser.running_bot import RunningBot, command, finished, go_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 

@@ -18,4 +18,6 @@ BRISK = Timing(
     overwrite_s=0.2,
     early_s=5.0,
     first_list_s=0.3,
+    reactions_quiet_s=0.2,
+    reactions_longest_s=2.0,
 )

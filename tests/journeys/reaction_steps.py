@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from bot.app import App
-from bot.domain.gestures import STARS, normalized_emoji
+from bot.domain.gestures import MARKS, STARS, WORKING, Fate, normalized_emoji
 from bot.domain.job import JobState
-from bot.store import jobs, reactions
+from bot.store import jobs, outbox, reactions
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, statement_of
+from tests.services.conftest import eventually
 
 PRICE = 1_400_000
 NOTE = "Describe the edit"
@@ -20,10 +21,26 @@ async def seen(person: Person, message: Message, channel: str = "studio") -> Mes
     return await person.message(lambda m: m.id == message.id, channel)
 
 
-async def marked(person: Person, message: Message, sign: str, channel: str = "studio") -> Message:
-    """Wait until this is the only one of the bot's marks."""
-    own = {"⏳", "✅", "🚫"}
-    return await person.message(lambda m: m.id == message.id and own & set(m.reactions) == {sign}, channel)
+async def marked(person: Person, message: Message, channel: str = "studio") -> Message:
+    """Wait until something is being made from this message."""
+    return await person.message(lambda m: m.id == message.id and WORKING in m.reactions, channel)
+
+
+async def unmarked(person: Person, message: Message, channel: str = "studio") -> Message:
+    """Wait until nothing is: the message has none of the bot's marks."""
+    return await person.message(lambda m: m.id == message.id and not set(MARKS) & set(m.reactions), channel)
+
+
+async def acted_on(app: App, person: Person, message: Message, emoji: str) -> None:
+    """Wait until a reaction was acted on, however it ended."""
+    user_id, message_id = int(person.id), int(message.id)
+
+    async def is_over() -> bool:
+        seen = {(given[0], given[1]) for given in await app.store.read(reactions.seen, message_id)}
+        open_ones = [each for each in await app.store.read(outbox.due, 2**60) if Fate.OPEN in str(each.data)]
+        return (user_id, normalized_emoji(emoji)) in seen and not any(each.user_id == user_id for each in open_ones)
+
+    await eventually(is_over)
 
 
 async def answer_to(person: Person, message: Message, channel: str = "studio") -> Message:

@@ -211,7 +211,7 @@ async def test_a_policy_limits_attempts_and_time(rule: str, most: int) -> None:
 
 async def test_due_items_are_ordered_by_time(store: Store) -> None:
     for due_at in (300, 100, 200):
-        await store.write(outbox.add, OutboxItem(kind=ItemKind.MARK, due_at=due_at, data={"made": True}))
+        await store.write(outbox.add, OutboxItem(kind=ItemKind.MARK, due_at=due_at, data={"message_id": 1}))
     assert [item.due_at for item in await store.read(outbox.due, 250)] == [100, 200]
     assert [await store.read(outbox.next_due, after) for after in (250, 300)] == [300, None]
     (first, *_) = await store.read(outbox.due, 100)
@@ -220,7 +220,7 @@ async def test_due_items_are_ordered_by_time(store: Store) -> None:
 
 
 async def test_a_due_item_is_claimed_once(store: Store) -> None:
-    item = OutboxItem(kind=ItemKind.MARK, due_at=100, data={"made": True})
+    item = OutboxItem(kind=ItemKind.MARK, due_at=100, data={"message_id": 1})
     await store.write(outbox.add, item)
     early, _ = await store.write(outbox.claim, 99, **CLAIM, pause_ms=lambda _item: 400)
     claims = await asyncio.gather(*(store.write(outbox.claim, 100, **CLAIM, pause_ms=lambda _item: 400) for _ in range(3)))

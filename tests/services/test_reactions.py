@@ -12,12 +12,25 @@ from bot.core.errors import InvalidRequest, NotFound
 from bot.domain import presets
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
-from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, meaning_of, normalized_emoji
+from bot.domain.gestures import (
+    MARKS,
+    TAKEN,
+    BatchEntry,
+    BatchPace,
+    Claim,
+    Fate,
+    Reaction,
+    ReactionBatch,
+    is_reserved,
+    is_single_emoji,
+    meaning_of,
+    normalized_emoji,
+)
 from bot.domain.guild.document import changed
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.job import ReplyTarget
 from bot.domain.moderation.cases import Report
-from bot.domain.outbox import ItemKind, OutboxItem
+from bot.domain.outbox import ItemKind
 from bot.services import housekeeping
 from bot.services.guilds import Guilds
 from bot.store import jobs, outbox, reactions
@@ -88,8 +101,20 @@ def test_the_starting_presets_use_different_free_emoji() -> None:
 # --- claims ----------------------------------------------------------------------------------------------------------
 
 
+PACE = BatchPace(quiet_ms=4_000, longest_ms=20_000, acting_ms=600_000)
+
+
+def entry_of(given: Reaction) -> BatchEntry:
+    return BatchEntry(message_id=given.message_id, channel_id=5, guild_id=1, emoji=given.emoji, super=given.burst, shown=given.emoji)
+
+
 async def claim(store: Store, given: Reaction = FOX, *, now: int = NOW, burst: int = 3) -> Claim:
-    return await store.write(reactions.claim, given, burst=burst, now=now)
+    return await store.write(reactions.claim, given, entry_of(given), burst=burst, pace=PACE, now=now)
+
+
+async def batches(store: Store) -> list[ReactionBatch]:
+    """What is told to the members, as it is due."""
+    return [ReactionBatch.read(item.data) for item in await store.read(outbox.due, 2**60) if item.kind is ItemKind.REACTIONS]
 
 
 async def test_of_twenty_concurrent_claims_one_is_new(store: Store) -> None:
@@ -110,9 +135,29 @@ async def test_without_a_seen_removal_the_pause_is_longer(store: Store) -> None:
     assert await claim(store, now=NOW + REPEAT_MS) is Claim.NEW
 
 
-async def test_only_the_first_claim_over_the_limit_is_reported(store: Store) -> None:
+async def test_claims_over_the_limit_are_counted_and_told_once_a_minute(store: Store) -> None:
     claims = [await claim(store, replace(FOX, emoji=emoji), now=NOW + n) for n, emoji in enumerate("abcdef")]
-    assert claims == [Claim.NEW] * 3 + [Claim.TOO_MANY] + [Claim.KNOWN] * 2
+    assert claims == [Claim.NEW] * 3 + [Claim.TOO_MANY] * 3
+    assert [(len(each.entries), each.left_out, each.limit) for each in await batches(store)] == [(6, 3, 3)]
+    await store.write(outbox.claim, 2 * NOW, kinds=[ItemKind.REACTIONS], free=1, active=(), pause_ms=lambda _item: 1000)
+    await claim(store, replace(FOX, emoji="g"), now=NOW + PACE.longest_ms)
+    assert len(await batches(store)) == 1
+
+
+async def test_a_batch_is_answered_when_no_more_reactions_come_and_all_are_over(store: Store) -> None:
+    async def due() -> list[int]:
+        return [item.due_at - NOW for item in await store.read(outbox.due, 2**60)]
+
+    await claim(store)
+    assert await due() == [PACE.acting_ms]
+    other = replace(FOX, emoji="b")
+    await claim(store, other, now=NOW + 1_000)
+    await store.write(outbox.end_reaction, FOX, TAKEN, now=NOW + 2_000, pace=PACE)
+    assert await due() == [2_000 + PACE.acting_ms]
+    await store.write(outbox.end_reaction, other, None, now=NOW + 3_000, pace=PACE)
+    assert await due() == [3_000 + PACE.quiet_ms]
+    await claim(store, replace(FOX, emoji="c"), now=NOW + PACE.longest_ms)
+    assert [[each.shown for each in batch.entries] for batch in await batches(store)] == [["🎨"], ["c"]]
 
 
 async def test_the_limit_resets_after_a_burst(store: Store) -> None:
@@ -121,20 +166,17 @@ async def test_the_limit_resets_after_a_burst(store: Store) -> None:
     assert await claim(store, replace(FOX, emoji="d"), now=NOW + BURST_MS) is Claim.NEW
 
 
-async def test_a_reaction_that_was_not_acted_on_before_the_bot_ended_is_marked_as_failed_at_the_next_start(store: Store) -> None:
-    mark = OutboxItem(id=FOX.mark_id, kind=ItemKind.MARK, due_at=NOW + 600_000, user_id=7, data={"made": False})
-    await store.write(reactions.claim, FOX, burst=3, now=NOW, mark=mark)
-    assert await store.read(outbox.due, NOW) == []
-    await store.write(jobs.forget_answers, NOW)
-    assert [item.id for item in await store.read(outbox.due, NOW)] == [mark.id]
-
-
-async def test_a_reaction_that_ordered_a_job_is_marked_by_the_job_alone(store: Store) -> None:
-    mark = OutboxItem(id=FOX.mark_id, kind=ItemKind.MARK, due_at=NOW, user_id=7, data={"made": False})
-    await store.write(reactions.claim, FOX, burst=3, now=NOW, mark=mark)
+async def test_a_reaction_that_ordered_a_job_was_taken_even_if_the_bot_ends_at_once(store: Store) -> None:
+    await claim(store)
     place = ReplyTarget(user_id=FOX.user_id, channel_id=5, reply_to=FOX.message_id)
     await order(store, new_job(place=place, reaction="🎨"))
-    assert await store.read(outbox.due, NOW) == []
+    await store.write(jobs.forget_answers, NOW)
+    due = {item.kind for item in await store.read(outbox.due, NOW)}
+    assert (due, [each.fate for (batch,) in [await batches(store)] for each in batch.entries]) == (
+        {ItemKind.MARK, ItemKind.REACTIONS},
+        [Fate.TAKEN],
+    )
+    assert await store.read(reactions.is_used, FOX.message_id)
 
 
 async def test_removing_one_of_a_normal_and_a_super_reaction_cancels_its_own_job(store: Store) -> None:

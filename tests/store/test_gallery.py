@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.domain.gestures import Reaction
+from bot.domain.gestures import BatchEntry, BatchPace, Reaction
 from bot.domain.guild.sections import GalleryRules
 from bot.domain.job import Job, JobMessage, MessageRole
 from bot.domain.moderation.cases import Decision
@@ -24,7 +24,9 @@ RULES = GalleryRules(channel_id=50, stars=2, reward=3)
 
 async def star(store: Store, job: Job, user_id: int, *, rules: GalleryRules = RULES, message_id: int = MESSAGE) -> bool:
     given = Reaction(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
-    await store.write(reactions.claim, given, burst=99, now=NOW)
+    entry = BatchEntry(message_id=message_id, channel_id=5, guild_id=HERE, emoji=given.emoji, shown=given.emoji)
+    pace = BatchPace(quiet_ms=1, longest_ms=1, acting_ms=1)
+    await store.write(reactions.claim, given, entry, burst=99, pace=pace, now=NOW)
     return await store.write(gallery.show_if_starred, job.id, message_id, guild_id=HERE, rules=rules, now=NOW)
 
 

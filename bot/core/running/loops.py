@@ -37,6 +37,8 @@ class Timing:
     progress_s: float = 3  # shortest time between edits of a waiting message
     unavailable_after: int = 3  # failures in a row after which a provider counts as unavailable
     overwrite_s: float = 15  # how often the files of the database are cleaned of what was erased
+    reactions_quiet_s: float = 4  # how long no more reactions of a member come before they are answered
+    reactions_longest_s: float = 20  # the longest time before they are answered, if more keep coming
     early_s: float = 60  # how long an event is kept that came before the response to its enqueue
     first_list_s: float = 5  # how long a new bot waits for a list of models before members can reach it
 

@@ -14,7 +14,7 @@ from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import admin, granted_left, guild_of, private_reply, rules_of, updated
 from tests.journeys.moderator_steps import case_post, change_rules
-from tests.journeys.reaction_steps import marked, new_image, seen
+from tests.journeys.reaction_steps import acted_on, new_image, seen
 from tests.services.conftest import eventually
 
 
@@ -103,7 +103,7 @@ async def test_there_is_no_reward_without_a_post(env: Env, app: App, ada: Person
     if heard:
         await eventually(lambda: _is_gone(app, mo))
     await mo.react(await seen(mo, first), "⭐")
-    await marked(mo, first, "✅")
+    await acted_on(app, mo, first, "⭐")
     await eventually(lambda: _is_gone(app, mo))
     await all_is_done(app)
     assert await granted_left(app, ada) == 0

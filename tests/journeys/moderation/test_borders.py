@@ -24,6 +24,7 @@ from tests.journeys.conftest import Ask, written_down
 from tests.journeys.images.test_presses import posted
 from tests.journeys.manager_steps import grant, guild_of, private_reply, rules_of, updated
 from tests.journeys.moderator_steps import change_rules, with_moderators
+from tests.journeys.reaction_steps import acted_on
 from tests.services.conftest import eventually
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ async def test_a_channel_that_is_not_of_this_server_is_not_written_to(app: App, 
     message = await asked()
     await written_down(app, message)
     await mo.react(await mo.message(lambda m: m.id == message.id), "⭐")
-    await mo.message(lambda m: m.id == message.id and "✅" in m.reactions)
+    await acted_on(app, mo, message, "⭐")
 
     async def is_done() -> bool:
         return not await app.store.read(lambda conn: conn.exec_driver_sql("SELECT id FROM outbox").all())

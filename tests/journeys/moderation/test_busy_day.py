@@ -7,6 +7,7 @@ from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.manager_steps import admin, private_reply, updated
 from tests.journeys.moderator_steps import MODERATORS, case_post, crowd, decided, shown
+from tests.journeys.reaction_steps import acted_on
 
 BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
 
@@ -25,7 +26,7 @@ async def refused(person: Person, words: str) -> None:
 
 
 async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
-    async with env.app(), person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
+    async with env.app() as app, person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         await admin(mo, "cases", "Cases are posted", channel=mo.channel(MODERATORS))
         await admin(mo, "flags", "2", needed=2)
         first, second = await fox(ada), await fox(ada)

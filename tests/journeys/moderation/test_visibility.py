@@ -20,7 +20,7 @@ from tests.journeys.images.test_reposts import post_here, public_images
 from tests.journeys.manager_steps import granted_left, guild_of, private_reply
 from tests.journeys.moderation.test_every_route import chosen_in_history
 from tests.journeys.moderator_steps import GALLERY, change_rules
-from tests.journeys.reaction_steps import marked, seen
+from tests.journeys.reaction_steps import acted_on, seen
 from tests.services.conftest import eventually
 
 ADULT, HIDDEN = "after-dark", "quiet"
@@ -52,7 +52,7 @@ async def hidden(app: App, ada: Person, mo: Person) -> str:
 async def starred(app: App, person: Person, message: Message, channel: str) -> None:
     await written_down(app, message)
     await person.react(await seen(person, message, channel), "⭐")
-    await marked(person, message, "✅", channel)
+    await acted_on(app, person, message, "⭐")
 
 
 async def test_the_gallery_shows_nothing_that_its_readers_may_not_see(app: App, ada: Person, mo: Person, hidden: str, asked: Ask) -> None:

@@ -18,7 +18,7 @@ from tests.journeys.members.test_models import opened as opened_models
 from tests.journeys.members.test_settings import opened as opened_settings
 from tests.journeys.moderation.test_every_route import chosen_in_history
 from tests.journeys.moderator_steps import GALLERY, case_post, decided, gone, shown
-from tests.journeys.reaction_steps import NOTE, answer_to, marked, note_for, seen
+from tests.journeys.reaction_steps import NOTE, answer_to, note_for, seen, unmarked
 from tests.journeys.result_steps import press
 
 DEV = "flux-2-dev"
@@ -138,12 +138,14 @@ async def reactions(day: Day) -> None:
     bens = await seen(day.ben, first)
     await day.ben.react(bens, "🔁")
     await day.ben.message(lambda m: has_image(m) and "a loved fox" in m.content and m.id != first.id)
-    await marked(day.ben, first, "✅")
+    await unmarked(day.ben, first)
     await day.ben.react(bens, "🎨")
     await answer_to(day.ben, first)
     await day.ben.react(bens, "⭐")
     await day.ben.message(has_image, GALLERY)
     await day.ben.react(bens, "💖")
+    await day.ben.message(lambda m: "You gave" in m.content, "dm")
+    await day.ada.message(lambda m: "gave you 1 credit" in m.content, "dm")
     await day.ada.react(first, "✉️")
     await day.ada.message(lambda m: has_image(m) and "a loved fox" in m.content, "dm")
     await day.ada.react(first, "🙈")

@@ -20,7 +20,7 @@ from tests.env.app import Env, person_in, statement_of
 from tests.journeys.conftest import Ask
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import gone
-from tests.journeys.reaction_steps import answer_to, marked, seen
+from tests.journeys.reaction_steps import answer_to, seen, unmarked
 from tests.services.conftest import eventually
 
 UNREADABLE = "event-unreadable"
@@ -46,7 +46,7 @@ async def test_events_that_cannot_be_read_are_logged_and_skipped(env: Env, app: 
     env.switchboard.turn_off(UNREADABLE)
     await ada.react(first, "🌙")
     edit = await answer_to(ada, first)
-    await marked(ada, first, "✅")
+    await unmarked(ada, first)
     await mo.react(await seen(mo, edit), "❌")  # the server is not known exactly any more, so Discord is asked for Mo's rights
     await gone(ada, edit)
 

@@ -16,7 +16,19 @@ from bot.store import documents, outbox
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, statement_of
 from tests.env.jobs import order_of
-from tests.journeys.reaction_steps import NOTE, PRICE, answer_to, marked, new_image, note_for, seen, spent, until_generations, until_open
+from tests.journeys.reaction_steps import (
+    NOTE,
+    PRICE,
+    answer_to,
+    marked,
+    new_image,
+    note_for,
+    seen,
+    spent,
+    unmarked,
+    until_generations,
+    until_open,
+)
 from tests.services.conftest import eventually
 
 ONE_AT_A_TIME = {"MAX_RUNNING_PER_USER": "1"}
@@ -76,12 +88,12 @@ async def test_a_repetition_by_reaction_survives_a_restart(env: Env, ada: Person
         first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await ben.react(await seen(ben, first), "🔁")
-        await marked(ben, first, "⏳")
+        await marked(ben, first)
         await until_generations(env, 2)
     env.switchboard.turn_off("generation-stuck")
     async with run(env, ada, ben) as app:
         assert f"<@{ben.id}>" in (await answer_to(ben, first)).content
-        await marked(ben, first, "✅")
+        await unmarked(ben, first)
         assert (len(await env.generations()), await spent(app, ben)) == (2, PRICE)
 
 
@@ -91,7 +103,7 @@ async def test_a_preset_reaction_removed_after_a_restart_costs_nothing(env: Env,
         env.switchboard.turn_on("generation-stuck")
         await waiting(ada)
         await ada.react(first, "🎨")
-        await marked(ada, first, "⏳")
+        await marked(ada, first)
     async with run(env, ada, settings=ONE_AT_A_TIME) as app:
         await until_open(app, ada, 2)
         await ada.unreact(first, "🎨")

@@ -10,7 +10,7 @@ from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import grant, granted_left
 from tests.journeys.moderator_steps import GALLERY, change_rules, crowd, gone
-from tests.journeys.reaction_steps import marked, new_image, seen
+from tests.journeys.reaction_steps import acted_on, direct_message, new_image, seen
 from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
@@ -41,12 +41,12 @@ async def test_the_gallery_shows_an_image_once_across_restarts(env: Env) -> None
             await with_gallery(app, ada, stars=1)
             first = await new_image(ada)
             await ben.react(await seen(ben, first), "⭐")
-            await marked(ben, first, "✅")
-        async with env.app(), crowd(env, "Mo") as (mo,):
+            await acted_on(app, ben, first, "⭐")
+        async with env.app() as app, crowd(env, "Mo") as (mo,):
             await ben.message(has_image, GALLERY)
             await ben.unreact(await seen(ben, first), "⭐")
             await mo.react(await seen(mo, first), "⭐")
-            await marked(mo, first, "✅")
+            await acted_on(app, mo, first, "⭐")
             await ben.react(await seen(ben, first), "⭐")
         assert len([m for m in ben.messages(GALLERY) if has_image(m)]) == 1
 
@@ -61,7 +61,7 @@ async def test_hidden_and_reported_images_are_not_in_the_gallery(
         await mo.react(await seen(mo, first), "🚩")
         await mo.message(lambda m: "Your report was counted." in m.content, "dm")
     await ben.react(await seen(ben, first), "⭐")
-    await marked(ben, first, "✅")
+    await acted_on(app, ben, first, "⭐")
     other = await asked()
     await ben.react(await seen(ben, other), "⭐")
     shown = await ben.message(has_image, GALLERY)
@@ -83,7 +83,8 @@ async def test_a_reaction_gives_the_author_credits_once(app: App, ada: Person, b
     first = await asked()
     await grant(app, ben, 20)
     await ben.react(await seen(ben, first), "💖")
-    await marked(ben, first, "✅")
+    await ben.message(lambda m: f"You gave <@{ada.id}> 5 credits" in m.content, "dm")
+    await ada.message(lambda m: f"<@{ben.id}> gave you 5 credits" in m.content, "dm")
     await ben.unreact(await seen(ben, first), "💖")
     await ben.react(await seen(ben, first), "💖")
     assert [await granted_left(app, each) for each in (ada, ben)] == [5, 15]
@@ -93,4 +94,4 @@ async def test_members_cannot_give_credits_to_themselves(app: App, ada: Person, 
     await change_rules(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
     await ada.react(first, "💖")
-    await marked(ada, first, "🚫")
+    await direct_message(ada, "yourself")

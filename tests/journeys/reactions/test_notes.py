@@ -11,13 +11,12 @@ from bot.store import outbox
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image
 from tests.env.jobs import order_of
+from tests.journeys.reaction_steps import unmarked
 from tests.services.conftest import eventually
 
 
 async def react(app: App, person: Person, message: Message) -> None:
-    """Do what a reaction does: ⏳ on the message, and an order without an interaction."""
-    channel = app.client.get_partial_messageable(int(message.channel_id))
-    await channel.get_partial_message(int(message.id)).add_reaction("⏳")
+    """Do what a reaction does: an order without an interaction."""
     guild_id = int(person.hello["guild"]["id"])
     place = ReplyTarget(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
     receipt = await app.services.orders.order(await order_of(app.services, "a red fox", place, reaction="🎨"))
@@ -31,33 +30,29 @@ async def said(ada: Person, ben: Person) -> Message:
     return await ada.message(lambda m: m.id == message_id)
 
 
-async def marked(person: Person, message: Message) -> dict[str, int]:
-    """The reactions of a message once ⏳ is gone."""
-    return (await person.message(lambda m: m.id == message.id and m.reactions and "⏳" not in m.reactions)).reactions
-
-
-async def test_the_result_is_a_reply_without_a_ping_and_the_mark_changes(app: App, ada: Person, said: Message) -> None:
+async def test_the_result_is_a_reply_without_a_ping_and_the_mark_goes(app: App, ada: Person, said: Message) -> None:
     await react(app, ada, said)
     result = await ada.message(has_image)
     assert result.raw["message_reference"]["message_id"] == said.id
     assert result.pings == []
-    assert await marked(ada, said) == {"✅": 1}
+    await unmarked(ada, said)
 
 
 async def test_a_failure_is_sent_by_direct_message(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await react(app, ada, said)
     await ada.message(lambda m: "No image" in m.content, "dm")
-    assert await marked(ada, said) == {"🚫": 1}
+    await unmarked(ada, said)
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_with_closed_direct_messages_the_mark_shows_a_failure(env: Env, app: App, ada: Person, said: Message) -> None:
+async def test_with_closed_direct_messages_a_note_tells_a_failure(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await ada.dms(open=False)
     await react(app, ada, said)
-    assert await marked(ada, said) == {"🚫": 1}
-    assert [m.id for m in ada.messages()] == [said.id]
+    note = await ada.message(lambda m: "No image" in m.content and ada.id in m.pings)
+    assert note.raw["message_reference"]["message_id"] == said.id
+    await unmarked(ada, said)
 
 
 async def test_the_result_is_posted_even_if_its_message_was_deleted(env: Env, app: App, ada: Person, ben: Person, said: Message) -> None:
@@ -86,7 +81,7 @@ async def test_a_reaction_and_its_result_survive_a_restart(env: Env) -> None:
         env.switchboard.turn_off("generation-stuck")
         async with env.app():
             await ada.message(has_image)
-            assert await marked(ada, said) == {"✅": 1}
+            await unmarked(ada, said)
         assert len([m for m in ada.messages() if has_image(m)]) == 1
 
 

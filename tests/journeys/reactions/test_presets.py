@@ -10,7 +10,7 @@ from bot.domain.job import JobKind
 from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
-from tests.journeys.reaction_steps import answer_to, marked
+from tests.journeys.reaction_steps import answer_to
 
 
 async def said_privately(person: Person, words: str) -> Message:
@@ -80,7 +80,7 @@ async def test_a_removed_preset_no_longer_runs(env: Env, mo: Person, ada: Person
     first = await asked()
     await ada.react(first, "🎨")
     await ada.react(first, "🌙")
-    await marked(ada, first, "✅")
+    await answer_to(ada, first)
     assert len(await env.generations()) == 2
 
 

@@ -10,7 +10,10 @@ from discord import PartialEmoji, RawReactionActionEvent
 
 from bot.app import App
 from bot.core.errors import StartError
-from bot.store import messages
+from bot.domain.gestures import WORKING, BatchEntry, Gesture, Reaction
+from bot.services import reactions as services_reactions
+from bot.store import messages, outbox
+from bot.store.engine.base import Topic
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
@@ -18,6 +21,7 @@ from tests.journeys.operations.test_crash import in_database, killable_app, onli
 from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
+    acted_on,
     answer_to,
     direct_message,
     marked,
@@ -25,10 +29,11 @@ from tests.journeys.reaction_steps import (
     note_for,
     seen,
     spent,
+    unmarked,
     until_generations,
     until_open,
 )
-from tests.services.conftest import FakeClock
+from tests.services.conftest import FakeClock, eventually
 
 # --- removed, doubled, many ------------------------------------------------------------------------------------------
 
@@ -40,7 +45,7 @@ async def test_a_reaction_removed_before_it_is_started_costs_nothing(env: Env) -
         await ada.slash("generate", prompt="something slow")
         await until_generations(env, 2)
         await ada.react(first, "🎨")
-        await marked(ada, first, "⏳")
+        await marked(ada, first)
         await until_open(app, ada, 2)
         await ada.unreact(first, "🎨")
         await until_open(app, ada, 1)
@@ -78,7 +83,7 @@ async def test_killed_after_a_reaction_was_received(env: Env, moment: str) -> No
             process.kill()
         async with env.app() as app:
             await answer_to(ada, first)
-            await marked(ada, first, "✅")
+            await unmarked(ada, first)
             assert (len(await env.generations()), await spent(app, ada)) == (2, 2 * PRICE)
 
 
@@ -86,7 +91,8 @@ async def test_killed_after_a_reaction_was_received(env: Env, moment: str) -> No
 async def test_doubled_events_are_one_request(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(first, "🎨")
-    await marked(ada, first, "✅")
+    await answer_to(ada, first)
+    await unmarked(ada, first)
     assert len(await env.generations()) == 2
     assert await spent(app, ada) == 2 * PRICE
 
@@ -96,7 +102,8 @@ async def test_a_reaction_repeated_at_once_is_the_same_request_and_later_a_new_o
     async with env.app(clock=clock), person_in(env, "Ada") as ada:
         first = await new_image(ada)
         await ada.react(first, "🎨")
-        await marked(ada, first, "✅")
+        await answer_to(ada, first)
+        await unmarked(ada, first)
         await ada.unreact(first, "🎨")
         await ada.react(first, "🎨")  # too soon
         await ada.unreact(first, "🎨")
@@ -104,17 +111,79 @@ async def test_a_reaction_repeated_at_once_is_the_same_request_and_later_a_new_o
         clock.advance(11_000)
         await ada.react(first, "🎨")
         await until_generations(env, 3)
-        await marked(ada, first, "✅")
+        await unmarked(ada, first)
         assert len(await env.generations()) == 3
 
 
-async def test_a_burst_of_reactions_is_limited_to_three(env: Env, ada: Person, asked: Ask) -> None:
+ALL = ("🎨", "🌙", "❄️", "🕹️", "🎬", "🧸")
+
+
+@pytest.mark.parametrize("open_dms", [True, False])
+async def test_a_burst_is_answered_once_with_what_was_taken_and_what_was_not(env: Env, open_dms: bool) -> None:
+    clock = FakeClock()
+    async with env.app(clock=clock, QUOTA_CREDITS="4.5", QUOTA_REFILL_PER_DAY="0") as app, person_in(env, "Ada") as ada:
+        await ada.dms(open=open_dms)
+        first = await new_image(ada)
+        await asyncio.gather(*(ada.react(first, emoji) for emoji in ALL))
+        for emoji in ALL:
+            await acted_on(app, ada, first, emoji)
+        clock.advance(1_000)
+        app.store.wake(Topic.MEMBERS)  # a fake clock sends no event
+        told = await ada.message(lambda m: "🚫" in m.content, "dm" if open_dms else "studio")
+        if open_dms:
+            assert "Of your 6 reactions, 2 were taken: " in told.content
+            assert [told.content.count(emoji) for emoji in ALL] == [1] * len(ALL)
+        assert told.content.count("This costs 1.4 credits") == 1
+        assert (ada.id in told.pings) is not open_dms
+        clock.advance(121_000)
+        app.store.wake(Topic.MEMBERS)
+        if not open_dms:
+            await ada.until(lambda: all(m.id != told.id for m in ada.messages()) or None)
+        assert len([m for channel in ("dm", "studio") for m in ada.messages(channel) if "🚫" in m.content]) == open_dms
+        await unmarked(ada, first)
+
+
+async def test_reactions_over_the_limit_are_counted_in_the_answer(
+    app: App, ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services_reactions, "BURST_MAKING", 2)
+    first = await asked()
+    for emoji in ALL:
+        await ada.react(first, emoji)
+        await acted_on(app, ada, first, emoji)
+    told = await ada.message(lambda m: "at most 2 a minute" in m.content, "dm")
+    assert "Of your " in told.content
+    assert " 2 were taken: " in told.content
+
+
+async def test_a_mark_stays_until_all_that_was_asked_for_is_done(env: Env, app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     env.switchboard.turn_on("generation-stuck")
-    await asyncio.gather(*(ada.react(first, emoji) for emoji in ("🎨", "🌙", "❄️", "🕹️", "🎬", "🧸")))
-    await ada.message(lambda m: m.id == first.id and "🚫" in m.reactions)
-    await until_generations(env, 3)  # one, and the two that a member may have running
-    assert [m.content for m in ada.messages("dm") if "🚫" in m.content] == []
+    await ada.react(first, "🎨")
+    await marked(ada, first)
+    await ben.react(await seen(ben, first), "🌙")
+    await until_generations(env, 3)
+    await ada.slash("cancel")
+    await until_open(app, ada, 0)
+    assert WORKING in (await seen(ben, first)).reactions
+    env.switchboard.turn_off("generation-stuck")
+    await answer_to(ben, first)
+    await unmarked(ben, first)
+
+
+async def test_what_a_crash_interrupted_is_told_once_at_the_next_start(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app() as app:
+            first = await new_image(ada)
+            given = Reaction(message_id=int(first.id), user_id=int(ada.id), emoji="🎨")
+            channel_id, guild_id = int(first.channel_id), int(ada.hello["guild"]["id"])
+            entry = BatchEntry(message_id=int(first.id), channel_id=channel_id, guild_id=guild_id, emoji="🎨", shown="🎨")
+            await app.services.reactions.claim(given, Gesture.PRESET, entry=entry)
+        for _ in range(2):
+            async with env.app() as app:
+                await ada.message(lambda m: "restarted before it came to this" in m.content, "dm")
+                await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
+        assert len([m for m in ada.messages("dm") if "restarted" in m.content]) == 1
 
 
 async def test_reactions_of_bots_are_ignored(env: Env, app: App, ada: Person, asked: Ask) -> None:
@@ -166,7 +235,7 @@ async def test_messages_about_reactions_are_in_the_member_s_language(app: App, a
     first = await asked()
     await ben.react(await seen(ben, first), "🔁")
     await answer_to(ben, first)
-    await marked(ben, first, "✅")
+    await unmarked(ben, first)
     again = await app.store.read(messages.job_of, int((await answer_to(ben, first)).id))
     assert again is not None
     assert again.place.locale == "en-US"  # everyone on this server reads it
@@ -216,7 +285,7 @@ async def test_the_author_is_read_from_the_message_if_the_event_lacks_it(env: En
         event = RawReactionActionEvent(data, PartialEmoji(name=emoji), "REACTION_ADD")
         app.client.dispatch("raw_reaction_add", event)
     await answer_to(ada, first)
-    await marked(ada, first, "✅")
+    await unmarked(ada, first)
     assert len(await env.generations()) == 2
 
 
@@ -260,7 +329,7 @@ async def test_with_the_intent_messages_without_images_are_ignored(reading_env: 
         await ada.react(said, "✏️")
         await ada.react(first, "🌙")
         await answer_to(ada, first)
-        assert not any(NOTE in m.buttons or "🚫" in m.reactions for m in ada.messages())
+        assert not any(NOTE in m.buttons for m in ada.messages())
 
 
 async def test_an_intent_that_discord_refuses_is_explained_in_one_sentence(env: Env) -> None:

@@ -9,7 +9,7 @@ from sandbox.person import Person
 from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
 from tests.journeys.moderator_steps import GALLERY, crowd, shown, with_moderators
-from tests.journeys.reaction_steps import PRICE, answer_to, marked, new_image, seen, spent, until_stars
+from tests.journeys.reaction_steps import PRICE, answer_to, marked, new_image, seen, spent, unmarked, until_stars
 from tests.journeys.reactions.test_gallery import with_gallery
 from tests.journeys.reactions.test_reactions import until_flagged
 from tests.services.conftest import eventually
@@ -35,7 +35,7 @@ async def test_what_a_cleared_reaction_ordered_stays_ordered(env: Env, app: App,
     first = await asked()
     env.switchboard.turn_on("generation-stuck")
     await ada.react(first, "🎨")
-    await marked(ada, first, "⏳")
+    await marked(ada, first)
     await mo.clear_reactions(await seen(mo, first))
     env.switchboard.turn_off("generation-stuck")
     await answer_to(ada, first)
@@ -102,11 +102,11 @@ async def test_reactions_that_came_while_the_bot_was_down_are_found_on_new_image
             first = await new_image(ada)
             await ada.react(first, "🌙")
             await answer_to(ada, first)
-            await marked(ada, first, "✅")
+            await unmarked(ada, first)
         await ben.react(await seen(ben, first), "🎨", burst=True)
         async with env.app() as app:
             await ben.message(lambda m: "watercolour" in m.content and has_image(m))
-            await marked(ben, first, "✅")
+            await unmarked(ben, first)
             assert (await spent(app, ben), await spent(app, ada)) == (PRICE, 2 * PRICE)
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)

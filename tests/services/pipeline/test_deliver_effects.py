@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.gestures import Fate, ReactionBatch
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, history, outbox
@@ -35,7 +36,7 @@ async def following_items(pipeline: Pipeline) -> list[OutboxItem]:
     """The outbox items that a delivery added, done or waiting."""
     done = [item for item, _job in pipeline.messenger.sent]
     waiting = await pipeline.store.read(outbox.due, pipeline.clock())
-    return list({item.id: item for item in (*waiting, *done)}.values())
+    return [item for item in {item.id: item for item in (*waiting, *done)}.values() if not item.data.get("starts")]
 
 
 async def item_data(pipeline: Pipeline) -> dict[ItemKind, dict[str, Any]]:
@@ -64,28 +65,29 @@ async def notifications(pipeline: Pipeline, *outcomes: Outcome, promise: bool = 
 async def test_images_of_a_reaction_are_posted_and_the_message_is_marked(pipeline: Pipeline) -> None:
     job = await delivered_reaction(pipeline, MADE, FAILED)
     assert list(pipeline.discord.calls) == [DiscordRoute.CHANNEL]
-    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99}}
     assert job.place.message_id == pipeline.discord.results_of(job.id)[0].id
 
 
 async def test_a_failed_reaction_is_explained_to_its_member_only(pipeline: Pipeline) -> None:
     job = await delivered_reaction(pipeline, FAILED)
     assert [message.channel_id for message in pipeline.discord.results_of(job.id)] == [-7]
-    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99}}
 
 
-async def test_a_failed_reaction_only_gets_a_mark_if_direct_messages_are_closed(pipeline: Pipeline) -> None:
+async def test_a_failed_reaction_is_told_in_the_channel_if_direct_messages_are_closed(pipeline: Pipeline) -> None:
     pipeline.discord.closed.add(DiscordRoute.MEMBER)
     job = await delivered_reaction(pipeline, FAILED)
     assert list(pipeline.discord.calls) == [DiscordRoute.MEMBER]
     assert (job.place.channel_id, job.place.message_id) == (5, None)
-    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
+    told = ReactionBatch.read((await item_data(pipeline))[ItemKind.REACTIONS])
+    assert [(each.message_id, each.fate) for each in told.entries] == [(99, Fate.REFUSED)]
 
 
 async def test_a_cancelled_reaction_gets_no_message(pipeline: Pipeline) -> None:
     await delivered_reaction(pipeline)
     assert pipeline.discord.calls == {}
-    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99}}
 
 
 async def test_images_are_sent_to_the_member_if_the_channel_is_closed(pipeline: Pipeline) -> None:

@@ -15,6 +15,7 @@ from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.metrics import CREDITS, IMAGES, ORDER_SECONDS
 from bot.core.running.loops import KeyedLocks, Timing
+from bot.domain.gestures import BatchEntry, Fate, ReactionBatch, normalized_emoji
 from bot.domain.job import Failure, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
 from bot.domain.money.quota import MICRO
@@ -179,8 +180,11 @@ def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: boo
     common: dict[str, Any] = {"due_at": now, "user_id": place.user_id, "job_id": job.id}
     taken_back = job.cancel_requested_at is not None and not has_images
     if job.reaction is not None and place.reply_to is not None:
-        made = None if taken_back else has_images
-        yield OutboxItem(kind=ItemKind.MARK, **common, data={"channel_id": place.channel_id, "message_id": place.reply_to, "made": made})
+        yield OutboxItem(kind=ItemKind.MARK, due_at=now, data={"channel_id": place.channel_id, "message_id": place.reply_to})
+        if direct is None and not has_images and not taken_back:
+            yield OutboxItem(
+                kind=ItemKind.REACTIONS, due_at=now, user_id=place.user_id, data=_failed(job, place.reply_to, job.reaction, now)
+            )
     if direct is not False or taken_back:
         return
     if job.ping_promised:
@@ -190,6 +194,21 @@ def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: boo
         )
     if tell and not (job.ping_promised and place.private):  # for a private image both are direct messages
         yield OutboxItem(kind=ItemKind.TELL, **common)
+
+
+def _failed(job: Job, message_id: int, emoji: str, now: int) -> dict[str, Any]:
+    """What the member is told of a job without images that no DM could tell: the answer to their reaction."""
+    reasons = " ".join(dict.fromkeys(escaped(_(g.error)) for g in job.generations if g.error))
+    entry = BatchEntry(
+        message_id=message_id,
+        channel_id=job.place.channel_id,
+        guild_id=job.place.guild_id,
+        emoji=normalized_emoji(emoji),
+        shown=emoji,
+        fate=Fate.REFUSED,
+        sentence=_("No image: {reasons} You weren't charged.").format(reasons=reasons),
+    )
+    return ReactionBatch(began_at=now, entries=(entry,)).data
 
 
 def _review_cause(job: Job, screened: Screened) -> Cause | None:
