@@ -19,8 +19,8 @@ from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors, reopening
 from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 from cogs.money.sponsor import SponsorPosts
-from cogs.reactions.flags import FlagAnswers
 from cogs.reactions.answering import ReactionAnswers
+from cogs.reactions.flags import FlagAnswers
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel

@@ -7,7 +7,6 @@ from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.manager_steps import admin, private_reply, updated
 from tests.journeys.moderator_steps import MODERATORS, case_post, crowd, decided, shown
-from tests.journeys.reaction_steps import acted_on
 
 BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
 

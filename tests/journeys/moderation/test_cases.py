@@ -18,7 +18,7 @@ from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, crowd, decide, decided, gone, shown, with_moderators
-from tests.journeys.reaction_steps import acted_on, new_image, seen
+from tests.journeys.reaction_steps import new_image, seen
 from tests.journeys.result_steps import press
 from tests.services.conftest import eventually
 
