@@ -43,6 +43,7 @@ from bot.services.moderation.cases import Cases, FlaggedBy
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
 from bot.services.money.estimates import Estimates
+from bot.services.money.excess import Excesses
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.pipeline.classifier import Classifier
@@ -223,7 +224,15 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     return Services(
         reader=store,
         clock=clock,
-        admin=Admin(store=store, money=money, pricing=pricing, managers_may=guilds.managers_may, clock=clock),
+        admin=Admin(
+            excesses=Excesses(store=store, pricing=pricing, models=image_apis.models, default_model=limits.default_model, clock=clock),
+            has_checks=resources.classifier.endpoint is not None,
+            store=store,
+            money=money,
+            pricing=pricing,
+            managers_may=guilds.managers_may,
+            clock=clock,
+        ),
         admissions=admissions,
         cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
         gallery=Gallery(store=store, clock=clock),

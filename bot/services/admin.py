@@ -20,6 +20,7 @@ from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Statement
 from bot.domain.request import Request
 from bot.services.money.accounts import Money, UsageSummary
+from bot.services.money.excess import Excesses
 from bot.services.money.pricing import Pricing
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
@@ -51,6 +52,8 @@ class _Counts:
 class Admin:
     """Reads the overview and grants credits. Callers check the permission."""
 
+    excesses: Excesses  # of new limits
+    has_checks: bool  # whether the operator has a moderations endpoint
     store: Store
     money: Money
     pricing: Pricing

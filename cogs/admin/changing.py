@@ -12,8 +12,8 @@ from bot.domain.guild.document import Policy, changed
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId, named_ids
 from bot.domain.request import Request
-from cogs.admin import panel_texts
-from cogs.kit import channels, interactions, texts
+from cogs.admin import excess_texts, panel_texts, posted
+from cogs.kit import answers, channels, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 
 Patch = Mapping[str, Any]  # a JSON merge patch of the settings
@@ -68,13 +68,22 @@ async def after_change(now: Request, interaction: Interaction, *, before: Policy
 
 
 async def change_and_answer(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, text_of: TextOf) -> None:
-    """Change the settings, if there is a patch, and answer with the current ones."""
+    """Change the settings, if there is a patch, and answer with the current ones, and with what the change means at once."""
     request = await request_of(interaction)
     now = await change(request, interaction, patch) if patch else request
-    text = text_of(now.policy)
+    said, text = await consequences(now, interaction, before=request.policy), text_of(now.policy)
     if (named := panel_texts.without_mentions(text, now.settings)) != text:
         text = "\n".join([named, _("⚠️ Choose another, or remove it with `/imageadmin deleted`.")])
-    await interactions.say(interaction, text[: texts.CONTENT_MAX])
+    text = panel_texts.cut(text, texts.CONTENT_MAX - sum(len(line) + 1 for line in said))
+    undo = posted.undo_buttons(request.policy, posted.risky(interaction.guild, request.policy, now.policy))
+    await answers.send(interaction, content="\n".join([text, *said]), **posted.view_of(undo))
+
+
+async def consequences(now: Request, interaction: Interaction, *, before: Policy) -> list[str]:
+    """What a change means at once: limits that are exceeded already, and channels whose readers were not meant."""
+    found = await services_of(interaction).admin.excesses.of(now, before=before)
+    channels_changed = posted.changed(before, now.policy)
+    return [*map(excess_texts.excess, found), *posted.warnings(interaction.guild, now.policy, channels_changed)]
 
 
 async def remove_deleted(request: Request, interaction: Interaction, unwanted: Collection[int]) -> Request:

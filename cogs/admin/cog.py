@@ -15,11 +15,12 @@ from cogs.admin.files import Files
 from cogs.admin.limits import LimitCommands
 from cogs.admin.money import MoneyCommands
 from cogs.admin.rules import RuleCommands
+from cogs.admin.setup import walk
 from cogs.kit import interactions
 from cogs.kit.request import Interaction, request_of
 from cogs.kit.router import Router
 
-router = Router(panel.router, files.router)
+router = Router(panel.router, files.router, walk.router)
 
 
 @app_commands.guild_only()
@@ -43,6 +44,10 @@ class ImageAdmin(
     @app_commands.command(description="See all settings and this month's usage")
     async def panel(self, interaction: Interaction) -> None:
         await panel.show(await request_of(interaction), interaction)
+
+    @app_commands.command(description="Set Easel up step by step, with menus and buttons")
+    async def setup(self, interaction: Interaction) -> None:
+        await walk.begin(await request_of(interaction), interaction)
 
     @app_commands.command(description="Remove deleted channels and roles from the settings")
     @app_commands.describe(remove="Deleted channel or role. Leave out to remove all of them")

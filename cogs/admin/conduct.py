@@ -13,7 +13,7 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
-from cogs.admin import settings_texts, suggestions
+from cogs.admin import posted, settings_texts, suggestions
 from cogs.admin.changing import Patch, change_and_answer, given, listed, within
 from cogs.kit import channels, texts
 from cogs.kit.request import Interaction
@@ -109,7 +109,7 @@ class ConductCommands(commands.Cog):
     ) -> None:
         if (offence is None) != (points is None):
             raise InvalidRequest(_("Choose an offence and its points together."))
-        values: dict[str, Any] = given(half_life_days=halve_after_days, ladder=None if lockouts is None else _steps(lockouts))
+        values: dict[str, Any] = given(half_life_days=halve_after_days, ladder=None if lockouts is None else lockouts_of(lockouts))
         values |= {"weights": {offence: points}} if offence is not None else {}
         await change_and_answer(interaction, within("strikes", values), settings_texts.strikes)
 
@@ -128,7 +128,9 @@ class ConductCommands(commands.Cog):
         reward: app_commands.Range[float, 0, 1_000_000] | None = None,
         off: bool = False,
     ) -> None:
-        values = given(channel_id=None if channel is None else _postable_id(interaction, channel), stars=stars, reward=reward)
+        values = given(
+            channel_id=None if channel is None else posted.postable_id(interaction.guild, channel.id), stars=stars, reward=reward
+        )
         await change_and_answer(interaction, {"gallery": None} if off else within("gallery", values), settings_texts.gallery)
 
     @app_commands.command(description="Log every image in a channel")
@@ -150,7 +152,8 @@ class ConductCommands(commands.Cog):
         await change_and_answer(interaction, patch if add or remove else None, settings_texts.moderators)
 
 
-def _steps(text: str) -> list[dict[str, float]]:
+def lockouts_of(text: str) -> list[dict[str, float]]:
+    """Points and hours, such as 5:1, 8:24. Raises `InvalidRequest`."""
     steps = [_STEP.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
     if not all(steps):
         sentence = _("Lockouts must be written as points:hours, such as 5:1, 8:24; “{given}” isn't.")
@@ -161,21 +164,4 @@ def _steps(text: str) -> list[dict[str, float]]:
 def _channel(interaction: Interaction, name: str, channel: app_commands.AppCommandChannel | None, *, off: bool) -> Patch:
     if off:
         return {name: None}
-    return {} if channel is None else {name: _postable_id(interaction, channel)}
-
-
-def _postable_id(interaction: Interaction, channel: app_commands.AppCommandChannel) -> str:
-    """The id of a channel that Easel can post in. Raises `InvalidRequest` otherwise: a failed post would go unnoticed."""
-    if interaction.guild is not None and interaction.guild.unavailable:
-        raise channels.not_known_yet()
-    found = interaction.guild.get_channel(channel.id) if interaction.guild else None
-    if channel.type not in channels.POSTABLE_TYPES or found is None or interaction.guild is None:
-        raise channels.not_postable(channel.id)
-    permissions = found.permissions_for(interaction.guild.me)
-    if not (permissions.view_channel and permissions.send_messages and permissions.attach_files):
-        raise InvalidRequest(
-            _("Easel can't send messages and attach files in {channel}. Give it these permissions there.").format(
-                channel=f"<#{channel.id}>"
-            )
-        )
-    return str(channel.id)
+    return {} if channel is None else {name: posted.postable_id(interaction.guild, channel.id)}

@@ -20,13 +20,14 @@ from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
 from bot.services.guilds import fingerprint
 from bot.store import kv
-from cogs.admin import panel_texts
-from cogs.admin.changing import after_change, new_foreign_ids
+from cogs.admin import panel_texts, posted
+from cogs.admin.changing import after_change, consequences, new_foreign_ids
 from cogs.admin.settings_texts import Titles
 from cogs.kit import answers, panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
+from cogs.kit.texts import PANEL_MAX
 
 router = Router()
 
@@ -83,7 +84,9 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
     after = await guilds.replace_policy(guild_id, wanted, instead_of=current, actor_id=request.actor.user_id)
     await after_change(replace(request, settings=after), interaction, before=now)
-    await panels.redraw(interaction, panel(text(panel_texts.applied(found, panel_texts.named(lost), _title_of(interaction)))))
+    said = await consequences(replace(request, settings=after), interaction, before=now)
+    done = panel_texts.applied(found, panel_texts.named(lost), _title_of(interaction))
+    await panels.redraw(interaction, panel(text(panel_texts.cut("\n".join([*said, done]), PANEL_MAX))))
 
 
 @router.press(_LEAVE)
@@ -116,7 +119,9 @@ async def _preview(
     request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "", unknown: Sequence[NamedId] = ()
 ) -> discord.ui.LayoutView:
     found, current = await _compared(request, interaction, wanted)
-    shown = text(note, panel_texts.file(found, panel_texts.named(unknown), _title_of(interaction)))
+    readers = posted.warnings(interaction.guild, wanted, posted.changed(request.policy, wanted))
+    preview = panel_texts.file(found, panel_texts.named(unknown), _title_of(interaction))
+    shown = text(panel_texts.cut("\n".join(filter(None, [note, *readers, preview])), PANEL_MAX - 200))
     if not found:
         return panel(shown)
     seen = current[:16]

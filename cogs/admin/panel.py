@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import partial
+from typing import Any
 
 import discord
 from discord.ui import Separator
@@ -17,9 +18,11 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
-from cogs.admin import files, panel_texts, settings_texts
+from cogs.admin import files, panel_texts, posted, settings_texts
 from cogs.admin.changing import Patch, change, remove_deleted
 from cogs.admin.panel_texts import cut
+from cogs.admin.setup import walk
+from cogs.admin.setup.ids import PANEL
 from cogs.kit import panels, texts
 from cogs.kit.panels import Part, beside, button, panel, row, text
 from cogs.kit.request import Interaction, services_of
@@ -45,16 +48,17 @@ class _MaxLength(IntEnum):
     """The most characters of each subject, so that all fit in a panel's 4,000."""
 
     STATE = 400  # with the guild's name
+    WARNINGS = 300
     MONEY = 480
     CHANNELS = 200
-    EVERYONE = 250
-    ROLES = 400
+    EVERYONE = 220
+    ROLES = 300
     PRICES = 150
     CASES = 150
-    MODERATORS = 250
-    FLAGS = 350
+    MODERATORS = 220
+    FLAGS = 300
     CHECKS = 250
-    STRIKES = 350
+    STRIKES = 300
     REST = 370
     GONE = 150  # belongs to the rest if nothing is gone
 
@@ -77,6 +81,13 @@ async def press(request: Request, interaction: Interaction, *, action: str) -> N
         await files.send(now, interaction)
 
 
+@router.press(PANEL)
+async def back(request: Request, interaction: Interaction, **_from: Any) -> None:
+    """Handle the button of a step that leads back to the panel."""
+    check(request, Action.MANAGE)
+    await panels.redraw(interaction, await _panel(request, interaction))
+
+
 async def _panel(request: Request, interaction: Interaction) -> discord.ui.LayoutView:
     overview = await services_of(interaction).admin.overview(request)
     name = interaction.guild.name if interaction.guild else ""
@@ -84,18 +95,25 @@ async def _panel(request: Request, interaction: Interaction) -> discord.ui.Layou
     head = _("## Easel on {server}").format(server=texts.quoted(name))
     cases = "\n".join(f"-# {line}" for line in (settings_texts.moderators(policy), settings_texts.cases(policy)))
     fit = partial(_fit, request.settings)
+    warned = posted.warnings(interaction.guild, policy)
     parts = [
         beside(_pause(policy), cut(f"{head}\n{settings_texts.paused(policy)}", _MaxLength.STATE)),
+        *([text(cut("\n".join(warned), _MaxLength.WARNINGS))] if warned else []),
         Separator(),
         text(_("### 💰 Money"), cut(panel_texts.money(overview), _MaxLength.MONEY)),
+        walk.menus("money"),
         text(*_images(interaction, policy, fit)),
+        walk.menus("images"),
         Separator(),
         beside(_cases(), _("### 🛡️ Moderation"), cut(panel_texts.waiting(overview), _MaxLength.CASES)),
         text(fit(cases, _MaxLength.MODERATORS)),
         beside(_lock(policy), fit(settings_texts.flags(policy), _MaxLength.FLAGS)),
+        walk.menus("moderation"),
         text(*_rules(policy)),
+        walk.menus("rules"),
         Separator(),
         text(*_more(policy, fit, is_clean=not request.settings.gone)),
+        walk.menus("more"),
         *_gone(request.settings, fit),
         row(_control("export", pgettext("button", "Export"), "📄"), _control("refresh", pgettext("button", "Refresh"), "🔄")),
     ]
@@ -136,7 +154,7 @@ def _more(policy: Policy, fit: Fit, *, is_clean: bool) -> list[str]:
     small = [f"-# {subject(policy)}".replace("\n", " ") for subject in subjects]
     return [
         fit("\n".join(small), _MaxLength.REST + is_clean * _MaxLength.GONE),
-        "-# " + _("Change these with `/imageadmin`. Reactions that run edits are in `/presets`."),
+        "-# " + _("Reactions that run edits are in `/presets`."),
     ]
 
 

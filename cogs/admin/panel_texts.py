@@ -41,8 +41,17 @@ _ID_DIGITS = 15  # Discord's ids have more
 
 def money(overview: Overview) -> str:
     """The same sums as in `/usage`, the budget and the pool."""
-    renews = "-# " + _("The budget renews <t:{at}:R>.").format(at=overview.renews_at // 1000)
-    return "\n".join(filter(None, [*usage_texts.summary(overview.usage), renews, _pool(overview)]))
+    return "\n".join(filter(None, [*usage_texts.summary(overview.usage), _renews(overview), _pool(overview)]))
+
+
+def budget_now(overview: Overview) -> str:
+    """What is left of the budget."""
+    account = overview.usage.budget
+    return "" if account is None else f"{usage_texts.budget(account, overview.usage)}\n{_renews(overview)}"
+
+
+def _renews(overview: Overview) -> str:
+    return "-# " + _("The budget renews <t:{at}:R>.").format(at=overview.renews_at // 1000)
 
 
 def budget(overview: Overview) -> str:

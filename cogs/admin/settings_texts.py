@@ -8,7 +8,7 @@ from bot.core.i18n import N_, _, ngettext
 from bot.core.numbers import number
 from bot.domain.guild.document import Policy
 from bot.domain.guild.labels import rule_label
-from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule
+from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule, StrikeStep
 from bot.domain.money.quota import MICRO
 from bot.domain.prompts.rules import ListName
 from cogs.kit.texts import amount_of, quoted
@@ -210,10 +210,13 @@ def strikes(policy: Policy) -> str:
         count=rule.half_life_days
     )
     weights = " · ".join(f"{_(OFFENCES[offence])} {number(rule.weight(offence))}" for offence in Offence)
-    steps = " · ".join(
-        _("{points} points: blocked for {hours} h").format(points=number(step.points), hours=step.hours) for step in rule.steps
-    ) or _("strikes don't block anyone")
-    return f"⚖️ {faded}\n-# {weights}\n-# {steps}"
+    return f"⚖️ {faded}\n-# {weights}\n-# {lockouts(rule.steps)}"
+
+
+def lockouts(steps: Sequence[StrikeStep]) -> str:
+    """From how many points on members are blocked, and for how long."""
+    lines = (_("{points} points: blocked for {hours} h").format(points=number(step.points), hours=step.hours) for step in steps)
+    return " · ".join(lines) or _("strikes don't block anyone")
 
 
 def gallery(policy: Policy) -> str:

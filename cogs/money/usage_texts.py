@@ -43,11 +43,12 @@ def summary(usage: UsageSummary) -> Iterator[str]:
         yield "-# " + sentence.format(amount=_usd(abs(corrected), usage))
     if usage.budget is not None:
         yield "**" + _("This month's budget") + "**"
-        yield _budget(usage.budget, usage)
+        yield budget(usage.budget, usage)
 
 
-def _budget(budget: AccountStatement, usage: UsageSummary) -> str:
-    statement, size = budget.statement, 0 if budget.account.fills is None else budget.account.fills.size
+def budget(account: AccountStatement, usage: UsageSummary) -> str:
+    """What is left of it."""
+    statement, size = account.statement, 0 if account.account.fills is None else account.account.fills.size
     left = _("**${left}** of ${size} left").format(left=_usd(statement.available, usage), size=_usd(size, usage))
     return f"{meter(statement.available, statement.held, size)} {left}"
 
