@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, select, true, update
 
 from bot.domain.job import HISTORY_PAGE, OWN_MESSAGE, HistoryPage, Job, JobMessage, JobState, MessageRole, ReplyTarget, Thumbnails
 from bot.domain.moderation.audit import AuditAction
@@ -12,8 +12,8 @@ from bot.domain.outbox import OutboxItem
 from bot.store import delivery, messages, outbox
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log
-from bot.store.rows import read_jobs
-from bot.store.tables import jobs, thumbnails
+from bot.store.rows import has_image, read_jobs
+from bot.store.tables import job_messages, jobs, thumbnails
 
 
 def page(conn: Connection, user_id: int, *, words: str = "", number: int = 0) -> HistoryPage:
@@ -25,6 +25,16 @@ def page(conn: Connection, user_id: int, *, words: str = "", number: int = 0) ->
     ids = select(jobs.c.id).where(kept).order_by(jobs.c.created_at.desc(), jobs.c.id).offset(number * HISTORY_PAGE).limit(HISTORY_PAGE)
     found = read_jobs(conn, jobs.c.id.in_(conn.scalars(ids).all()), newest=True)
     return HistoryPage(jobs=tuple(found), number=number, pages=pages, total=total, words=words)
+
+
+def latest_in(conn: Connection, user_id: int, channel_id: int, *, with_private: bool) -> Job | None:
+    """A member's newest job whose own message shows an image in this channel."""
+    own = and_(job_messages.c.role.in_(OWN_MESSAGE), job_messages.c.channel_id == channel_id, job_messages.c.removed_at.is_(None))
+    is_shown = exists().where(job_messages.c.job_id == jobs.c.id, own)
+    is_open_to = true() if with_private else ~jobs.c.private
+    kept = and_(jobs.c.user_id == user_id, jobs.c.state == JobState.DELIVERED, is_open_to, is_shown, has_image())
+    ids = select(jobs.c.id).where(kept).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(1)
+    return next(iter(read_jobs(conn, jobs.c.id.in_(conn.scalars(ids).all()))), None)
 
 
 def thumbnails_of(conn: Connection, shown: Iterable[Job]) -> Thumbnails:

@@ -44,7 +44,7 @@ _DESCRIPTIONS = {
     "more": "More options of the model, as name=value",
     "private": "Only you can see it. Default: your /settings",
     "spoiler": "Hide the image behind a spoiler. Default: your /settings",
-    "image": "Image to edit. Leave out to use your tray",
+    "image": "Image to edit. Without one: your tray, or your latest here",
     "mask": "Where to change it: white is changed, black is kept",
     **dict.fromkeys(_IMAGES[1:], "Reference image"),
 }
@@ -128,7 +128,7 @@ class Create(commands.Cog):
     @everywhere
     @app_commands.describe(
         **{name: text for name, text in _DESCRIPTIONS.items() if name in ("format", "more", "private", "spoiler")},
-        image="Image to upscale. Leave out to use your tray",
+        image="Image to upscale. Without one: your tray, or your latest here",
         model="Model to use. Leave out for the cheapest",
         scale="How many times larger",
         prompt="What the image shows, for models that use it",
@@ -152,7 +152,10 @@ class Create(commands.Cog):
 
 
 async def _from_image(interaction: Interaction, kind: JobKind) -> None:
-    """Order an edit or an upscale of the attached images and of those in the tray; an upscale uses the tray if none is attached."""
+    """Order an edit or an upscale of the attached images and of those in the tray, else of the member's latest image here.
+
+    An upscale uses the tray if none is attached.
+    """
     private = _is_private(interaction)
     async with answers.deferring(interaction, private=private):
         await retry.order(interaction, _order(await request_of(interaction), interaction, kind, private=private))

@@ -33,7 +33,7 @@ from bot.domain.order import Order, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.store import jobs, messages, tray
-from cogs.images import details
+from cogs.images import details, latest
 from cogs.images.forms import kept_order, rows
 from cogs.images.forms.contexts import opened, readable
 from cogs.images.forms.filled_form import FilledForm, able_models, changed, filled_form, rows_of
@@ -65,26 +65,34 @@ _HELPED: Final = (
 
 
 async def order(interaction: Interaction, wanted: Order) -> Receipt | None:
-    """Place an order, and say which images of the tray it used. None if it was refused: the refusal keeps what was written."""
+    """Place an order, and say which images it used that were not given: those of the tray, else the member's latest one here.
+
+    None if it was refused: the refusal keeps what was written.
+    """
     client, services = client_of(interaction), services_of(interaction)
     from_tray = await services.reader.read(tray.sources, wanted.request.actor.user_id) if wanted.from_tray else []
+    told, told_if_refused = "", ""
+    if from_tray:
+        told, told_if_refused = account_texts.from_tray(len(from_tray)), account_texts.with_tray(len(from_tray))
+    elif wanted.from_tray and not wanted.attachments and (taken := await latest.take(interaction, wanted)) is not None:
+        wanted, told, told_if_refused = taken.order, taken.sentence, taken.sentence
     wanted = KnownChannels(client).with_sources(wanted, [*(each.source for each in wanted.attachments), *from_tray])
-    ordering = _with_tray(services.orders.order(wanted), len(from_tray))
+    ordering = _naming(services.orders.order(wanted), told_if_refused)
     private, retrying = wanted.request.reply_to.private, partial(button_for, client, wanted)
     receipt = await interactions.order(interaction, ordering, private=private, retrying=retrying)
-    if receipt is not None and from_tray:
-        await interactions.say(interaction, f"🗃️ {account_texts.from_tray(len(from_tray))}")
+    if receipt is not None and told:
+        await interactions.say(interaction, f"🗃️ {told}")
     return receipt
 
 
-async def _with_tray(ordering: Awaitable[Receipt], tray_size: int) -> Receipt:
-    """Wait for the receipt; an `InvalidRequest` also mentions the images of the tray, which may be why it was refused."""
+async def _naming(ordering: Awaitable[Receipt], taken: str) -> Receipt:
+    """Wait for the receipt; an `InvalidRequest` also names the images that were taken, which may be why it was refused."""
     try:
         return await ordering
     except InvalidRequest as error:
-        if not tray_size:
+        if not taken:
             raise
-        raise InvalidRequest(f"{error.sentence} {account_texts.with_tray(tray_size)}") from error
+        raise InvalidRequest(f"{error.sentence} {taken}") from error
 
 
 async def button_for(client: Easel, order: Order, error: EaselError | None = None) -> discord.ui.Button[Any] | None:

@@ -48,8 +48,8 @@ from bot.store.engine.base import Store
 
 # What is said if there is no image to work on.
 _NO_SOURCE: Final = {
-    JobKind.EDIT: N_("Attach an image to edit, or save one first: right-click (or hold) a message > Apps > Use as reference."),
-    JobKind.UPSCALE: N_("Attach an image to upscale, or save one first: right-click (or hold) a message > Apps > Use as reference."),
+    JobKind.EDIT: N_("Attach an image to edit, reply to one and mention Easel, or right-click (or hold) its message > Apps."),
+    JobKind.UPSCALE: N_("Attach an image to upscale, or right-click (or hold) its message > Apps > Upscale with Easel."),
 }
 
 Borders = Mapping[str, tuple[bool, bool]]  # by job id: whether it is private, and whether it is from an age-restricted channel

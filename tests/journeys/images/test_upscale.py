@@ -75,7 +75,9 @@ async def test_an_attached_image_leaves_the_tray_alone(env: Env, ada: Person, as
     await ada.slash("upscale")
     await private_reply(ada, "from your tray")
     await ada.slash("upscale")
-    assert "Attach an image to upscale" in (await private_reply(ada, "🚫")).content
+    await private_reply(ada, "Using your latest image here")
+    await ada.slash("upscale", "gallery")
+    assert "Attach an image to upscale" in (await private_reply(ada, "🚫", "gallery")).content
 
 
 async def test_a_prompt_is_passed_on_where_the_model_uses_one(env: Env, ada: Person) -> None:
