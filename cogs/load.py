@@ -25,7 +25,7 @@ from cogs.kit import answers, interactions
 from cogs.kit.request import request_of, services_of
 from cogs.kit.router import Router
 from cogs.kit.translator import Languages, Translator
-from cogs.members import models, privacy, settings, tray
+from cogs.members import cancel, models, privacy, settings, tray
 from cogs.members.account import AccountCog
 from cogs.members.help import About
 from cogs.members.models import ModelsCog
@@ -54,7 +54,16 @@ COGS: tuple[type[commands.Cog], ...] = (
 )
 ROUTER = Router(
     *(presses.router, more.router, retry.router, edit_form.router, upscale_form.router, details.router, report.router),
-    *(moderation_presses.router, edit_note.router, history.router, models.router, settings.router, tray.router, privacy.router),
+    *(
+        moderation_presses.router,
+        edit_note.router,
+        history.router,
+        cancel.router,
+        models.router,
+        settings.router,
+        tray.router,
+        privacy.router,
+    ),
     *(sponsor.router, usage.router, imageadmin.router, imagemod.router, flag_answers.router),
 )
 

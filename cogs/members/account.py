@@ -8,13 +8,13 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.clock import system
-from bot.core.errors import InvalidRequest, NotFound
+from bot.core.errors import NotFound
 from bot.core.i18n import _
-from bot.domain.job import Job, JobState, message_id_in
-from bot.store import jobs
+from bot.domain.job import Job, message_id_in
 from cogs.kit import autocomplete, interactions, job_texts, panels
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
+from cogs.members import cancel as cancelling
 from cogs.money import money_texts
 
 
@@ -30,21 +30,22 @@ class AccountCog(commands.Cog):
         await panels.show(interaction, money_texts.quota(balances, models, system()))
 
     @app_commands.command(description="Cancel an unfinished image")
-    @app_commands.describe(image="Image to cancel. Leave out if there's only one")
+    @app_commands.describe(image="Image to cancel. Leave out to choose by buttons")
     @app_commands.autocomplete(image=autocomplete.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, image: app_commands.Range[str, 1, 100] | None = None) -> None:
         request, services = await request_of(interaction), services_of(interaction)
-        job = _picked(await services.reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN), image)
+        found = await cancelling.unfinished(request, interaction)
+        if image is None and len(found) > 1:
+            await cancelling.ask(interaction, found)
+            return
+        job = _picked(found, image)
         await interactions.say(interaction, job_texts.cancelled(await services.orders.cancel(request, job.id)))
 
 
 def _picked(jobs: Sequence[Job], image: str | None) -> Job:
     if not jobs:
         raise NotFound(_("You have no unfinished images."))
-    if image is None and len(jobs) > 1:
-        sentence = _("You have {count} unfinished requests; choose one from the list that `/cancel image:` offers.")
-        raise InvalidRequest(sentence.format(count=len(jobs)))
     wanted = None if image is None else autocomplete.chosen(autocomplete.named_jobs(jobs), image)
     message_id = None if image is None else message_id_in(image)
     found = [job for job in jobs if wanted in (None, job.id) or (message_id is not None and job.place.message_id == message_id)]

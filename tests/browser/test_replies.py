@@ -1,12 +1,12 @@
-"""Edits by reply on the page: a member answers an image and mentions the bot."""
+"""Edits by reply on the page, of one's latest image, and what is cancelled while it waits."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import OpenPage, check_views, saying
-from tests.browser.running_bot import RunningBot, command, finished, go_to
+from tests.browser.conftest import OpenPage, check_views, run, saying
+from tests.browser.running_bot import RunningBot, command, finished, go_to, panel, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -47,3 +47,29 @@ async def test_a_reply_that_cannot_be_done_says_why(running_bot: RunningBot, vis
     await mo.keyboard.press("Enter")
     await expect(saying(mo, "reply to it, mention")).to_be_visible()
     await check_views(mo, "reply-refused")
+
+
+async def test_an_edit_without_an_image_says_which_it_took(running_bot: RunningBot, visit: OpenPage) -> None:
+    ada = await visit("Ada")
+    await command(ada, "generate", prompt="a lighthouse")
+    await expect(finished(ada, "a lighthouse")).to_be_visible()
+    await command(ada, "edit", prompt="in a storm")
+    await expect(finished(ada, "in a storm")).to_contain_text("edited by @Ada from this image")
+    await expect(panel(ada, "Using your latest image here: studio › message")).to_be_visible()
+    await check_views(ada, "edit-latest")
+
+
+async def test_several_unfinished_images_are_cancelled_by_buttons(running_bot: RunningBot, visit: OpenPage) -> None:
+    running_bot.env.switchboard.turn_on("generation-stuck")
+    ada = await visit("Ada")
+    for prompt in ("a red fox in the snow under a very long and winding sky full of northern lights", "a grey owl", "a blue whale"):
+        await command(ada, "generate", prompt=prompt)
+    await run(ada, "cancel")
+    shown = panel(ada, "Cancel an image")
+    await check_views(ada, "cancel-several")
+    await shown.get_by_role("button", name="Cancel", exact=True).last.click()
+    await expect(shown).not_to_contain_text("red fox")
+    await press(shown, "Cancel all (2)")
+    await expect(panel(ada, "requests cancelled")).to_be_visible()
+    await check_views(ada, "cancelled-several")
+    running_bot.env.switchboard.turn_off("generation-stuck")

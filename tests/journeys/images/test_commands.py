@@ -243,6 +243,23 @@ async def test_cancel_offers_the_members_own_unfinished_images(env: Env, ada: Pe
     await ada.message(lambda m: "You weren't charged" in m.content and not m.ephemeral)
 
 
+async def test_cancel_of_several_shows_a_button_for_each_and_one_for_all(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    for prompt in ("a red fox", "a grey owl", "a blue whale"):
+        await ada.slash("generate", prompt=prompt)
+    await ada.slash("cancel")
+    panel = await ada.message(lambda m: m.ephemeral and "Cancel all (3)" in m.buttons)
+    *_others, fox = [each["custom_id"] for each in panel.components if each.get("label") == "Cancel"]
+    await ada.click(panel, fox)
+    panel = await ada.message(lambda m: m.ephemeral and "Cancel all (2)" in m.buttons)
+    assert "red fox" not in panel.text
+    await ada.click(panel, "Cancel all (2)")
+    await ada.message(lambda m: m.ephemeral and "2 requests cancelled" in m.text)
+    await ada.until(lambda: len([m for m in ada.messages() if "You weren't charged" in m.content and not m.ephemeral]) == 3 or None)
+    statement = await statement_of(app, int(ada.id))
+    assert (statement.held, statement.spent) == (0, 0)
+
+
 async def test_help_and_ping_answer_ephemerally(ada: Person, ben: Person) -> None:
     await ada.slash("help")
     await ada.slash("ping")
