@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import discord
@@ -11,7 +12,7 @@ from bot.client.refusals import is_dm_closed
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.running.loops import KeyedLocks
-from bot.domain.gestures import WORKING, ReactionBatch
+from bot.domain.gestures import FLAGS, WORKING, ReactionBatch, normalized_emoji
 from bot.domain.job import Job
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import documents, reactions
@@ -70,7 +71,8 @@ class ReactionAnswers:
                 await self._note(item, batch, user_id)
 
     async def _note(self, item: OutboxItem, batch: ReactionBatch, user_id: int) -> None:
-        """A short reply that is deleted after a while; none about what others did."""
+        """A short reply that is deleted after a while; none about what others did, or about a flag: everybody would see who flagged."""
+        batch = replace(batch, entries=tuple(entry for entry in batch.entries if entry.emoji != normalized_emoji(FLAGS)))
         about = next((entry for entry in reversed(batch.entries) if entry.is_failure), None)
         if about is None:
             return
