@@ -51,7 +51,11 @@ _NAMED: Final = 10  # models, channels or aspect ratios that a refusal lists
 
 
 class PromptBlocked(ChoiceNotAllowed):
-    """The prompt matched the block list. The only refusal that can add a strike."""
+    """The prompt matched the block list. The only refusal that can add a strike; `block_id`: the lock-out that it led to."""
+
+    def __init__(self, sentence: str, *, block_id: int | None = None) -> None:
+        super().__init__(sentence)
+        self.block_id = block_id
 
 
 # --- input and result ------------------------------------------------------------------------------------------------

@@ -100,11 +100,15 @@ class Admissions:
         judge = await self._judge(guild_id, policy.prompts)
         try:
             return await self.judging.run(guild_id, admission.judge_prompt, facts, judge)
-        except PromptBlocked:
-            if guild_id is not None:
-                await self.store.write(conduct.strike, guild_id, user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=facts.now)
+        except PromptBlocked as error:
             log.info("prompt blocked", user=user_id, guild=guild_id)
-            raise
+            if guild_id is None:
+                raise
+            struck = await self.store.write(conduct.strike, guild_id, user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=facts.now)
+            if struck is None:
+                raise
+            sentence = " ".join(filter(None, (error.sentence, struck.sentence, struck.end)))
+            raise PromptBlocked(sentence, block_id=struck.block_id) from error
         except RulesTooSlow:
             log.warning("prompt rules took too long", user=user_id, guild=guild_id)
             line = AuditLine(action=AuditAction.TOO_SLOW, at=facts.now, guild_id=guild_id, target_id=user_id)

@@ -127,8 +127,8 @@ class Reposts:
         sentence = _("This server's rules don't allow this image.")
         strikes = request.policy.strikes if finding.category else None
         verdict = ScreeningVerdict(sentence=sentence, reason=finding.category or "", score=finding.score, strikes=strikes)
-        await self.store.write(screening.refuse_repost, job, verdict, offence, self.clock(), guild_id=request.guild_id)
-        raise NotAllowed(sentence)
+        struck = await self.store.write(screening.refuse_repost, job, verdict, offence, self.clock(), guild_id=request.guild_id)
+        raise NotAllowed(sentence if struck is None else " ".join(filter(None, (sentence, struck.sentence, struck.end))))
 
     @staticmethod
     def _is_strict(request: Request) -> bool:

@@ -95,7 +95,7 @@ def ended_view(job: Job, *, numbers: Sequence[int], links: int = 0, is_reachable
     pick = [_opening(str(number), OPEN(panel="image", job=job.id, n=number)) for number in numbers if several]
     changing = RETRY_JOB(job=job.id, user=job.place.user_id, private=job.place.private)
     row = [
-        *([retry_button(changing)] if not numbers and not links and may_be_changed(failures) else []),
+        *([retry_button(changing)] if not numbers and not links and may_be_changed([g.failure for g in job.generations]) else []),
         *([job_button("edit", job.id)] if numbers and not several else []),
         *([] if would_fail else [job_button("again", job.id)]),
         _opening(pgettext("button", "More"), OPEN(panel="more", job=job.id, n=0)),

@@ -20,6 +20,7 @@ from bot.core.running.loops import KeyedLocks
 from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobMessage, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.domain.moderation.strikes import StrikeGiven
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.visibility import Audience, Origin, border
 from bot.services.pipeline.delivery.fitting import ResultImage
@@ -205,7 +206,9 @@ class CasePosts:
         job = await self._job(about.job_id)
         chosen = await self._services.reader.read(documents.preferences, about.author_id)
         with i18n.speaking(chosen.locale):
-            content = case_texts.author_notice(about, job, self._guild_name(about.guild_id))
+            struck = StrikeGiven(**item.data["strike"]) if item.data.get("strike") else None
+            told = "" if struck is None else f"\n{struck.sentence} {struck.end}".rstrip()
+            content = f"{case_texts.author_notice(about, job, self._guild_name(about.guild_id))}{told}"
             await self._tell(item, about.author_id, Draft(content=content, buttons=views.appeal_buttons(about)))
 
     async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:

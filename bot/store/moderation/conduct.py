@@ -12,7 +12,7 @@ from bot.core.i18n import N_
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.conduct import BlockRow
-from bot.domain.moderation.strikes import Strike, lock_out_ms, points
+from bot.domain.moderation.strikes import Strike, StrikeGiven, given, points
 from bot.domain.money.quota import DAY_MS
 from bot.store.moderation import audit_log
 from bot.store.tables import blocks, generations, jobs, strikes
@@ -108,8 +108,8 @@ def strike(
     by_id: int | None = None,
     job_id: str | None = None,
     case_id: int | None = None,
-) -> BlockRow | None:
-    """Give a strike. Returns the block if the member's points reach a step of the rules, else None."""
+) -> StrikeGiven | None:
+    """Give a strike, and block the member if their points reach a step of the rules. None if the offence gives no strike here."""
     weight = rules.weight(offence)
     if weight <= 0:
         return None
@@ -119,10 +119,11 @@ def strike(
     details = {"offence": offence, "points": round(before + weight, 2)}
     line = AuditLine(action=AuditAction.STRUCK, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, details=details)
     audit_log.note(conn, replace(line, job_id=job_id, case_id=case_id))
-    lock_out = lock_out_ms(before, before + weight, rules.steps)
-    if not lock_out:
-        return None
-    return block(conn, guild_id, user_id, until=now + lock_out, reason=BY_STRIKES, by_id=None, now=now, case_id=case_id)
+    led_to = given(before, weight, rules.steps, now=now)
+    if led_to.until is None:
+        return led_to
+    blocked_by = block(conn, guild_id, user_id, until=led_to.until, reason=BY_STRIKES, by_id=None, now=now, case_id=case_id)
+    return replace(led_to, until=blocked_by.until or led_to.until, block_id=blocked_by.id)
 
 
 def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_id: str | None, by_id: int, now: int) -> bool:

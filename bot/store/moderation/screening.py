@@ -11,6 +11,7 @@ from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import Failure, GenerationState, Job, Outcome, ReplyTarget
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Cause
+from bot.domain.moderation.strikes import StrikeGiven
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, history, steps
 from bot.store.engine.base import Topic, announce
@@ -62,7 +63,9 @@ def refuse(conn: Connection, job: Job, verdict: ScreeningVerdict, *, failure: Fa
     refused = [steps.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
     conn.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(needs_check=False))
     if any(refused):
-        _log_and_strike(conn, job, verdict, Offence.PROMPT_BLOCKED, now, guild_id=job.generations[0].guild_id, of="prompt")
+        guild_id = job.generations[0].guild_id
+        struck = _log_and_strike(conn, job, verdict, Offence.PROMPT_BLOCKED, now, guild_id=guild_id, of="prompt")
+        _say(conn, job, verdict, struck)
 
 
 def _failed(verdict: ScreeningVerdict, failure: Failure) -> Outcome:
@@ -85,17 +88,21 @@ def withhold(conn: Connection, job: Job, n: int, verdict: ScreeningVerdict, now:
     flag(conn, job.id, verdict.reason, spoiler=False)  # first, for the lock order of `bot.store.steps`
     given_back = steps.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
     if given_back:
-        _log_and_strike(conn, job, verdict, Offence.RESULT_BLOCKED, now, guild_id=job.generations[0].guild_id, of="result", n=n)
+        guild_id = job.generations[0].guild_id
+        struck = _log_and_strike(conn, job, verdict, Offence.RESULT_BLOCKED, now, guild_id=guild_id, of="result", n=n)
+        _say(conn, job, verdict, struck, n=n)
     return given_back
 
 
 # --- reposts ---------------------------------------------------------------------------------------------------------
 
 
-def refuse_repost(conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, *, guild_id: int | None) -> None:
+def refuse_repost(
+    conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, *, guild_id: int | None
+) -> StrikeGiven | None:
     """A guild's checks did not allow a finished image in it. Its author may get a strike there."""
     of = "prompt" if offence is Offence.PROMPT_BLOCKED else "result"
-    _log_and_strike(conn, job, verdict, offence, now, guild_id=guild_id, of=of)
+    return _log_and_strike(conn, job, verdict, offence, now, guild_id=guild_id, of=of)
 
 
 def record_repost(
@@ -141,11 +148,25 @@ def _open_case(conn: Connection, question: Question, *, author_id: int, job_id: 
 
 def _log_and_strike(
     conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, *, guild_id: int | None, **details: Any
-) -> None:
-    """Write the guild's audit log, and give a strike there if the verdict says so."""
+) -> StrikeGiven | None:
+    """Write the guild's audit log, and give a strike there if the verdict says so. A DM tells of a lock-out."""
     user_id = job.place.user_id
     details |= {"reason": verdict.reason, "score": round(verdict.score, 3)}
     line = AuditLine(action=AuditAction.WITHHELD, at=now, guild_id=guild_id, target_id=user_id, job_id=job.id, details=details)
     audit_log.note(conn, line)
-    if guild_id is not None and verdict.strikes is not None:
-        conduct.strike(conn, guild_id, user_id, offence, rules=verdict.strikes, now=now, job_id=job.id)
+    if guild_id is None or verdict.strikes is None:
+        return None
+    struck = conduct.strike(conn, guild_id, user_id, offence, rules=verdict.strikes, now=now, job_id=job.id)
+    if struck is not None and struck.block_id is not None:
+        data = {"guild_id": guild_id, "until": struck.until, "reason": conduct.BY_STRIKES, "block_id": struck.block_id}
+        add(conn, OutboxItem(kind=ItemKind.TELL_BLOCK, due_at=now, user_id=user_id, data=data))
+    return struck
+
+
+def _say(conn: Connection, job: Job, verdict: ScreeningVerdict, struck: StrikeGiven | None, *, n: int | None = None) -> None:
+    """Add what a strike led to to the reason why there is no image, which its message shows: of one image, or of the whole job."""
+    if struck is None:
+        return
+    of = generations.c.job_id == job.id if n is None else and_(generations.c.job_id == job.id, generations.c.n == n)
+    told = f"{verdict.sentence} {struck.sentence}"
+    conn.execute(update(generations).where(of, generations.c.error == verdict.sentence).values(error=told))

@@ -15,6 +15,7 @@ from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Case, CaseState, Cause, Decision
+from bot.domain.moderation.strikes import StrikeGiven
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import history, messages, outbox, steps
@@ -95,12 +96,13 @@ def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
     if decided is None:
         there = cases.get(conn, case_id)
         return None if there is None else Judgement(case=there, is_new=False)
-    _carry_out(conn, decided, ruling)
+    struck = _carry_out(conn, decided, ruling)
     was_appealed = before is not None and before.state is CaseState.APPEALED
     is_news = ruling.decision is not Decision.KEEP or was_appealed
     # Whoever posted an image that Easel did not make may never have used Easel, and gets no messages from it then.
     if is_news and (decided.job_id is not None or conduct.has_used(conn, decided.guild_id, decided.author_id)):
-        notice = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=ruling.now, user_id=decided.author_id, data={"case_id": case_id})
+        told = {"case_id": case_id} if struck is None else {"case_id": case_id, "strike": vars(struck)}
+        notice = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=ruling.now, user_id=decided.author_id, data=told)
         outbox.add(conn, notice)
     flagging.show(conn, decided, ruling.now)
     messages.log_changed(conn, decided.job_id, ruling.now)
@@ -207,7 +209,8 @@ def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | Non
     return there[-1].channel_id, there[-1].message_id
 
 
-def _carry_out(conn: Connection, case: Case, ruling: Ruling) -> None:
+def _carry_out(conn: Connection, case: Case, ruling: Ruling) -> StrikeGiven | None:
+    """Returns what a new strike led to."""
     effects, now = ruling.effects, ruling.now
     who = {"by_id": ruling.by_id, "now": now}
     job = None if case.job_id is None else job_rows.get(conn, case.job_id)
@@ -223,18 +226,19 @@ def _carry_out(conn: Connection, case: Case, ruling: Ruling) -> None:
         conduct.lift_blocks_of(conn, case.id, also_automatic=not effects.strike, **who)
     if not effects.strike:
         conduct.pardon(conn, case.guild_id, case.author_id, case_id=case.id, job_id=case.job_id, **who)
-        return
-    _punish(conn, case, ruling)
+        return None
+    return _punish(conn, case, ruling)
 
 
-def _punish(conn: Connection, case: Case, ruling: Ruling) -> None:
+def _punish(conn: Connection, case: Case, ruling: Ruling) -> StrikeGiven | None:
     """Block before the strike: an automatic block never shortens a moderator's, but may be longer."""
     guild_id, author_id, by_id, now = case.guild_id, case.author_id, ruling.by_id, ruling.now
     if ruling.effects.block:
         conduct.block(conn, guild_id, author_id, until=now + BLOCK_MS, reason=BLOCK_REASON, by_id=by_id, now=now, case_id=case.id)
-    if not conduct.has_strike(conn, case.id):
-        strike = partial(conduct.strike, conn, guild_id, author_id, Offence.PICTURE_DELETED, job_id=case.job_id, case_id=case.id)
-        strike(rules=ruling.strikes, by_id=by_id, now=now)
+    if conduct.has_strike(conn, case.id):
+        return None
+    strike = partial(conduct.strike, conn, guild_id, author_id, Offence.PICTURE_DELETED, job_id=case.job_id, case_id=case.id)
+    return strike(rules=ruling.strikes, by_id=by_id, now=now)
 
 
 def _take_away(conn: Connection, case: Case, now: int) -> None:

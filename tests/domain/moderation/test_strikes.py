@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.guild.fields import DAY_MS, HOUR_MS
 from bot.domain.guild.sections import StrikeStep
+from bot.domain.moderation import strikes as rules
 from bot.domain.moderation.strikes import Strike, lock_out_ms, points
 
 STEPS = (StrikeStep(points=3, hours=1), StrikeStep(points=6, hours=24))
@@ -55,3 +56,20 @@ def test_without_steps_nobody_is_locked_out() -> None:
 @given(st.floats(0, 20), st.floats(0, 20), st.floats(0, 20))
 def test_more_points_never_mean_a_shorter_lock_out(before: float, one: float, more: float) -> None:
     assert lock_out_ms(before, before + one, STEPS) <= lock_out_ms(before, before + one + more, STEPS)
+
+
+@pytest.mark.parametrize(
+    ("before", "weight", "sentence"),
+    [
+        (1, 1, "This is strike 2 of 3; at 3 you can't create images here for 1 hour."),
+        (0.9, 1, "You now have 1.9 strike points; at 3 you can't create images here for 1 hour."),
+        (2, 2, "You now have 4 strike points, so you can't create images here for 1 hour."),
+        (3, 0.5, "You now have 3.5 strike points; at 6 you can't create images here for 24 hours."),
+    ],
+)
+def test_what_a_strike_led_to_is_said_truly(before: float, weight: float, sentence: str) -> None:
+    assert rules.given(before, weight, STEPS, now=0).sentence == sentence
+
+
+def test_without_lock_outs_a_strike_is_said_alone() -> None:
+    assert rules.given(0, 1, (), now=0).sentence == "You got a strike for it. Strikes fade over time."

@@ -181,7 +181,8 @@ async def test_a_blocked_result_is_withheld_and_refunded(pipeline: Pipeline) -> 
     job = await delivered_result(pipeline, 0, 95)
     (message,), (case,) = pipeline.discord.results_of(job.id), await open_cases(pipeline)
     assert [name for name, _size in message.files] == [f"easel-{job.id}-1.png"]
-    note = "Image 2 couldn't be used. This server's content check doesn't allow it. You were refunded."
+    strike = "This is strike 1 of 5; at 5 you can't create images here for 1 hour."
+    note = f"Image 2 couldn't be used. This server's content check doesn't allow it. {strike} You were refunded."
     assert message.notes == (note,)
     assert (case.cause, case.reason, await strikes(pipeline), await pipeline.spent()) == (Cause.RESULT, "violence", 1, 1_000_000)
     assert await withheld(pipeline) == [{"of": "result", "n": 1, "reason": "violence", "score": 0.953}]
