@@ -39,6 +39,7 @@ from bot.services.gallery import Gallery
 from bot.services.guilds import Guilds
 from bot.services.history import History
 from bot.services.members import Members
+from bot.services.moderation.appeals import Appeals
 from bot.services.moderation.cases import Cases, FlaggedBy
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
@@ -234,6 +235,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
             clock=clock,
         ),
         admissions=admissions,
+        appeals=Appeals(store=store, clock=clock),
         cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
         gallery=Gallery(store=store, clock=clock),
         guilds=guilds,

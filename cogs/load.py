@@ -33,9 +33,9 @@ from cogs.members.privacy import MyData, PrivacyCog
 from cogs.members.settings import SettingsCog
 from cogs.members.style import Styles
 from cogs.members.tray import Tray
+from cogs.moderation import appeals, report
 from cogs.moderation import panels as imagemod
 from cogs.moderation import presses as moderation_presses
-from cogs.moderation import report
 from cogs.moderation.cog import ImageMod
 from cogs.money import sponsor, usage
 from cogs.money.cog import MoneyCog
@@ -53,18 +53,10 @@ COGS: tuple[type[commands.Cog], ...] = (
     *(Presets, ImageAdmin, ImageMod),
 )
 ROUTER = Router(
-    *(presses.router, more.router, retry.router, edit_form.router, upscale_form.router, details.router, report.router),
-    *(
-        moderation_presses.router,
-        edit_note.router,
-        history.router,
-        cancel.router,
-        models.router,
-        settings.router,
-        tray.router,
-        privacy.router,
-    ),
-    *(sponsor.router, usage.router, imageadmin.router, imagemod.router, flag_answers.router),
+    *(presses.router, more.router, retry.router, edit_form.router, upscale_form.router, details.router, edit_note.router),
+    *(report.router, moderation_presses.router, appeals.router, flag_answers.router),
+    *(history.router, cancel.router, models.router, settings.router, tray.router, privacy.router),
+    *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
 )
 
 

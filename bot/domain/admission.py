@@ -61,15 +61,23 @@ class PromptBlocked(ChoiceNotAllowed):
 # --- input and result ------------------------------------------------------------------------------------------------
 
 
+class Blocked(NotAllowed):
+    """The member is blocked; the block may be appealed."""
+
+    def __init__(self, sentence: str, *, block_id: int) -> None:
+        super().__init__(sentence)
+        self.block_id = block_id
+
+
 class Block(Protocol):
     """A member may not order images: by a moderator's decision, or for too many strikes."""
 
     @property
+    def id(self) -> int: ...
+    @property
     def until(self) -> int | None: ...  # Unix ms; None: until a moderator lifts it
     @property
     def reason(self) -> str: ...
-    @property
-    def case_id(self) -> int | None: ...  # the case that led to it: its message offers an appeal
 
 
 class Asked(Protocol):
@@ -252,10 +260,9 @@ def _blocked(facts: Asked) -> None:
         sentence = _("You're blocked from creating images here ({reason}).").format(reason=why)
     else:
         sentence = _("You're blocked from creating images here until {when} ({reason}).").format(
-            when=f"<t:{block.until // 1000}:f>", reason=why
+            when=f"<t:{block.until // 1000}:f>, <t:{block.until // 1000}:R>", reason=why
         )
-    appeal = _("You can appeal once with the button in the message you were sent.") if block.case_id is not None else ""
-    raise NotAllowed(f"{sentence} {appeal}".rstrip())
+    raise Blocked(sentence, block_id=block.id)
 
 
 def _channel(facts: Facts) -> None:

@@ -12,6 +12,7 @@ from bot.services.gallery import Gallery
 from bot.services.guilds import Guilds
 from bot.services.history import History
 from bot.services.members import Members
+from bot.services.moderation.appeals import Appeals
 from bot.services.moderation.cases import Cases
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
@@ -33,6 +34,7 @@ class Services:
     clock: Clock
     admin: Admin
     admissions: Admissions
+    appeals: Appeals
     cases: Cases
     gallery: Gallery
     guilds: Guilds

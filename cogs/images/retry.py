@@ -28,6 +28,7 @@ from bot.core.errors import (
 )
 from bot.core.i18n import pgettext
 from bot.domain import permissions, visibility
+from bot.domain.admission import Blocked, PromptBlocked
 from bot.domain.job import Job, Reference, ReferenceRole
 from bot.domain.order import Order, Receipt
 from bot.domain.permissions import Action, Target
@@ -44,6 +45,7 @@ from cogs.kit.job_buttons import RETRY_JOB, retry_button
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
 from cogs.members import account_texts
+from cogs.moderation import appeals
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -97,6 +99,8 @@ async def _naming(ordering: Awaitable[Receipt], taken: str) -> Receipt:
 
 async def button_for(client: Easel, order: Order, error: EaselError | None = None) -> discord.ui.Button[Any] | None:
     """The button under the refusal of an order, which is kept for a day; None if no change of it can help, or it cannot be kept."""
+    if isinstance(error, Blocked | PromptBlocked) and error.block_id is not None:
+        return await appeals.button_for(client, error.block_id)
     if error is not None and not isinstance(error, _HELPED):
         return None
     model = error.model if isinstance(error, OutOfCredit) else None
@@ -114,6 +118,8 @@ async def button_for(client: Easel, order: Order, error: EaselError | None = Non
 
 async def button_for_job(interaction: Interaction, job: Job, error: EaselError, *, private: bool) -> discord.ui.Button[Any] | None:
     """The same for the refusal to run a job again."""
+    if isinstance(error, Blocked | PromptBlocked) and error.block_id is not None:
+        return await appeals.button_for(client_of(interaction), error.block_id)
     if not isinstance(error, _HELPED):
         return None
     written = await _written_of(interaction, job, private=private)

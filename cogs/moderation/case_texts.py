@@ -10,6 +10,7 @@ from bot.domain.job import GalleryEntry, GenerationState, Job, JobState, message
 from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
 from bot.services.moderation.cases import DECIDED
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, subject
+from cogs.moderation import block_texts
 
 _WORDS = 300  # characters of a member's text
 _FLAGS_SHOWN = 5
@@ -22,6 +23,8 @@ TitleOf = Callable[[str], str]  # a model's title by its id
 
 def case(file: CaseFile, title_of: TitleOf, *, left_out: str = "") -> str:
     """The moderators' message about a case. `left_out`: why it shows neither the image nor the prompt."""
+    if file.case.cause is Cause.BLOCK:
+        return block_texts.case(file.case)
     return "\n".join(filter(None, _case(file.case, file.job, file.flags, title_of, left_out)))[:CONTENT_MAX]
 
 
@@ -81,6 +84,8 @@ def _flags(flags: Sequence[FlagSummary]) -> str:
 
 def status(about: Case, *, hidden: bool = False) -> str:
     """The status of a case in one line. `hidden`: its image is behind a spoiler."""
+    if about.cause is Cause.BLOCK:
+        return block_texts.status(about)
     if about.state is CaseState.OPEN:
         return _("-# Needs a decision. The image is hidden until then.") if hidden else _("-# Needs a decision.")
     decision, at = decided(about.decision), f"<t:{(about.decided_at or 0) // 1000}:R>"
@@ -149,7 +154,9 @@ def gallery(job: Job, shown: GalleryEntry, channel_id: int, title_of: TitleOf) -
 
 
 def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
-    """Tells an author what was decided about their image, or about their appeal."""
+    """Tells an author what was decided about their image or their block, or about their appeal."""
+    if about.cause is Cause.BLOCK:
+        return block_texts.notice(about, guild_name)
     lines = [
         _("⚖️ Your appeal was reviewed. This decision is final.") if about.appealed_at is not None else "",
         _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(guild_name)),

@@ -25,7 +25,7 @@ from cogs.kit.panels import Part, beside, button, panel, row, text
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.moderation import audit_texts, case_texts, confirmation, member_texts
-from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, decisions_on
+from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, label
 
 router = Router()
 
@@ -113,10 +113,10 @@ async def _decide(request: Request, interaction: Interaction, *, case: int, deci
 
 
 def _decisions(case: Case, page: int) -> Part:
-    possible = decisions_on(case)
+    possible = case.decisions
     return row(
         *(
-            button(case_texts.decided(each), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)
+            button(label(each, case), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)
             for each, (emoji, style) in DECISION_BUTTONS.items()
             if each in possible
         )

@@ -33,7 +33,7 @@ from cogs.kit.channels import KnownChannels, fetch_channel, writable
 from cogs.kit.outbound import reopening
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.kit.request import services_of
-from cogs.moderation import case_texts, views
+from cogs.moderation import appeals, case_texts, views
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -217,7 +217,8 @@ class CasePosts:
             return
         with i18n.speaking((await self._services.reader.read(documents.preferences, user_id)).locale):
             content = case_texts.block_notice(self._guild_name(data["guild_id"]), data["until"], data["reason"])
-            await self._tell(item, user_id, Draft(content=content))
+            buttons = (appeals.button(data["block_id"]),) if data.get("block_id") else ()
+            await self._tell(item, user_id, Draft(content=content, buttons=buttons))
 
     async def _tell(self, item: OutboxItem, user_id: int, draft: Draft) -> None:
         channel = await self._client.create_dm(discord.Object(user_id))

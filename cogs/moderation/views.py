@@ -10,7 +10,7 @@ import discord
 
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState, MessageRole
-from bot.domain.moderation.cases import Case, CaseFile, CaseState, Decision
+from bot.domain.moderation.cases import ON_IMAGES, Case, CaseFile, CaseState, Cause, Decision
 from bot.domain.visibility import Audience, border, origin_of_case
 from bot.store import messages
 from bot.store.moderation import cases
@@ -19,7 +19,7 @@ from cogs.kit.channels import KnownChannels, fetch_channel
 from cogs.kit.posting import Button, Draft
 from cogs.kit.request import services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
-from cogs.moderation import case_texts
+from cogs.moderation import block_texts, case_texts
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
@@ -35,6 +35,7 @@ DECISION_BUTTONS: Final = {
     Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
     Decision.REFUND: ("💰", discord.ButtonStyle.danger),
     Decision.BLOCK: ("⛔", discord.ButtonStyle.danger),
+    Decision.LIFT: ("🔓", discord.ButtonStyle.secondary),
 }
 
 
@@ -59,8 +60,8 @@ async def case_draft(client: Easel, about: Case, audience: Audience) -> Draft:
     is_shown = _may_see(client, file, audience)
     with guild_language(client, about.guild_id):
         content = case_texts.case(file, services_of(client).orders.models.title, left_out="" if is_shown else case_texts.not_for_all())
-        possible = () if about.state is CaseState.DECIDED else decisions_on(about)
-        buttons = _buttons(possible, lambda decision: CASE(decision=decision, case=about.id))
+        possible = () if about.state is CaseState.DECIDED else about.decisions
+        buttons = _buttons(possible, lambda decision: CASE(decision=decision, case=about.id), about)
         return Draft(content=content, buttons=buttons)
 
 
@@ -74,7 +75,7 @@ async def log_draft(client: Easel, job: Job, guild_id: int | None, audience: Aud
     with guild_language(client, guild_id):
         content = case_texts.log_entry(job, services_of(client).orders.models.title, latest, is_shown=is_shown)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
-        possible = () if is_settled else tuple(Decision)
+        possible = () if is_settled else ON_IMAGES
         return Draft(content=content, buttons=_buttons(possible, lambda decision: JUDGE(decision=decision, job=job.id)))
 
 
@@ -83,9 +84,10 @@ def guild_of(job: Job) -> int | None:
     return next((g.guild_id for g in job.generations), job.place.guild_id)
 
 
-def decisions_on(about: Case) -> tuple[Decision, ...]:
-    """The possible decisions. Images that Easel did not make cannot be put behind a spoiler or refunded."""
-    return tuple(Decision) if about.job_id is not None else (Decision.KEEP, Decision.DELETE, Decision.BLOCK)
+def label(decision: Decision, about: Case | None) -> str:
+    """A decision as on its button. `about`: the case; None: an image without one."""
+    is_block = about is not None and about.cause is Cause.BLOCK
+    return block_texts.label(decision) if is_block else case_texts.decided(decision)
 
 
 def appeal_buttons(about: Case) -> tuple[Button, ...]:
@@ -96,9 +98,9 @@ def appeal_buttons(about: Case) -> tuple[Button, ...]:
     return (Button(label=label, emoji="⚖️", style=discord.ButtonStyle.primary, custom_id=APPEAL(case=about.id)),)
 
 
-def _buttons(decisions: tuple[Decision, ...], custom_id: Callable[[Decision], str]) -> tuple[Button, ...]:
+def _buttons(decisions: tuple[Decision, ...], custom_id: Callable[[Decision], str], about: Case | None = None) -> tuple[Button, ...]:
     return tuple(
-        Button(label=case_texts.decided(decision), emoji=emoji, style=style, custom_id=custom_id(decision))
+        Button(label=label(decision, about), emoji=emoji, style=style, custom_id=custom_id(decision))
         for decision, (emoji, style) in DECISION_BUTTONS.items()
         if decision in decisions
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.browser.conftest import OpenPage, check_views
-from tests.browser.running_bot import RunningBot, command, finished, form, panel, press, send
-from tests.journeys.moderator_steps import change_rules
+from tests.browser.conftest import OpenPage, check_views, saying
+from tests.browser.running_bot import RunningBot, command, finished, form, go_to, panel, press, send
+from tests.journeys.moderator_steps import MODERATORS, change_rules, with_moderators
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -57,3 +57,28 @@ async def test_too_expensive_names_a_model_that_fits(running_bot: RunningBot, vi
     await send(form(ada, RETRY))
     await expect(finished(ada, "a brown bear")).to_be_visible()
     await change_rules(running_bot.app, running_bot.ada, everyone={"purse": None})
+
+
+async def test_a_lock_out_says_its_end_and_is_appealed(running_bot: RunningBot, visit: OpenPage) -> None:
+    strikes = {"ladder": [{"points": 2, "hours": 1}]}
+    await with_moderators(running_bot.app, running_bot.ada, prompts={"block": {"words": ["gory"]}}, strikes=strikes)
+    ada, mo = await visit("Ada"), await visit("Mo")
+    await command(ada, "generate", prompt="a gory scene")
+    await expect(panel(ada, "This is strike 1 of 2")).to_be_visible()
+    await check_views(ada, "strike")
+    await command(ada, "generate", prompt="a gory scene")
+    refusal = panel(ada, "You now have 2 strike points")
+    await expect(refusal).to_contain_text("It ends")
+    await check_views(ada, "locked-out")
+    await press(refusal, "Appeal")
+    await form(ada, "Appeal").get_by_label("Why should the moderators lift the block?").fill("It was a film scene")
+    await send(form(ada, "Appeal"))
+    await expect(panel(ada, "The moderators will review the block")).to_be_visible()
+    await go_to(mo, MODERATORS)
+    case = saying(mo, "about the block of")
+    await expect(case).to_contain_text("It was a film scene")
+    await check_views(mo, "block-case")
+    await press(case, "Lift the block")
+    await expect(case).to_contain_text("decided by @Mo")
+    await command(ada, "generate", prompt="a white owl")
+    await expect(finished(ada, "a white owl")).to_be_visible()

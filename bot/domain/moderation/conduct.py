@@ -25,6 +25,10 @@ class BlockRow:
     lifted_at: int | None
     lifted_by: int | None
 
+    def may_be_appealed(self, now: int) -> bool:
+        """Once, while it is in force. One that follows from a case is appealed with that case."""
+        return self.case_id is None and self.lifted_at is None and (self.until is None or self.until > now)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemberConduct:

@@ -22,7 +22,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
 from bot.domain.job import SHOWING, Job, JobState, message_id_in
 from bot.domain.moderation import flags
-from bot.domain.moderation.cases import REASON_MAX, REPORTS_MAX, Case, CaseState, Decision, Report
+from bot.domain.moderation.cases import ON_IMAGES, REASON_MAX, REPORTS_MAX, Case, CaseState, Decision, Report
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
@@ -48,8 +48,9 @@ DECIDED: Final = {  # decisions as members read them
     Decision.DELETE: N_("Delete"),
     Decision.REFUND: N_("Delete + refund"),
     Decision.BLOCK: N_("Block 24 h"),
+    Decision.LIFT: N_("Lift the block"),
 }
-_FAVORS_AUTHOR = frozenset({Decision.KEEP, Decision.REFUND})  # moderators may not give themselves these
+_FAVORS_AUTHOR = frozenset({Decision.KEEP, Decision.REFUND, Decision.LIFT})  # moderators may not give themselves these
 _RECOUNT_S = 60
 _JOB = re.compile(r"[0-9a-z]{12}")
 
@@ -218,6 +219,8 @@ class Cases:
             raise _no_case(case_id)
         if case.job_id is None and decision in (Decision.SPOILER, Decision.REFUND):
             raise InvalidRequest(_("Easel didn't create this image. You can keep it, delete it, or block its author."))
+        if decision not in case.decisions:
+            raise InvalidRequest(_("That can't be decided about this case."))
         if case.job_id is not None:
             await self._check_refund(case.guild_id, case.job_id, decision)
         return case
@@ -374,6 +377,8 @@ class Cases:
         return self._decided_case(await self.store.write(verdicts.decide_on_job, job.id, guild_id, verdict))
 
     async def _check_judgeable(self, guild_id: int, job: Job, decision: Decision) -> None:
+        if decision not in ON_IMAGES:
+            raise InvalidRequest(_("That can't be decided about this case."))
         if job.state is JobState.OPEN:
             raise InvalidRequest(_("This image is still in progress. Decide when it's finished."))
         await self._check_refund(guild_id, job.id, decision)
@@ -409,7 +414,7 @@ def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, 
     tells = conduct.may_be_told(conn, guild_id, user_id, now)
     row = conduct.block(conn, guild_id, user_id, until=until, reason=reason, by_id=by_id, now=now)
     if tells:
-        data = {"guild_id": guild_id, "until": until, "reason": reason}
+        data = {"guild_id": guild_id, "until": until, "reason": reason, "block_id": row.id}
         outbox.add(conn, OutboxItem(kind=ItemKind.TELL_BLOCK, due_at=now, user_id=user_id, data=data))
     return row
 

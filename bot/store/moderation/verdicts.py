@@ -20,7 +20,7 @@ from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import history, messages, outbox, steps
 from bot.store import jobs as job_rows
-from bot.store.moderation import audit_log, cases, conduct, flagging
+from bot.store.moderation import audit_log, block_appeals, cases, conduct, flagging
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
 
@@ -100,7 +100,9 @@ def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
     was_appealed = before is not None and before.state is CaseState.APPEALED
     is_news = ruling.decision is not Decision.KEEP or was_appealed
     # Whoever posted an image that Easel did not make may never have used Easel, and gets no messages from it then.
-    if is_news and (decided.job_id is not None or conduct.has_used(conn, decided.guild_id, decided.author_id)):
+    if is_news and (
+        decided.job_id is not None or decided.cause is Cause.BLOCK or conduct.has_used(conn, decided.guild_id, decided.author_id)
+    ):
         told = {"case_id": case_id} if struck is None else {"case_id": case_id, "strike": vars(struck)}
         notice = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=ruling.now, user_id=decided.author_id, data=told)
         outbox.add(conn, notice)
@@ -211,6 +213,9 @@ def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | Non
 
 def _carry_out(conn: Connection, case: Case, ruling: Ruling) -> StrikeGiven | None:
     """Returns what a new strike led to."""
+    if case.cause is Cause.BLOCK:
+        block_appeals.carry_out(conn, case, ruling.decision, by_id=ruling.by_id, now=ruling.now)
+        return None
     effects, now = ruling.effects, ruling.now
     who = {"by_id": ruling.by_id, "now": now}
     job = None if case.job_id is None else job_rows.get(conn, case.job_id)

@@ -160,11 +160,17 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     await used(app, ada, forms["retry-job"])
     await used(app, ada, f"v1:retry:{(await ada.modal()).interaction_id}")
     await sent(ada, "retry-form", prompt="At noon")
+    await mo.slash("imagemod block", member=ada.id)
+    notice = await ada.message(lambda m: "Appeal" in m.buttons and "You can't create images on" in m.content, "dm")
+    await ada.click(notice, "Appeal")
+    await sent(ada, "appeal-block-form", words="Please")
+    await mo.slash("imagemod unblock", member=ada.id)
     await used(app, ada, forms["describe"])
     await sent(ada, "form", prompt="At night")
     await press(ada, image, "Upscale")
     await sent(ada, "upscale-form", offer=["0"])
-    sent_forms = {"report-form", "appeal-form", "models-form", "retry", "retry-form", "form", "upscale-form"}
+    appeals = {"appeal-form", "appeal-block", "appeal-block-form"}
+    sent_forms = {*appeals, "report-form", "models-form", "retry", "retry-form", "form", "upscale-form"}
     assert {*messages, *menus, *panels, *forms, *sent_forms} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
