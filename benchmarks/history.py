@@ -192,9 +192,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
     reads: dict[str, Op] = {
         "facts of an order": partial(facts, paid=paid),
         "waiting images": partial(jobs.count_waiting, user_id=BUSY),
-        "position in the queue": partial(jobs.position, job=waiting),
+        "place in the queue": partial(jobs.standing, job=waiting),
         "similar orders being sent": partial(jobs.has_rival, generation=replace(waiting.generations[0], seed=None)),
-        "lengths of the queue": jobs.queue_lengths,
         "usual time": partial(jobs.usual_ms, model="model-1"),
         "/cancel": partial(jobs.of_member, user_id=BUSY, state=JobState.OPEN),
         "/quota": partial(ledger.statement, account=user_account(BUSY), bucket=_BUCKET, now=NOW),

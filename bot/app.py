@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from bot.assembly import ImageApis, Resources, build_services, configured_apis, connect_image_apis, open_resources
+from bot.assembly import ImageApis, Resources, build_services, caps_of, configured_apis, connect_image_apis, open_resources
 from bot.client.easel import REQUEST_FAILED, Easel, do_about, refusal_of, set_addresses
 from bot.core import metrics
 from bot.core.clock import Clock, steady
@@ -25,7 +25,6 @@ from bot.core.running.loops import Timing
 from bot.core.running.stopping import stop_at_signals, unless_stopped
 from bot.core.running.supervision import Loop, Loops, Supervisor
 from bot.domain.outbox import ItemKind
-from bot.domain.scheduling import Caps
 from bot.providers.factory import ImageApi
 from bot.providers.guard import ProviderGuard
 from bot.services import housekeeping
@@ -294,7 +293,7 @@ def _client_of(resources: Resources) -> Easel:
 
 def _dispatch_policy(settings: Settings) -> DispatchPolicy:
     return DispatchPolicy(
-        caps=Caps(per_user=settings.max_running_per_user, per_guild=settings.max_running_per_server, total=settings.max_running),
+        caps=caps_of(settings),
         uncertain=settings.uncertain_calls,
         routes=settings.fallback_models,
         give_up_ms=int(settings.max_generation_minutes * 60_000),

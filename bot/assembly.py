@@ -24,6 +24,7 @@ from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
 from bot.domain.order import RESULT_MAX_PIXELS, OperatorLimits
 from bot.domain.retention import KeepDays
+from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules, host_of
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
@@ -299,8 +300,14 @@ def _orders(
         members=members,
         pricing=pricing,
         limits=limits,
+        caps=caps_of(resources.settings),
         clock=clock,
     )
+
+
+def caps_of(settings: Settings) -> Caps:
+    """How many images are made at the same time."""
+    return Caps(per_user=settings.max_running_per_user, per_guild=settings.max_running_per_server, total=settings.max_running)
 
 
 def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> Results:

@@ -38,7 +38,6 @@ from bot.core.numbers import number
 from bot.domain import permissions
 from bot.domain.allowance import Allowance
 from bot.domain.catalog.options import quoted
-from bot.domain.job import Lane
 from bot.domain.money.payment import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
 from bot.domain.preferences import Preferences
@@ -121,7 +120,6 @@ class Facts:
     # From the store.
     blocked: Block | None = None
     waiting: int = 0  # images of this member in the queue
-    queues: Mapping[Lane, int] = field(default_factory=dict)  # images of everyone in the queue, by lane
     funds: Mapping[str, Funds] = field(default_factory=dict)  # of every account of `payment`, by name
     owners: Mapping[int, Preferences] = field(default_factory=dict)  # of the members whose images are used, by id
 
@@ -141,11 +139,6 @@ class Admission:
     running: int | None  # images of this member made at a time; None: the operator's limit
     flagged: str | None = None  # the prompt rule for which moderators should review it
     must_spoiler: bool = False
-    queues: Mapping[Lane, int] = field(default_factory=dict)  # images of everyone in the queue, by lane
-
-    def ahead(self, lane: Lane) -> int:
-        """How many images wait before a new one in this lane: the slow lane comes last."""
-        return self.queues.get(Lane.PAID, 0) + (self.queues.get(lane, 0) if lane is Lane.FREE else 0)
 
 
 # --- deciding --------------------------------------------------------------------------------------------------------
@@ -223,7 +216,6 @@ def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
         running=facts.allowance.running,
         flagged=verdict.rule.text if is_flagged and verdict.rule is not None else None,
         must_spoiler=is_flagged and not unspoilered,
-        queues=facts.queues,
     )
 
 

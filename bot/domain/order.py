@@ -65,11 +65,20 @@ class Receipt:
 
     job: Job
     model: ModelInfo
-    ahead: int  # images of others before it in the queue
+    ahead: int  # images before it in the queue
     usual_ms: int | None  # the model's usual time, if known
+    is_next: bool = False  # the first of the queue
+    waits_for_own: bool = False  # only other images of its member keep it from being made
+    left_ms: int | None = None  # until all its images are made, from now; 0 if that time has passed, None if it is not known
+    is_slow: bool = False  # an image has clearly taken longer than usual
     outage: Outage | None = None  # its provider takes no requests now, so the job waits
     host_id: int | None = None  # the sponsor who pays for it
     is_motion_lost: bool = False  # a reference image is an animation, of which only the first frame is used
+
+    @property
+    def position(self) -> tuple[int, bool, bool]:
+        """Its place in the queue, as far as it is told."""
+        return self.ahead, self.waits_for_own, self.is_next
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ class ProviderGuard:
         self._on_recovery = on_recovery
         burst = max(rate_per_minute, 1.0)  # with a burst below 1, nothing could ever be sent
         self._limiter = AsyncLimiter(burst, time_period=60 * burst / rate_per_minute)
-        self._turn_ms = math.ceil(60_000 / rate_per_minute)
+        self.turn_ms = math.ceil(60_000 / rate_per_minute)  # between two submissions, once the burst is used up
         self._retry_not_before = 0  # Unix ms, from Retry-After, or after a rate limit that names no time
         self._limit_pause_s = pause_min_s  # after the next rate limit that names no time
         self._reported: dict[str, str] = {}  # problems of the account that were logged: the model, or "" for all of them
@@ -109,7 +109,7 @@ class ProviderGuard:
             return None
         if now < self._retry_not_before:
             return self._retry_not_before
-        return None if self._limiter.has_capacity() else now + self._turn_ms
+        return None if self._limiter.has_capacity() else now + self.turn_ms
 
     async def take_turn(self) -> None:
         """Wait until the rate limit allows a submission, and count it."""

@@ -117,7 +117,7 @@ class Admissions:
 
 
 def with_stored_facts(conn: Connection, facts: Facts, *, owner_ids: Iterable[int | None]) -> Facts:
-    """The facts with the member's block and queue, the available funds, and the preferences of the images' owners."""
+    """The facts with the member's block and waiting images, the available funds, and the preferences of the images' owners."""
     guild_id, user_id = facts.request.guild_id, facts.request.actor.user_id
     payment = with_accounts(conn, facts.payment, facts.now)
     return replace(
@@ -125,7 +125,6 @@ def with_stored_facts(conn: Connection, facts: Facts, *, owner_ids: Iterable[int
         payment=payment,
         blocked=conduct.blocked(conn, guild_id, user_id, facts.now),
         waiting=jobs.count_waiting(conn, user_id),
-        queues=jobs.queue_lengths(conn),
         funds=funds_of(conn, payment, facts.now),
         owners=documents.preferences_of(conn, (each for each in owner_ids if each is not None and each != user_id)),
     )

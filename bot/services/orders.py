@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,8 +24,11 @@ from bot.domain.money.quota import Bucket
 from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
+from bot.domain.queueing import forecast
+from bot.domain.queueing.forecast import Capacity, QueueStanding
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
+from bot.domain.scheduling import Caps
 from bot.domain.visibility import Origin
 from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
@@ -40,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 _ANSWER_MS = 120_000  # after this time the first response is assumed to be lost
 _AT_ONCE_MS = 60_000  # how long deleting or hiding a message may take before the outbox does it
+_TURNS_MAX = 100  # of a rate limit that are counted
+_TOLD_MAX = 1000  # jobs
 _USUAL_MS = 60_000  # how long a model's usual time is kept
 
 
@@ -54,9 +60,11 @@ class Orders:
     members: Members
     pricing: Pricing
     limits: OperatorLimits
+    caps: Caps
     clock: Clock
     _usual: dict[str, tuple[int, int]] = field(init=False, repr=False, default_factory=dict)  # by model: until (Unix ms), its usual ms
 
+    _told: OrderedDict[str, Hashable] = field(init=False, repr=False, default_factory=OrderedDict)  # by job: its place, as first told
     _recording: set[asyncio.Task[None]] = field(init=False, repr=False, default_factory=set)
 
     # --- orders --------------------------------------------------------------------------------------------------
@@ -157,12 +165,36 @@ class Orders:
 
     async def waiting_for(self, job: Job) -> Receipt:
         """The receipt of an open job, with its current place in the queue."""
-        ahead, host_id = await self.store.read(_queue_status, job)
-        return await self._receipt(job, ahead=ahead, host_id=host_id)
+        standing, host_id = await self.store.read(_queue_status, job)
+        models = {job.model, *(g.model for g in job.open), *(each.model for each in standing.running)}
+        known = [(model, await self.usual_ms(model)) for model in models]
+        usual, capacity, now = {model: ms for model, ms in known if ms is not None}, self._capacity(job, standing), self.clock()
+        return Receipt(
+            job=job,
+            model=self.models.catalog.get(job.model),
+            ahead=standing.ahead + standing.own_ahead,
+            usual_ms=usual.get(job.model),
+            is_next=forecast.is_next(job, standing),
+            waits_for_own=forecast.waits_for_own(job, standing, capacity),
+            left_ms=forecast.left_ms(job, standing, capacity, usual=usual, now=now),
+            is_slow=forecast.is_slow(job.open, usual=usual, now=now),
+            outage=self._outage(job),
+            host_id=host_id,
+        )
 
-    async def _receipt(self, job: Job, *, ahead: int, host_id: int | None) -> Receipt:
-        model, usual_ms = self.models.catalog.get(job.model), await self.usual_ms(job.model)
-        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, outage=self._outage(job), host_id=host_id)
+    def _capacity(self, job: Job, standing: QueueStanding) -> Capacity:
+        """Of the image API and the member, for the job's first open image; its image API may have been removed."""
+        first = next(iter(job.open), job.generations[0])
+        guard, caps = self.guards.get(first.provider), self.caps
+        at_a_time = caps.total if guard is None else min(guard.max_running, caps.total)
+        limit = caps.per_user if first.running_limit is None else first.running_limit
+        waiting = min(standing.ahead + standing.own_ahead + len(job.open), _TURNS_MAX)
+        return Capacity(
+            provider=at_a_time,
+            member=min(limit, at_a_time, caps.total if job.place.guild_id is None else caps.per_guild),
+            turns=waiting if guard is None else guard.turns(waiting),
+            turn_ms=0 if guard is None else guard.turn_ms,
+        )
 
     async def usual_ms(self, model: str) -> int | None:
         """The model's usual time in ms, at most `_USUAL_MS` old; None until its first image."""
@@ -170,6 +202,21 @@ class Orders:
         if until <= self.clock() and (usual_ms := await self.store.read(jobs.usual_ms, model)) is not None:
             self._usual[model] = (self.clock() + _USUAL_MS, usual_ms)
         return usual_ms
+
+    async def _first_receipt(self, job: Job) -> Receipt:
+        """The receipt of an order that is stored already: if the database is away now, it says less."""
+        try:
+            receipt = await self.waiting_for(job)
+        except DatabaseAway:
+            receipt = Receipt(job=job, model=self.models.catalog.get(job.model), ahead=0, usual_ms=None)
+        self._told[job.id] = receipt.position
+        if len(self._told) > _TOLD_MAX:
+            self._told.popitem(last=False)
+        return receipt
+
+    def first_told(self, job_id: str) -> Hashable | None:
+        """The place in the queue that the answer to an order said, once; None if this run of the bot does not know."""
+        return self._told.pop(job_id, None)
 
     def _outage(self, job: Job) -> Outage | None:
         """The first provider that the job waits for and that takes no requests now."""
@@ -203,9 +250,7 @@ class Orders:
         try:
             job = await self.store.write(jobs.add, job, references, **terms, now=job.created_at)
             log.info("job ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
-            first = job.generations[0]
-            host_id = await self.store.read(_host_id, job) if sponsorship_of(first.account) else None
-            return await self._receipt(job, ahead=admission.ahead(first.lane), host_id=host_id)
+            return await self._first_receipt(job)
         except MaybeSaved:  # then delivery must not wait for an answer; and the member must not wait until the database is back
             with patience.endless():
                 self._recording.add(recording := asyncio.create_task(self.answered(job.id, None), name="unanswered order"))
@@ -232,9 +277,9 @@ def _images(references: Sequence[Reference]) -> int:
     return sum(each.role is ReferenceRole.REFERENCE for each in references)
 
 
-def _queue_status(conn: Connection, job: Job) -> tuple[int, int | None]:
-    """A job's place in the queue (images before it), and its sponsor's user id."""
-    return jobs.position(conn, job), _host_id(conn, job)
+def _queue_status(conn: Connection, job: Job) -> tuple[QueueStanding, int | None]:
+    """A job's place in the queue, and its sponsor's user id."""
+    return jobs.standing(conn, job), _host_id(conn, job)
 
 
 def _host_id(conn: Connection, job: Job) -> int | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from statistics import median
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, or_, select, text, update
 
 from bot.domain.admission import check_waiting
 from bot.domain.gestures import TAKEN, Reaction, normalized_emoji
@@ -23,6 +23,7 @@ from bot.domain.job import (
 )
 from bot.domain.money.payment import Payment
 from bot.domain.outbox import ItemKind, OutboxItem
+from bot.domain.queueing.forecast import QueueStanding, RunningImage
 from bot.store import messages, outbox, tray
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared, write
@@ -31,6 +32,8 @@ from bot.store.money.payment import pay, with_sponsor
 from bot.store.rows import generation_row, job_row, jobs_by_id, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
 from bot.store.tables.work import ACTIVE, OPEN, WAITING
+
+_RIVALS_MAX = 200  # members: enough to find one that is served less
 
 # Built once, because building a statement takes longer than running it.
 _OPEN_AFTER = (
@@ -44,11 +47,18 @@ _OPEN_AFTER = (
     .limit(bindparam("most"))
 )
 _OLDER = and_(generations.c.lane == bindparam("lane"), generations.c.created_at < bindparam("at"))
+# They read an index only. What waits for another image API is not in the way.
+_OTHERS = and_(text(WAITING), generations.c.provider == bindparam("at_provider"), generations.c.job_id != bindparam("of_job"))
+_OWN = func.coalesce(func.sum(case((generations.c.user_id == bindparam("of_user"), 1), else_=0)), 0)
 _AHEAD = {
-    lane: select(func.count()).where(text(WAITING), generations.c.job_id != bindparam("of_job"), before)
+    lane: Prepared(select(func.count(), _OWN).where(_OTHERS, before))
     for lane, before in {Lane.PAID: _OLDER, Lane.FREE: or_(_OLDER, generations.c.lane == Lane.PAID)}.items()
 }
-_QUEUE_LENGTHS = select(generations.c.lane, func.count()).where(text(WAITING)).group_by(generations.c.lane)
+_IS_RIVAL = and_(_OTHERS, generations.c.lane == bindparam("lane"))
+_RIVALS = Prepared(select(generations.c.guild_id, generations.c.user_id).where(_IS_RIVAL).distinct().limit(_RIVALS_MAX))
+_MADE_NOW = Prepared(
+    select(*(generations.c[field.name] for field in fields(RunningImage))).where(text(ACTIVE), generations.c.submitted_at.is_not(None))
+)
 _TOOK = (
     select(generations.c.ended_at - generations.c.submitted_at)
     .where(
@@ -186,17 +196,21 @@ def count_waiting(conn: Connection, user_id: int) -> int:
     return int(waiting)
 
 
-def queue_lengths(conn: Connection) -> dict[Lane, int]:
-    """How many images wait in each lane."""
-    return {Lane(lane): count for lane, count in conn.execute(_QUEUE_LENGTHS)}
-
-
-def position(conn: Connection, job: Job) -> int:
-    """How many generations of other jobs come before this job's first waiting one; 0 if none waits."""
+def standing(conn: Connection, job: Job) -> QueueStanding:
+    """What waits before this job's first waiting generation, and what is being made."""
+    running = tuple(RunningImage(**row) for row in _MADE_NOW.mappings(conn, {}))
     first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)
     if first is None:
-        return 0
-    return conn.scalar(_AHEAD[first.lane], {"lane": first.lane, "at": first.created_at, "of_job": job.id}) or 0
+        return QueueStanding(running=running)
+    others = {"at_provider": first.provider, "of_job": job.id, "lane": first.lane}
+    ((ahead, own),) = _AHEAD[first.lane].rows(conn, {**others, "at": first.created_at, "of_user": first.user_id})
+    rivals = () if ahead else _RIVALS.rows(conn, others)
+    return QueueStanding(
+        ahead=int(ahead) - int(own),
+        own_ahead=int(own),
+        rivals=frozenset((guild_id, user_id) for guild_id, user_id in rivals),
+        running=running,
+    )
 
 
 def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:

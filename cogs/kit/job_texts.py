@@ -11,6 +11,7 @@ from bot.domain.catalog.shapes.edit_shape import AUTO, shape_in
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Lane, message_url
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
+from bot.domain.queueing.forecast import whole_seconds
 from bot.services.pipeline.delivery.routes import BAR_STEPS, ResultMessage
 from cogs.kit.texts import CONTENT_MAX, LINK_MARK, amount_of, duration, headline, quoted, subject
 
@@ -63,9 +64,11 @@ def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
     if job.ping_promised:
         yield _ping_promise(job)
     elif receipt.outage is None and not job.check_is_late:
-        yield from _progress(job, steps) if has_started else _queue_position(receipt.ahead)
-        if receipt.usual_ms:
-            yield _("Usually takes about {time}.").format(time=duration(receipt.usual_ms))
+        yield from _progress(job, steps) if has_started else _queue_position(receipt)
+        if receipt.is_slow:
+            yield _("Taking longer than usual.")
+        elif receipt.left_ms:
+            yield _("Ready in about {time}.").format(time=duration(1000 * whole_seconds(receipt.left_ms)))
 
 
 def _ping_promise(job: Job) -> str:
@@ -74,11 +77,14 @@ def _ping_promise(job: Job) -> str:
     return _("This takes more than two minutes. You'll be mentioned here when it's ready.")
 
 
-def _queue_position(ahead: int) -> Iterable[str]:
-    if not ahead:
+def _queue_position(receipt: Receipt) -> Iterable[str]:
+    ahead = receipt.ahead
+    if receipt.waits_for_own:
+        yield _("Waits for your other image.")
+    elif ahead:
+        yield ngettext("{count} image ahead of yours.", "{count} images ahead of yours.", ahead).format(count=number(ahead))
+    elif receipt.is_next:
         yield _("You're next.")
-        return
-    yield ngettext("{count} image ahead of yours.", "{count} images ahead of yours.", ahead).format(count=number(ahead))
 
 
 def _progress(job: Job, steps: int | None) -> Iterable[str]:

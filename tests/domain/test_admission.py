@@ -14,7 +14,7 @@ from bot.domain.allowance import merge
 from bot.domain.guild.document import read
 from bot.domain.guild.fields import DAY_MS, HOUR_MS
 from bot.domain.guild.settings import GuildSettings
-from bot.domain.job import Lane, ReplyTarget
+from bot.domain.job import ReplyTarget
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.money.quota import MICRO, Bucket
 from bot.domain.preferences import Preferences
@@ -89,11 +89,6 @@ def refusal(order: Facts) -> str:
 
 def test_a_guild_without_rules_accepts_everything() -> None:
     assert admit(facts()) == Admission(price=MICRO, cost=MICRO, payment=facts().payment, max_waiting=4, running=None)
-
-
-def test_the_slow_lane_comes_after_the_paid_one() -> None:
-    terms = admit(facts(queues={Lane.PAID: 3, Lane.FREE: 2}))
-    assert (terms.ahead(Lane.PAID), terms.ahead(Lane.FREE), admit(facts()).ahead(Lane.FREE)) == (3, 5, 0)
 
 
 def test_the_checks_refuse_in_their_order() -> None:

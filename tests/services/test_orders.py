@@ -77,7 +77,8 @@ async def test_an_order_is_made_even_if_its_caller_is_cancelled(pipeline: Pipeli
 
 async def test_a_receipt_counts_the_images_that_wait_before_it(pipeline: Pipeline) -> None:
     wanted = [await order_of(pipeline, "a red fox", replace(PLACE, user_id=member), count=2) for member in (7, 8, 7)]
-    assert [(await pipeline.orders.order(each)).ahead for each in wanted] == [0, 2, 4]
+    receipts = [await pipeline.orders.order(each) for each in wanted]
+    assert [(each.ahead, each.is_next, each.waits_for_own) for each in receipts] == [(0, True, False), (2, False, False), (4, False, False)]
 
 
 async def test_a_models_usual_time_is_kept_for_a_minute(pipeline: Pipeline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -207,12 +208,24 @@ async def test_the_usual_time_is_the_median_of_the_latest_images(store: Store) -
     assert await store.read(jobs.usual_ms, "dev") is None
 
 
-async def test_the_position_counts_earlier_waiting_images_of_other_jobs(store: Store) -> None:
-    first, second = await order(store, new_job(images=2, now=1000)), await order(store, new_job(images=2, now=2000, member=8))
-    assert [await store.read(jobs.position, job) for job in (first, second)] == [0, 2]
+async def test_the_place_in_the_queue_counts_earlier_waiting_images_of_other_jobs(store: Store) -> None:
+    first, second, own = [await order(store, new_job(images=2, now=at, member=member)) for at, member in ((1000, 7), (2000, 8), (3000, 8))]
+    assert [(each.ahead, each.own_ahead) for each in [await store.read(jobs.standing, job) for job in (first, second, own)]] == [
+        (0, 0),
+        (2, 0),
+        (2, 2),
+    ]
     await store.write(steps.start, first.id, 0, 3000)
-    assert await store.read(jobs.position, second) == 1
-    assert await store.read(jobs.position, await seen(store, await run(store, second))) == 0
+    standing = await store.read(jobs.standing, second)
+    assert (standing.ahead, [(each.job_id, each.submitted_at) for each in standing.running]) == (1, [(first.id, 3000)])
+    assert (await store.read(jobs.standing, await seen(store, await run(store, second)))).ahead == 0
+
+
+async def test_what_waits_for_another_image_api_is_not_ahead(store: Store) -> None:
+    first, second = await order(store, new_job(now=1000)), await order(store, new_job(now=2000, member=8))
+    elsewhere = replace(second, generations=tuple(replace(each, provider="other") for each in second.generations))
+    assert (await store.read(jobs.standing, elsewhere)).ahead == 0
+    assert (await store.read(jobs.standing, first)).rivals == {(second.place.guild_id, 8)}
 
 
 async def test_the_queue_counts_running_images_by_user_and_guild(store: Store) -> None:

@@ -16,6 +16,7 @@ from bot.core.running.loops import KeyedLocks, Timing
 from bot.core.running.supervision import pause
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.domain.order import Receipt
+from bot.domain.queueing.forecast import whole_seconds
 from bot.services.orders import Orders
 from bot.services.pipeline.delivery.routes import BAR_STEPS, Post
 from bot.store import delivery, jobs
@@ -47,6 +48,7 @@ class Progress:
         self._clock = clock
         # The open jobs, the longest unchecked first, with a fingerprint of what their message shows (None: not known).
         self._shown: OrderedDict[str, Hashable | None] = OrderedDict()
+        self._steps: dict[str, int] = {}  # the most that each bar has shown: it never goes back
         self._newest = 0  # Unix ms: when the newest of them was ordered
 
     async def run(self) -> None:
@@ -67,6 +69,7 @@ class Progress:
         for job_id in checked:
             if job_id not in jobs_left:
                 del self._shown[job_id]
+                self._steps.pop(job_id, None)
                 continue
             self._shown.move_to_end(job_id)
             if _has_message(jobs_left[job_id]) and jobs_left[job_id].answer_until <= self._clock():
@@ -97,13 +100,22 @@ class Progress:
             if job.state is not JobState.OPEN and not self._is_late(job):
                 return
             receipt = await self._orders.waiting_for(job)
-            steps = None if job.ping_promised else steps_done(job, receipt.usual_ms, self._clock())
+            steps = None if job.ping_promised else self._steps_done(receipt)
             fingerprint = _fingerprint(receipt, steps)
             shown = self._shown[job.id]
             self._shown[job.id] = fingerprint  # before the edit: an edit that fails is not repeated until the content changes again
             # The first response was for a waiting job; while the job waits, the message needs no edit.
-            if shown != fingerprint and not (shown is None and _matches_first_answer(receipt)):
+            told = self._orders.first_told(job.id)
+            if shown != fingerprint and not (shown is None and _matches_first_answer(receipt) and told in (None, receipt.position)):
                 await self._post.show_progress(receipt, steps=steps)
+
+    def _steps_done(self, receipt: Receipt) -> int | None:
+        """As `steps_done`, and never fewer than before: a usual time may grow, and a lost image begins again."""
+        job = receipt.job
+        steps = steps_done(job, receipt.usual_ms, self._clock())
+        if steps is not None:
+            steps = self._steps[job.id] = max(steps, self._steps.get(job.id, 0))
+        return steps
 
     async def _with_ping_promise(self, job: Job) -> Job:
         """The job, with a promised ping once it takes long. The promise is recorded before it is shown."""
@@ -157,4 +169,8 @@ def _fingerprint(receipt: Receipt, steps: int | None) -> Hashable:
     job = receipt.job
     begun = _has_begun(job)
     status = (job.state, job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
-    return status if job.ping_promised else (*status, None if begun else receipt.ahead, len(job.open), steps)
+    if job.ping_promised:
+        return status
+    # With a bar, the time is renewed with its steps.
+    place = None if begun else (receipt.position, whole_seconds(receipt.left_ms or 0))
+    return (*status, place, len(job.open), steps, receipt.is_slow, bool(receipt.left_ms))

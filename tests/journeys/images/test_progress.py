@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -45,15 +46,33 @@ async def outbox_is_empty(app: App) -> None:
     await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_the_progress_bar_follows_the_usual_time_and_is_never_full(env: Env, clock: FakeClock, ada: Person) -> None:
+async def test_a_waiting_message_tells_what_is_done_and_never_a_time_that_has_passed(env: Env, clock: FakeClock, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
+    await ada.message(lambda m: "Generating" in m.content)
+    clock.advance(38_000)
+    env.switchboard.turn_off("generation-stuck")
     await ada.message(has_image)
+
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a blue fox")
-    clock.advance(60_000)
-    waiting = await ada.message(lambda m: "█" * 9 + "░`" in m.content)
-    assert "Usually takes about" in waiting.content
-    assert "█" * 10 not in waiting.content
+    told = await ada.message(lambda m: "░`" in m.content)
+    assert "Ready in about 40 s." in told.content
+    clock.advance(20_000)
+    await ada.message(lambda m: "█████░░░░░` Ready in about 20 s." in m.content)
+    clock.advance(25_000)
+    await ada.message(lambda m: m.id == told.id and "█████████░`\n" in m.content)
+    clock.advance(10_000)
+    await ada.message(lambda m: "█████████░` Taking longer than usual." in m.content)
+
+
+async def test_a_job_that_waits_for_the_member_s_other_image_says_so(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with asyncio.timeout(20):
+        await ada.slash("generate", prompt="four foxes", count=4)
+        await ada.message(lambda m: "Generating" in m.content)
+        await ada.slash("generate", prompt="one more")
+        await ada.message(lambda m: "one more" in m.content and "Waits for your other image." in m.content)
 
 
 async def test_a_long_wait_ends_with_a_ping(env: Env, clock: FakeClock, ada: Person) -> None:

@@ -155,6 +155,38 @@ async def test_the_message_is_edited_once_for_each_step_of_the_progress_bar(pipe
     assert seen == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 2), (3, 2), (4, 3), (4, 3)]
 
 
+async def test_the_bar_never_goes_back(pipeline: Pipeline) -> None:
+    await set_usual_time(pipeline, 60_000)
+    job = await pipeline.order()
+    await start(pipeline, job)
+    pipeline.clock.advance(30_000)
+    await edits(pipeline)
+    await pipeline.store.write(steps.put_back, job.id, 0, not_before=0, now=pipeline.clock())
+    await edits(pipeline)
+    await start(pipeline, job)
+    await edits(pipeline)
+    assert waiting_message(pipeline, job).steps == 5
+
+
+async def test_a_place_that_has_changed_since_the_answer_edits_the_message(pipeline: Pipeline) -> None:
+    """The member was told of two images ahead, of which one was sent before the first turn."""
+    first = await pipeline.order(count=2)
+    second = await pipeline.order()
+    await start(pipeline, first)
+    await edits(pipeline)
+    assert waiting_message(pipeline, second).edits == 1
+
+
+async def test_a_slow_image_edits_the_message_once(pipeline: Pipeline) -> None:
+    await set_usual_time(pipeline, 20_000)
+    job = await pipeline.order()
+    await start(pipeline, job)
+    pipeline.clock.advance(20_000)
+    before = await edits(pipeline)
+    pipeline.clock.advance(6_000)
+    assert [await edits(pipeline) - before, await edits(pipeline) - before] == [1, 1]
+
+
 # --- promised pings --------------------------------------------------------------------------------------------------
 
 

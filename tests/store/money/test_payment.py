@@ -96,7 +96,7 @@ async def test_the_queue_orders_lanes_and_counts_recent_use(store: Store) -> Non
     assert [g.job_id for g in queue.waiting] == [paid.id, free[1].id, free[0].id]
     assert queue.past_use == {7: 2}
     assert [g.user_id for g in (await store.read(claims.queue_of, 9000, most=1)).waiting] == [9, 7]  # the limit applies to each lane
-    assert [await store.read(jobs.position, job) for job in (paid, *free)] == [0, 2, 1]
+    assert [(await store.read(jobs.standing, job)).ahead for job in (paid, *free)] == [0, 2, 1]
 
 
 # --- the budget ------------------------------------------------------------------------------------------------------
