@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.async_api import Locator, Page, expect
 
 from bot.app import App
+from bot.core.clock import Clock, system
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Person
@@ -23,6 +24,7 @@ class RunningBot:
 
     def __init__(self, env: Env) -> None:
         self.env = env
+        self.clock: Clock = system  # of the next start
         self.url = env.discord.url
         self.app: App
         self.ada: Person
@@ -57,7 +59,7 @@ class RunningBot:
             await expect(page.locator("#bot")).to_contain_text("online")
 
     async def _run(self, opened: asyncio.Future[App]) -> None:
-        async with self.env.app() as app:
+        async with self.env.app(clock=self.clock) as app:
             opened.set_result(app)
             await self._leave.wait()
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.conftest import PHONE, OpenPage, check_views
+from bot.core.clock import system
+from tests.browser.conftest import PHONE, OpenPage, check_views, saying
 from tests.browser.running_bot import RunningBot, command, finished, form, panel, press, press_more, send
+from tests.journeys.images.test_edit_form import DEV
+from tests.services.conftest import FakeClock
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -86,3 +91,44 @@ async def test_a_private_result_keeps_delete_beside_more(running_bot: RunningBot
     await check_views(ada, "private-result")
     await press(made, "Delete")
     await expect(made).to_have_count(0)
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def clock(running_bot: RunningBot) -> AsyncIterator[FakeClock]:
+    """The bot with a clock that the test moves."""
+    running_bot.clock = fake = FakeClock()
+    await running_bot.restart()
+    yield fake
+    running_bot.clock = system
+    await running_bot.restart()
+
+
+async def test_a_waiting_message_says_what_is_true(running_bot: RunningBot, clock: FakeClock, visit: OpenPage) -> None:
+    ada, faults = await visit("Ada"), running_bot.env.switchboard
+    stuck = "generation-stuck"
+    faults.turn_on(stuck)
+    await running_bot.ada.slash("generate", prompt="a first whale", model=DEV)
+    await expect(saying(ada, "a first whale")).to_contain_text("Generating")
+    clock.advance(38_000)
+    faults.turn_off(stuck)
+    await expect(finished(ada, "a first whale")).to_be_visible()
+
+    faults.turn_on(stuck)
+    await running_bot.ada.slash("generate", prompt="two whales", model=DEV, count=2)
+    whales = saying(ada, "two whales")
+    await expect(whales).to_contain_text("Ready in about 40 s.")
+    await running_bot.ada.slash("generate", prompt="a late whale", model=DEV)
+    await expect(saying(ada, "a late whale")).to_contain_text("Waits for your other image. Ready in about 80 s.")
+    clock.advance(20_000)
+    await expect(whales).to_contain_text("█████░░░░░")
+    await check_views(ada, "waiting-half-done")
+    clock.advance(22_000)
+    await expect(whales).not_to_contain_text("Ready in")
+    await expect(whales).to_contain_text("█████████░")
+    clock.advance(10_000)
+    await expect(whales).to_contain_text("Taking longer than usual.")
+    await check_views(ada, "waiting-longer-than-usual")
+    clock.advance(70_000)
+    await expect(whales).to_contain_text("You'll be mentioned here when it's ready.")
+    faults.turn_off(stuck)
+    await expect(finished(ada, "a late whale")).to_be_visible()
