@@ -18,7 +18,7 @@ from bot.domain.catalog.models import ModelInfo
 from bot.domain.preferences import Consent, Preferences
 from bot.domain.request import Request
 from cogs.kit import channels, panels, texts
-from cogs.kit.panels import MORE, Part, button, everywhere, panel, row, text
+from cogs.kit.panels import MORE, Part, beside, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import ON_OFF, CustomId, Router, one_of
 
@@ -96,7 +96,8 @@ def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) 
         row(_models(orders.models.offered, chosen, orders.models.title(orders.default_model), start=models_from)),
         text("**" + _("Aspect ratio") + "**", _shape_note(chosen, model)),
         row(_shapes(chosen, model)),
-        row(*_switches(chosen)),
+        discord.ui.Separator(),
+        *_switches(chosen),
         discord.ui.Separator(),
         text("**" + _("Who can edit my images?") + "**", "-# " + _consent_note(interaction, chosen, role)),
         row(_consent(chosen, in_guild=in_guild)),
@@ -141,19 +142,20 @@ def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
 
 
 def _switches(chosen: Preferences) -> list[Part]:
-    labels = {
-        "private": (pgettext("button", "Private: on"), pgettext("button", "Private: off"), "🔒"),
-        "spoiler": (pgettext("button", "Spoiler: on"), pgettext("button", "Spoiler: off"), "🙈"),
-        "tell_when_done": (pgettext("button", "DM me when done: on"), pgettext("button", "DM me when done: off"), "✉️"),
-        "leaderboard": (pgettext("button", "On leaderboards: on"), pgettext("button", "On leaderboards: off"), "🏆"),
+    """Each with its sentence beside a short button: a phone cuts buttons in a row."""
+    found = {
+        "private": (pgettext("button", "Private: on"), pgettext("button", "Private: off"), "🔒 " + _("Only you see your images.")),
+        "spoiler": (pgettext("button", "Spoiler: on"), pgettext("button", "Spoiler: off"), "🙈 " + _("Your images are behind spoilers.")),
+        "tell_when_done": (pgettext("button", "DM: on"), pgettext("button", "DM: off"), "✉️ " + _("You get a DM when an image is done.")),
+        "leaderboard": (pgettext("button", "Listed: on"), pgettext("button", "Listed: off"), "🏆 " + _("Leaderboards list you.")),
     }
-    return [_switch(name, is_on=getattr(chosen, name), labels=labels[name]) for name in _SWITCHES]
+    return [_switch(name, is_on=getattr(chosen, name), words=found[name]) for name in _SWITCHES]
 
 
-def _switch(name: str, *, is_on: bool, labels: tuple[str, str, str]) -> Part:
-    on, off, emoji = labels
+def _switch(name: str, *, is_on: bool, words: tuple[str, str, str]) -> Part:
+    on, off, sentence = words
     style = discord.ButtonStyle.success if is_on else discord.ButtonStyle.secondary
-    return button(on if is_on else off, _SWITCH(switch=name, is_on=not is_on), emoji=emoji, style=style)
+    return beside(button(on if is_on else off, _SWITCH(switch=name, is_on=not is_on), style=style), sentence)
 
 
 def _consent(chosen: Preferences, *, in_guild: bool) -> discord.ui.Select[Any]:

@@ -78,15 +78,15 @@ async def test_private_and_spoiler_settings_are_defaults_of_generate(ada: Person
 
 async def test_a_switch_that_is_on_is_turned_off_again(ada: Person) -> None:
     panel = await opened(ada)
-    await ada.click(panel, "DM me when done: off")
-    await ada.click(await after(ada, panel, "DM me when done: on"), "DM me when done: on")
-    await after(ada, panel, "DM me when done: off")
+    await ada.click(panel, "DM: off")
+    await ada.click(await after(ada, panel, "DM: on"), "DM: on")
+    await after(ada, panel, "DM: off")
 
 
 async def test_tell_me_when_done_sends_a_direct_message(ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
-    await ada.click(panel, "DM me when done: off")
-    await after(ada, panel, "DM me when done: on")
+    await ada.click(panel, "DM: off")
+    await after(ada, panel, "DM: on")
     made = await asked()
     await ada.message(lambda m: made.id in m.content, "dm")
 
