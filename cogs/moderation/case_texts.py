@@ -161,6 +161,7 @@ def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
         _("⚖️ Your appeal was reviewed. This decision is final.") if about.appealed_at is not None else "",
         _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(guild_name)),
         f"**||{quoted(subject(job))}||**" if job is not None else "",
+        _("Reason: {reason}").format(reason=quoted(about.decision_reason, limit=_WORDS)) if about.decision_reason else "",
         _("-# If you think this is wrong, you can appeal once. The moderators will review it again.") if about.may_be_appealed else "",
     ]
     return "\n".join(filter(None, lines))[:CONTENT_MAX]

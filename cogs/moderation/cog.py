@@ -30,7 +30,9 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
         await presses.show(interaction, await panels.cases(await request_of(interaction), interaction))
 
     @app_commands.command(description="Block a member from creating images here (they get a DM)")
-    @app_commands.describe(member="Member", hours="Hours. Leave out to block until you unblock them", reason="Reason to show them")
+    @app_commands.describe(
+        member="Member", hours="Hours. Leave out to block until you unblock them", reason="Reason. They read it, and it is in the audit log"
+    )
     async def block(
         self,
         interaction: Interaction,
@@ -56,14 +58,14 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
         await presses.show(interaction, await panels.blocked(await request_of(interaction), interaction))
 
     @app_commands.command(description="Delete an image (its author gets a strike and a DM)")
-    @app_commands.describe(image=_IMAGE, reason="Reason, shown in the audit log")
+    @app_commands.describe(image=_IMAGE, reason="Reason. The author reads it, and it is in the audit log")
     async def delete(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
         case = await services_of(interaction).cases.delete(request, image, reason=reason)
         await interactions.say(interaction, audit_texts.judged(case))
 
     @app_commands.command(description="Put an image behind a spoiler (its author gets a DM)")
-    @app_commands.describe(image=_IMAGE, reason="Reason, shown in the audit log")
+    @app_commands.describe(image=_IMAGE, reason="Reason. The author reads it, and it is in the audit log")
     async def spoiler(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
         case = await services_of(interaction).cases.spoiler(request, image, reason=reason)

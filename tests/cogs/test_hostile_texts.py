@@ -123,7 +123,9 @@ PLACES: dict[str, Callable[[str], str]] = {
         lambda _model: text,
     ),
     "case": lambda text: case_texts.case(CaseFile(case=case_of(text), job=None, flags=()), lambda _model: text),
-    "notice to an author": lambda text: case_texts.author_notice(replace(case_of(text), decision=Decision.DELETE), None, text),
+    "notice to an author": lambda text: case_texts.author_notice(
+        replace(case_of(text), decision=Decision.DELETE, decision_reason=text), None, text
+    ),
     "notice of a block": lambda text: case_texts.block_notice(text, None, text),
     "usage of a member": lambda text: member_texts.usage(
         1, MemberRecord(lately=USAGE, ever=USAGE, latest=(job_of(text),), reports=()), lambda _model: text

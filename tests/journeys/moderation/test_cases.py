@@ -58,8 +58,15 @@ async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     await decided(mo, post, f"**{button}**, decided by <@{mo.id}>")
     assert "> Not for this server." in (await decided(mo, post, "decided by")).content
     notice = await ada.message(lambda m: "A moderator of" in m.content, "dm")
+    assert "Reason: Not for this server." in notice.content
     assert ("Appeal" in notice.buttons) == strikes
     assert ("got a strike" in notice.content) == strikes
+
+
+@pytest.mark.parametrize("command", ["delete", "spoiler"])
+async def test_the_author_reads_a_reason_given_by_command_without_its_markup(ada: Person, mo: Person, asked: Ask, command: str) -> None:
+    await mo.slash(f"imagemod {command}", image=(await asked()).id, reason="**Not** for here")
+    assert r"Reason: \*\*Not\*\* for here" in (await ada.message(lambda m: "A moderator of" in m.content, "dm")).content
 
 
 async def test_keep_removes_the_spoiler(app: App, ada: Person, ben: Person, mo: Person) -> None:
