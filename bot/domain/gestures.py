@@ -67,6 +67,7 @@ class ReactionOutcome:
     fate: Fate
     sentence: str = ""  # why it was refused; or what it did, if that cannot be seen
     is_private: bool = False  # the reason is for the member alone
+    kind: str = ""  # reasons of one kind are said once, although their numbers differ
 
 
 TAKEN: Final = ReactionOutcome(fate=Fate.TAKEN)
@@ -85,6 +86,7 @@ class BatchEntry:
     fate: Fate = Fate.OPEN
     sentence: str = ""
     is_private: bool = False
+    kind: str = ""
 
     @property
     def is_failure(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from bot.core.i18n import _, ngettext
 from bot.core.numbers import number
@@ -19,8 +18,8 @@ def answer(batch: ReactionBatch) -> str:
 
 def note(batch: ReactionBatch, user_id: int) -> str:
     """The same in the channel, for a member who accepts no DMs: everybody reads it."""
-    refused = sorted(_of(batch, Fate.REFUSED, Fate.OPEN), key=_in_public)
-    reasons = [f"🚫 {_emoji(list(same))} {reason}" for reason, same in groupby(refused, key=_in_public)]
+    groups = _grouped(_of(batch, Fate.REFUSED, Fate.OPEN), lambda entry: entry.kind or _in_public(entry))
+    reasons = [f"🚫 {_emoji(same)} {_in_public(same[-1])}" for same in groups]
     return "\n".join(_cut([f"<@{user_id}>", *reasons, *_over(batch), _("-# This message disappears in 2 minutes.")]))
 
 
@@ -40,8 +39,8 @@ def _refused(batch: ReactionBatch) -> Iterator[str]:
         yield f"🚫 {_reason(refused[0])}\n-# {refused[0].shown} · {_link(refused[0])}"
         return
     yield _summary(taken, missed=len(refused) + left_out)
-    for (reason, link), same in groupby(sorted(refused, key=_key), key=_key):
-        yield f"🚫 {_emoji(list(same))} {reason}\n-# {link}"
+    for same in _grouped(refused, lambda entry: (entry.kind or _reason(entry), _link(entry))):
+        yield f"🚫 {_emoji(same)} {_reason(same[-1])}\n-# {_link(same[-1])}"
     yield from _over(batch)
 
 
@@ -76,8 +75,11 @@ def _reason(entry: BatchEntry) -> str:
     return interrupted if entry.fate is Fate.OPEN else entry.sentence
 
 
-def _key(entry: BatchEntry) -> tuple[str, str]:
-    return _reason(entry), _link(entry)
+def _grouped(entries: Sequence[BatchEntry], key: Callable[[BatchEntry], Hashable]) -> list[list[BatchEntry]]:
+    groups: dict[Hashable, list[BatchEntry]] = {}
+    for entry in entries:
+        groups.setdefault(key(entry), []).append(entry)
+    return list(groups.values())
 
 
 def _of(batch: ReactionBatch, *fates: Fate) -> list[BatchEntry]:

@@ -11,7 +11,7 @@ import structlog
 from discord.ext import commands
 
 from bot.core import i18n
-from bot.core.errors import DatabaseAway, EaselError, NotAllowed, NotKnownYet
+from bot.core.errors import DatabaseAway, EaselError, NotAllowed, NotKnownYet, OutOfCredit, TooManyWaiting
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.core.running import machine, patience
@@ -178,7 +178,8 @@ class ReactionsCog(commands.Cog):
                 context = await self._context(target, requesting, reaction, entry, meaning)
                 return None if context is None else await gestures.act(context)
         except EaselError as error:
-            return ReactionOutcome(fate=Fate.REFUSED, sentence=error.sentence, is_private=isinstance(error, NotAllowed))
+            kind = type(error).__name__ if isinstance(error, OutOfCredit | TooManyWaiting) else ""
+            return ReactionOutcome(fate=Fate.REFUSED, sentence=error.sentence, is_private=isinstance(error, NotAllowed), kind=kind)
         except discord.NotFound:
             log.info("message of a reaction not found", message=target.id)
         except notes.FAILED as error:
