@@ -20,7 +20,7 @@ router = Router()
 
 _ONE = CustomId("cancel-one:{job}", job=JOB_ID)
 _ALL = CustomId("cancel-all")
-_SHOWN_MAX = 10  # jobs; a panel has room for more parts, but a phone has not
+_SHOWN_MAX = 10  # jobs: more would fit in a panel, but not on a phone
 _SUBJECT_MAX = 120  # characters
 
 
