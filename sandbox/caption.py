@@ -66,7 +66,7 @@ def _block(size: tuple[int, int], words: str, note: str) -> _Block | None:
     sizes = [each for each in sizes if each >= _SMALLEST_PX] or ([_SMALLEST_PX] if largest >= _SMALLEST_PX / 2 else [])
     for font_px in sizes:
         margin = max(round(font_px * 0.45), 2)
-        small = _note(note, width - 2 * margin, max(round(min(width, height) / 44), 9), height)
+        small = _note(note, width - 2 * margin, max(round(min(width, height) / 32), 9), height)
         most = int((height * _LARGEST_PART - 2 * margin - sum(_line_px(px) for _, px in small)) // _line_px(font_px))
         lines = _wrapped(words, font_px, width - 2 * margin)
         if font_px == sizes[-1]:

@@ -100,3 +100,10 @@ async def commands_as_registered() -> list[dict[str, Any]]:
 async def test_the_commands_match_the_golden_file() -> None:
     """After an intended change, write `commands_as_registered()` to the file as JSON."""
     assert await commands_as_registered() == json.loads((GOLDEN / "commands.json").read_text("utf-8"))
+
+
+def test_images_come_before_the_model_and_the_model_before_its_options() -> None:
+    """Discord shows options in the order in which they are registered; required ones must be first."""
+    registered = {command["name"]: command.get("options", []) for command in json.loads((GOLDEN / "commands.json").read_text("utf-8"))}
+    for name, first in (("generate", ["model"]), ("edit", ["image", "model"]), ("upscale", ["image", "model"])):
+        assert [option["name"] for option in registered[name] if not option.get("required")][: len(first)] == first

@@ -29,6 +29,12 @@ async def test_another_sites_page_is_refused(server: DiscordServer, origin: str 
         assert answer.status == status
 
 
+@pytest.mark.parametrize(("path", "status"), [("kill", 409), ("ended", 404)])
+async def test_nobody_kills_a_bot_that_nobody_would_start_again(server: DiscordServer, path: str, status: int) -> None:
+    async with aiohttp.ClientSession() as http, http.post(f"{server.url}/bot/{path}", json={"killed": True}) as answer:
+        assert answer.status == status
+
+
 async def test_every_person_is_listed(server: DiscordServer) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"{server.url}/people") as answer:
         people = (await answer.json())["people"]

@@ -29,7 +29,7 @@ _BOT_PERMISSIONS = discord.Permissions(
     use_application_commands=True,
 )
 _TOPICS = {
-    "studio": "Create and edit images here. Type / to see what Easel can do.",
+    "studio": "Type / to create and edit images.",
     "gallery": "For images with many ⭐. A moderator turns it on with /imageadmin gallery.",
     "quiet": "Easel may not write here. What you make here comes by direct message.",
     "after-dark": "Age-restricted: at Discord only adults can open this channel.",
