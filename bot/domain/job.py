@@ -257,6 +257,16 @@ class Job:
         return tuple(g for g in self.generations if g.state is GenerationState.SUCCEEDED)
 
     @property
+    def withheld(self) -> tuple[Generation, ...]:
+        """Those whose images a content check withheld, and refunded."""
+        return tuple(g for g in self.succeeded if g.error is not None and g.failure is Failure.CONTENT)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether images were made, and a content check withheld all of them."""
+        return bool(self.succeeded) and self.succeeded == self.withheld
+
+    @property
     def open(self) -> tuple[Generation, ...]:
         return tuple(g for g in self.generations if g.state not in ENDED)
 

@@ -22,6 +22,7 @@ class Readers:
     denied: frozenset[int] = frozenset()
     member_ids: frozenset[int] = frozenset()  # which of these are members
     administrators: frozenset[int] = frozenset()  # roles, and the guild's owner
+    moderators: frozenset[int] = field(default=frozenset(), compare=False)  # roles whose Discord permissions make them moderators
 
     def include(self, user_id: int, role_ids: frozenset[int]) -> bool:
         """Whether a member with these roles reads the channel."""

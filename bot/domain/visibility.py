@@ -14,6 +14,7 @@ from itertools import product
 from bot.core.errors import NotAllowed
 from bot.core.i18n import N_, _
 from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
 from bot.domain.job import Job
 from bot.domain.moderation.cases import CaseFile
 from bot.domain.request import Channel, Readers, Request
@@ -38,6 +39,7 @@ class Audience:
     has_seen: bool = False  # the one reader has the image already, from where it is shown
     shown_by: int | None = None  # who decides to show it to all readers of the channel; owners may show their own images
     moderates: bool = False  # it is for the guild's moderators, to decide about it
+    only_moderators: bool = False  # nobody else is among them: they may see also what a check withheld
 
 
 class Border(StrEnum):
@@ -138,6 +140,15 @@ def _reads(audience: Audience, channel: Channel) -> bool:
     if audience.reader is not None:
         return readers.include(audience.reader.user_id, audience.reader.role_ids)
     return target.readers is not None and covers(readers, target.readers)
+
+
+def only_moderators_read(channel: Channel, policy: Policy) -> bool:
+    """Whether all who read a channel are the guild's moderators. False if that is not known, as of members who read it by themselves."""
+    readers = channel.readers
+    if readers is None or channel.invites:
+        return False
+    moderators = replace(readers, default=None, base=readers.moderators | frozenset(policy.moderator_role_ids), allowed=frozenset())
+    return covers(replace(moderators, denied=frozenset(), member_ids=frozenset()), readers)
 
 
 # --- readers of two channels -----------------------------------------------------------------------------------------

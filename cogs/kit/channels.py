@@ -15,10 +15,13 @@ import structlog
 from bot.client.events import THREAD_TYPES, as_text_channel
 from bot.core.errors import InvalidRequest, NotKnownYet
 from bot.core.i18n import _
+from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
 from bot.domain.job import Job, JobMessage, Source
 from bot.domain.order import Order
+from bot.domain.permissions import is_moderator
 from bot.domain.request import Channel, Readers
 from bot.domain.visibility import Audience, Origin, border
 
@@ -30,6 +33,7 @@ log = structlog.get_logger(__name__)
 _NOT_FETCHED: Final = (discord.HTTPException, aiohttp.ClientError, OSError)
 POSTABLE_TYPES: Final = (discord.ChannelType.text, discord.ChannelType.news)
 ASKING_S: Final = 5.0  # a member waits for it
+_NO_RULES: Final = Policy()
 _FETCHED_MAX: Final = 10  # channels of one settings document that are not cached, such as archived threads
 
 
@@ -132,7 +136,7 @@ def _readers(channel: Any) -> Readers | None:
     by_id = {target.id: target for target in channel.overwrites if not _is_bot(target)}
     states = {target.id: overwrite.view_channel for target, overwrite in channel.overwrites.items() if target.id in by_id}
     default = states.pop(guild.id, None)
-    base, administrators = _roles(guild)
+    base, moderators, administrators = _roles(guild)
     return Readers(
         guild_id=guild.id,
         default=default,
@@ -141,14 +145,22 @@ def _readers(channel: Any) -> Readers | None:
         denied=frozenset(each for each, state in states.items() if state is False),
         member_ids=frozenset(each for each in states if _is_member(by_id[each])),
         administrators=administrators,
+        moderators=moderators,
     )
 
 
-def _roles(guild: discord.Guild) -> tuple[frozenset[int], frozenset[int]]:
-    """The roles that read channels without an overwrite; and those of administrators, with the guild's owner."""
+def _roles(guild: discord.Guild) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
+    """The roles that read channels without an overwrite; those of moderators; and those of administrators, with the guild's owner."""
     people = [role for role in guild.roles if not role.is_bot_managed()]
     administrators = [role.id for role in people if role.permissions.administrator]
-    return frozenset(role.id for role in people if role.permissions.view_channel), frozenset((guild.owner_id or 0, *administrators))
+    moderators = [role.id for role in people if is_moderator(_holder_of(role), _NO_RULES)]
+    readers = frozenset(role.id for role in people if role.permissions.view_channel)
+    return readers, frozenset(moderators), frozenset((guild.owner_id or 0, *administrators))
+
+
+def _holder_of(role: discord.Role) -> Actor:
+    """A member with this role alone."""
+    return Actor(user_id=0, may_manage_messages=role.permissions.manage_messages, may_manage_server=role.permissions.manage_guild)
 
 
 def _is_member(target: discord.Role | discord.Member | discord.Object) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bot.core.i18n import _, ngettext
 from bot.core.numbers import number
 from bot.domain.job import GalleryEntry, GenerationState, Job, JobState, message_url
-from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
+from bot.domain.moderation.cases import Case, CaseFile, CaseState, CaseSubject, Cause, Decision, FlagSummary
 from bot.services.moderation.cases import DECIDED
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, subject
 from cogs.moderation import block_texts
@@ -21,11 +21,15 @@ TitleOf = Callable[[str], str]  # a model's title by its id
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-def case(file: CaseFile, title_of: TitleOf, *, left_out: str = "") -> str:
-    """The moderators' message about a case. `left_out`: why it shows neither the image nor the prompt."""
+def case(file: CaseFile, title_of: TitleOf, *, left_out: str = "", only_moderators: bool = True) -> str:
+    """The moderators' message about a case. `left_out`: why it shows neither the image nor the prompt.
+
+    `only_moderators`: nobody else reads it, so that it also shows images that a check withheld.
+    """
     if file.case.cause is Cause.BLOCK:
         return block_texts.case(file.case)
-    return "\n".join(filter(None, _case(file.case, file.job, file.flags, title_of, left_out)))[:CONTENT_MAX]
+    lines = [*_case(file, title_of, left_out), *_withheld(file, only_moderators=only_moderators)]
+    return "\n".join(filter(None, [*lines, _status_of(file)]))[:CONTENT_MAX]
 
 
 def not_for_all() -> str:
@@ -36,37 +40,75 @@ def not_for_you() -> str:
     return _("-# You can't see the image and its prompt, because you can't read its channel.")
 
 
-def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: TitleOf, left_out: str) -> Iterator[str]:
+def _case(file: CaseFile, title_of: TitleOf, left_out: str) -> Iterator[str]:
+    about, job = file.case, file.job
     member = f"<@{about.author_id}>"
     yield _("🚩 **Case {number}** about an image by {member}").format(number=about.id, member=member)
     if job is not None:
         yield left_out or f"**||{quoted(subject(job))}||**"
-    yield _why(about, flags)
-    yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in flags[:_FLAGS_SHOWN] if each.reason)
+    yield _why(file)
+    yield from _words(file)
     facts = [quoted(title_of(job.model)), amount_of(job.spent)] if job is not None else []
-    exists = job is None or job.state is not JobState.DELETED
-    if about.message_id is not None and exists:
+    if about.message_id is not None and _exists(job):
         url = message_url(about.guild_id, about.channel_id, about.message_id)
         facts.append(_("[message]({link})").format(link=url))
     yield f"-# {' · '.join(facts)}" if facts else ""
     if about.appeal is not None:
         yield _("⚖️ **Appeal** by {member}: {words}").format(member=member, words=quoted(about.appeal, limit=_WORDS))
-    yield status(about, hidden=job is not None and exists and job.spoiler)
 
 
-def _why(about: Case, flags: Sequence[FlagSummary]) -> str:
+def _withheld(file: CaseFile, *, only_moderators: bool) -> Iterator[str]:
+    """What the decisions mean for images that a check withheld."""
+    if not file.withheld or file.case.state is CaseState.DECIDED:
+        return
+    if not only_moderators:
+        yield _("-# The withheld image isn't shown here, because not only moderators read this channel. Use `/imagemod cases`.")
+    if file.subject is CaseSubject.WITHHELD:
+        yield _("-# Nobody has seen it, and its price was refunded. **Keep** sends it to its author and removes the strike.")
+    else:
+        yield _("-# Some of the images were withheld and refunded. **Keep** sends them to their author too.")
+
+
+def _status_of(file: CaseFile) -> str:
+    job = file.job
+    return status(file.case, hidden=job is not None and _exists(job) and job.spoiler)
+
+
+def _exists(job: Job | None) -> bool:
+    return job is None or job.state is not JobState.DELETED
+
+
+def _why(file: CaseFile) -> str:
+    about, flags = file.case, file.flags
     if about.cause is Cause.FLAGS:
         return _flags(flags)
     reason = quoted(about.reason, limit=_WORDS)
     if about.cause is Cause.PROMPT:
         return _("The prompt was flagged: {reason}").format(reason=reason)
+    if about.cause is Cause.RESULT and file.job is not None and file.job.withheld:
+        return _("A check withheld the image: {reason}").format(reason=reason)
     if about.cause is Cause.RESULT:
         return _("The image was flagged: {reason}").format(reason=reason)
-    if any(each.reason for each in flags):
-        return _("Reported by {who}:").format(who=", ".join(f"<@{each.user_id}>" for each in flags if each.reason))
+    reporters = _reporters(flags)
+    if reporters:
+        who = f"<@{reporters[0].user_id}>"
+        return ngettext("Reported by {who}:", "Reported by {count} members:", len(reporters)).format(who=who, count=len(reporters))
     if reason:
         return _("Opened by a moderator: {reason}").format(reason=reason)
     return _("Opened by a moderator.")
+
+
+def _words(file: CaseFile) -> Iterator[str]:
+    """What the reporters wrote. One whose name the line above gives is not named again."""
+    reporters = _reporters(file.flags)
+    is_named = file.case.cause is Cause.REPORT and len(reporters) == 1
+    for each in reporters[:_FLAGS_SHOWN]:
+        words = quoted(each.reason, limit=_WORDS)
+        yield f"> {words}" if is_named else f"> <@{each.user_id}>: {words}"
+
+
+def _reporters(flags: Sequence[FlagSummary]) -> list[FlagSummary]:
+    return [each for each in flags if each.reason]
 
 
 def _flags(flags: Sequence[FlagSummary]) -> str:
@@ -153,13 +195,13 @@ def gallery(job: Job, shown: GalleryEntry, channel_id: int, title_of: TitleOf) -
 # --- direct messages -------------------------------------------------------------------------------------------------
 
 
-def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
-    """Tells an author what was decided about their image or their block, or about their appeal."""
+def author_notice(about: Case, job: Job | None, guild_name: str, *, are_sent: bool = False) -> str:
+    """Tells an author what was decided about their image or their block, or about their appeal. `are_sent`: with images that a check had withheld."""
     if about.cause is Cause.BLOCK:
         return block_texts.notice(about, guild_name)
     lines = [
         _("⚖️ Your appeal was reviewed. This decision is final.") if about.appealed_at is not None else "",
-        _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(guild_name)),
+        _sentence(about, job, are_sent=are_sent).format(server=quoted(guild_name)),
         f"**||{quoted(subject(job))}||**" if job is not None else "",
         _("Reason: {reason}").format(reason=quoted(about.decision_reason, limit=_WORDS)) if about.decision_reason else "",
         _("-# If you think this is wrong, you can appeal once. The moderators will review it again.") if about.may_be_appealed else "",
@@ -167,6 +209,24 @@ def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
     return "\n".join(filter(None, lines))[:CONTENT_MAX]
 
 
+def _sentence(about: Case, job: Job | None, *, are_sent: bool) -> str:
+    decision = about.decision or Decision.KEEP
+    if job is None or not job.is_withheld or decision not in _ON_WITHHELD:
+        return _SENTENCES[decision]()
+    if decision is Decision.KEEP and not are_sent:
+        return _(
+            "The moderators of {server} found nothing wrong with your image, but it can't be loaded any more. You got no strike for it."
+        )
+    return _ON_WITHHELD[decision]()
+
+
+_ON_WITHHELD: dict[Decision, Callable[[], str]] = {
+    Decision.KEEP: lambda: _(
+        "The moderators of {server} found nothing wrong with the image that a check had withheld. Here it is, free of charge."
+        " Any strike for it was removed."
+    ),
+    Decision.DELETE: lambda: _("A moderator of {server} reviewed the image that a check had withheld and agreed with the check."),
+}
 _SENTENCES: dict[Decision, Callable[[], str]] = {
     Decision.KEEP: lambda: _("The moderators of {server} reviewed your image and kept it. Any strike for it was removed."),
     Decision.SPOILER: lambda: _("A moderator of {server} put your image behind a spoiler. You got no strike for it."),

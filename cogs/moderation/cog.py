@@ -27,7 +27,7 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Mode
 
     @app_commands.command(description="See cases that need a decision")
     async def cases(self, interaction: Interaction) -> None:
-        await presses.show(interaction, await panels.cases(await request_of(interaction), interaction))
+        await presses.show(interaction, *await panels.cases(await request_of(interaction), interaction, redraws=False))
 
     @app_commands.command(description="Block a member from creating images here (they get a DM)")
     @app_commands.describe(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import discord
 
 from bot.core.i18n import _, pgettext
+from bot.domain.job import Job
 from bot.domain.moderation.cases import Decision
 from cogs.kit.request import Interaction
 
@@ -24,12 +25,20 @@ _CONSEQUENCES: Mapping[Decision, Callable[[], str]] = {
     Decision.REFUND: lambda: _("The image by {member} is deleted for good. They get their credits back, and no strike."),
     Decision.BLOCK: lambda: _("The image by {member} is deleted for good. They get a strike and can't create images here for 24 hours."),
 }
+_ON_WITHHELD: Mapping[Decision, Callable[[], str]] = {
+    **_CONSEQUENCES,
+    Decision.DELETE: lambda: _("The withheld image by {member} is deleted for good, and the strike stays."),
+    Decision.BLOCK: lambda: _(
+        "The withheld image by {member} is deleted for good, and the strike stays. They can't create images here for 24 hours."
+    ),
+}
 
 
-async def ask(interaction: Interaction, decision: Decision, *, author_id: int, form_id: str) -> None:
+async def ask(interaction: Interaction, decision: Decision, *, author_id: int, job: Job | None, form_id: str) -> None:
     """Open the form for a decision of `FINAL`; `form_id` is the custom id of the handler that carries it out."""
+    consequences = _ON_WITHHELD if job is not None and job.is_withheld else _CONSEQUENCES
     modal = discord.ui.Modal(title=_TITLES[decision](), custom_id=form_id)
-    modal.add_item(discord.ui.TextDisplay(_CONSEQUENCES[decision]().format(member=f"<@{author_id}>")))
+    modal.add_item(discord.ui.TextDisplay(consequences[decision]().format(member=f"<@{author_id}>")))
     words = discord.ui.TextInput[Any](custom_id=_REASON, style=discord.TextStyle.paragraph, max_length=REASON_MAX, required=False)
     label = pgettext("modal label", "Reason (optional)")
     modal.add_item(discord.ui.Label(text=label, description=_("The author and the moderators can read it."), component=words))

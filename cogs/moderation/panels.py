@@ -11,7 +11,7 @@ from discord.ui import Separator
 
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
-from bot.domain.moderation.cases import FINAL, Case, Decision
+from bot.domain.moderation.cases import FINAL, CaseFile, Decision
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.domain.visibility import border, origin_of_case, reader_of
@@ -24,8 +24,8 @@ from cogs.kit.channels import KnownChannels
 from cogs.kit.panels import Part, beside, button, panel, row, text
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
-from cogs.moderation import audit_texts, case_texts, confirmation, member_texts
-from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, label
+from cogs.moderation import audit_texts, case_images, case_texts, confirmation, member_texts, views
+from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, decisions_on, label
 
 router = Router()
 
@@ -39,7 +39,7 @@ _UNBLOCK = CustomId("mod:unblock:{member}", member=DISCORD_ID)
 _PURGE = CustomId("mod:purge:{member}", member=DISCORD_ID)
 _KEEP = CustomId("mod:spare")
 
-CASES_SHOWN = 4  # a panel holds 40 components
+CASES_SHOWN = 3  # a panel holds 40 components
 _CASE_MAX = 700  # characters
 _WAITING_MAX = 100
 _BLOCKS_SHOWN = 10
@@ -50,32 +50,41 @@ _AUDIT_MAX = 3600  # characters
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-async def cases(request: Request, interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
-    """A page of the open cases, oldest first, each with its buttons."""
+async def cases(
+    request: Request, interaction: Interaction, page: int = 0, *, note: str = "", redraws: bool = True
+) -> tuple[discord.ui.LayoutView, list[discord.File]]:
+    """A page of the open cases, oldest first, each with its images behind spoilers and its buttons; and the panel's files.
+
+    `redraws` the panel whose control was used, or is a new one.
+    """
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
     shown = await services_of(interaction).reader.read(case_queries.page, guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
-    parts: list[Part] = []
     known, reader = KnownChannels(client_of(interaction)), reader_of(request, moderates=True)
+    visible = {
+        file.case.id for file in shown.files if border(origin_of_case(file, known.get(guild_id, file.case.channel_id)), reader) is None
+    }
+    images = await case_images.of(interaction, [file for file in shown.files if file.case.id in visible], redraws=redraws)
+    parts: list[Part] = []
     for file in shown.files:
-        is_shown = border(origin_of_case(file, known.get(guild_id, file.case.channel_id)), reader) is None
-        left_out = "" if is_shown else case_texts.not_for_you()
+        left_out = "" if file.case.id in visible else case_texts.not_for_you()
         content = case_texts.case(file, services_of(interaction).orders.models.title, left_out=left_out)
-        parts += [Separator(), text(panel_texts.cut(content, _CASE_MAX)), _decisions(file.case, shown.number)]
+        gallery = case_images.gallery(file, images) if file.case.id in visible else []
+        parts += [Separator(), text(panel_texts.cut(content, _CASE_MAX)), *gallery, _decisions(file, shown.number)]
     head = audit_texts.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
-    return panel(text(head), *parts, _navigation(shown.number, shown.waiting))
+    return panel(text(head), *parts, _navigation(shown.number, shown.waiting)), case_images.uploads(images)
 
 
 @router.press(OPEN_CASES)
 async def open_cases(request: Request, interaction: Interaction) -> None:
     """Open the cases from another panel."""
-    await panels.show(interaction, await cases(request, interaction))
+    await panels.show(interaction, *await cases(request, interaction, redraws=False))
 
 
 @router.press(_CASES)
 @router.press(_TURN)
 async def turn_cases(request: Request, interaction: Interaction, *, page: int, **_way: str) -> None:
     """Show a page of the cases."""
-    await panels.redraw(interaction, await cases(request, interaction, page))
+    await panels.redraw(interaction, *await cases(request, interaction, page))
 
 
 @router.press(_DECIDE, defers=False)
@@ -88,10 +97,10 @@ async def decide(request: Request, interaction: Interaction, *, case: int, decis
     try:
         about = await services_of(interaction).cases.undecided(request, case, decision)
     except Decided as earlier:
-        await panels.redraw(interaction, await cases(request, interaction, page, note=f"⚠️ {earlier.sentence}"))
+        await panels.redraw(interaction, *await cases(request, interaction, page, note=f"⚠️ {earlier.sentence}"))
         return
-    form_id = _DECIDE_FORM(case=case, decision=decision, page=page)
-    await confirmation.ask(interaction, decision, author_id=about.author_id, form_id=form_id)
+    file, form_id = await views.file_of(client_of(interaction), about), _DECIDE_FORM(case=case, decision=decision, page=page)
+    await confirmation.ask(interaction, decision, author_id=about.author_id, job=file.job, form_id=form_id)
 
 
 @router.form(_DECIDE_FORM, defers=False)
@@ -109,11 +118,11 @@ async def _decide(request: Request, interaction: Interaction, *, case: int, deci
         note = _("Case {number}: {standing}").format(number=case, standing=case_texts.status(decided))
     except Decided as earlier:
         note = f"⚠️ {earlier.sentence}"
-    await panels.redraw(interaction, await cases(request, interaction, page, note=note))
+    await panels.redraw(interaction, *await cases(request, interaction, page, note=note))
 
 
-def _decisions(case: Case, page: int) -> Part:
-    possible = case.decisions
+def _decisions(file: CaseFile, page: int) -> Part:
+    case, possible = file.case, decisions_on(file)
     return row(
         *(
             button(label(each, case), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)

@@ -38,6 +38,8 @@ from cogs.moderation import appeals, case_texts, views
 if TYPE_CHECKING:
     from bot.client.easel import Easel
 
+_FILES_MAX = 10  # in a message
+
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[OutboxItem, Job | None], Awaitable[None]]
@@ -100,8 +102,13 @@ class CasePosts:
             return None
         readers = await self._audience(about.guild_id, channel.id, moderates=True)
         draft = await views.case_draft(self._client, about, readers)
-        job = await self._job(about.job_id) if await views.may_see_case(self._client, about, readers) else None
-        async with self._images(job, about.guild_id) as images:
+        file = await views.file_of(self._client, about)
+        job = file.job if views.may_see(self._client, file, readers) else None
+        async with (
+            self._images(job, about.guild_id) as shown,
+            self._withheld(job if readers.only_moderators else None, about.guild_id) as withheld,
+        ):
+            images = (*shown, *withheld)[:_FILES_MAX]
             with guild_language(self._client, about.guild_id):
                 message = await self._poster.once(
                     channel,
@@ -205,11 +212,13 @@ class CasePosts:
             return  # it was appealed: the next decision gets its own message
         job = await self._job(about.job_id)
         chosen = await self._services.reader.read(documents.preferences, about.author_id)
-        with i18n.speaking(chosen.locale):
-            struck = StrikeGiven(**item.data["strike"]) if item.data.get("strike") else None
-            told = "" if struck is None else f"\n{struck.sentence} {struck.end}".rstrip()
-            content = f"{case_texts.author_notice(about, job, self._guild_name(about.guild_id))}{told}"
-            await self._tell(item, about.author_id, Draft(content=content, buttons=views.appeal_buttons(about)))
+        struck = StrikeGiven(**item.data["strike"]) if item.data.get("strike") else None
+        async with self._withheld(job if about.decision is Decision.KEEP else None, None) as images:
+            with i18n.speaking(chosen.locale):
+                told = "" if struck is None else f"\n{struck.sentence} {struck.end}".rstrip()
+                content = case_texts.author_notice(about, job, self._guild_name(about.guild_id), are_sent=bool(images))
+                draft = Draft(content=f"{content}{told}", buttons=views.appeal_buttons(about), images=images)
+                await self._tell(item, about.author_id, draft)
 
     async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:
         data, user_id = item.data, item.user_id
@@ -235,8 +244,7 @@ class CasePosts:
     @asynccontextmanager
     async def _images(self, job: Job | None, guild_id: int) -> AsyncIterator[tuple[ResultImage, ...]]:
         """The images of a job; empty if they cannot be loaded."""
-        guild = self._client.get_guild(guild_id)
-        limit = guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+        limit = self._limit_bytes(guild_id)
         async with AsyncExitStack() as stack:
             images: tuple[ResultImage, ...] = ()
             if job is not None:
@@ -247,6 +255,19 @@ class CasePosts:
                     log.info("images not available for a post", job=job.id, reason=error.sentence)
             yield images
 
+    @asynccontextmanager
+    async def _withheld(self, job: Job | None, guild_id: int | None) -> AsyncIterator[tuple[ResultImage, ...]]:
+        """The images of a job that a check withheld, for a channel of a guild or a direct message."""
+        if job is None or not job.withheld:
+            yield ()
+            return
+        async with self._services.results.withheld(job, limit_bytes=self._limit_bytes(guild_id)) as images:
+            yield images
+
+    def _limit_bytes(self, guild_id: int | None) -> int:
+        guild = None if guild_id is None else self._client.get_guild(guild_id)
+        return guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+
     def _origin(self, job: Job, shown: ReplyTarget | JobMessage) -> Origin:
         """The job's image as this message shows it."""
         known = KnownChannels(self._client)
@@ -254,10 +275,13 @@ class CasePosts:
 
     async def _audience(self, guild_id: int, channel_id: int, *, moderates: bool = False) -> Audience:
         """The readers of a channel that the guild's settings name. Raises `TryLater` while the guild's state has not arrived."""
-        channel = await fetch_channel(self._client, guild_id=guild_id, channel_id=channel_id)
-        if channel.readers is None:
+        if moderates:
+            audience = await views.moderators_in(self._client, guild_id, channel_id)
+        else:
+            audience = Audience(channel=await fetch_channel(self._client, guild_id=guild_id, channel_id=channel_id))
+        if audience.channel.readers is None:
             raise TryLater("The server's roles and channels aren't known yet.")
-        return Audience(channel=channel, moderates=moderates)
+        return audience
 
     async def _job(self, job_id: str | None) -> Job | None:
         return None if job_id is None else await self._services.reader.read(jobs.get, job_id)

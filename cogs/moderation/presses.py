@@ -30,7 +30,8 @@ async def decide(request: Request, interaction: Interaction, *, decision: Decisi
     """Decide a case; ask before what cannot be undone."""
     if decision in FINAL:
         about = await services_of(interaction).cases.undecided(request, case, decision)
-        await confirmation.ask(interaction, decision, author_id=about.author_id, form_id=_CASE_FORM(decision=decision, case=case))
+        file, form_id = await views.file_of(client_of(interaction), about), _CASE_FORM(decision=decision, case=case)
+        await confirmation.ask(interaction, decision, author_id=about.author_id, job=file.job, form_id=form_id)
         return
     await answers.defer(interaction)
     await _decide(request, interaction, decision=decision, case=case)
@@ -56,7 +57,7 @@ async def judge(request: Request, interaction: Interaction, *, decision: Decisio
     if decision in FINAL:
         about = await services_of(interaction).cases.unjudged(request, job, decision)
         form_id = _JUDGE_FORM(decision=decision, job=job)
-        await confirmation.ask(interaction, decision, author_id=about.place.user_id, form_id=form_id)
+        await confirmation.ask(interaction, decision, author_id=about.place.user_id, job=about, form_id=form_id)
         return
     await answers.defer(interaction)
     await _judge(request, interaction, decision=decision, job=job)

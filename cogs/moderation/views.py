@@ -10,8 +10,8 @@ import discord
 
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState, MessageRole
-from bot.domain.moderation.cases import ON_IMAGES, Case, CaseFile, CaseState, Cause, Decision
-from bot.domain.visibility import Audience, border, origin_of_case
+from bot.domain.moderation.cases import DECISIONS, ON_IMAGES, Case, CaseFile, CaseState, Cause, Decision
+from bot.domain.visibility import Audience, border, only_moderators_read, origin_of_case
 from bot.store import messages
 from bot.store.moderation import cases
 from cogs.kit.audience import guild_language
@@ -41,26 +41,30 @@ DECISION_BUTTONS: Final = {
 
 async def moderators_in(client: Easel, guild_id: int, channel_id: int) -> Audience:
     """The readers of a channel in which moderators decide."""
-    return Audience(channel=await fetch_channel(client, guild_id=guild_id, channel_id=channel_id), moderates=True)
+    channel = await fetch_channel(client, guild_id=guild_id, channel_id=channel_id)
+    policy = (await services_of(client).guilds.settings(guild_id)).policy
+    return Audience(channel=channel, moderates=True, only_moderators=only_moderators_read(channel, policy))
 
 
-async def may_see_case(client: Easel, about: Case, audience: Audience) -> bool:
+async def file_of(client: Easel, about: Case) -> CaseFile:
+    return await services_of(client).reader.read(cases.file_of, about)
+
+
+def may_see(client: Easel, file: CaseFile, audience: Audience) -> bool:
     """Whether all of them may see the image and the prompt. If not, they decide with the link, behind which Discord asks the same."""
-    return _may_see(client, await services_of(client).reader.read(cases.file_of, about), audience)
-
-
-def _may_see(client: Easel, file: CaseFile, audience: Audience) -> bool:
     channel = KnownChannels(client).get(file.case.guild_id, file.case.channel_id)
     return border(origin_of_case(file, channel), audience) is None
 
 
 async def case_draft(client: Easel, about: Case, audience: Audience) -> Draft:
     """The message of a case in the guild's language, with buttons until it is decided."""
-    file = await services_of(client).reader.read(cases.file_of, about)
-    is_shown = _may_see(client, file, audience)
+    file = await file_of(client, about)
+    is_shown = may_see(client, file, audience)
     with guild_language(client, about.guild_id):
-        content = case_texts.case(file, services_of(client).orders.models.title, left_out="" if is_shown else case_texts.not_for_all())
-        possible = () if about.state is CaseState.DECIDED else about.decisions
+        left_out = "" if is_shown else case_texts.not_for_all()
+        title_of = services_of(client).orders.models.title
+        content = case_texts.case(file, title_of, left_out=left_out, only_moderators=audience.only_moderators)
+        possible = () if about.state is CaseState.DECIDED else decisions_on(file)
         buttons = _buttons(possible, lambda decision: CASE(decision=decision, case=about.id), about)
         return Draft(content=content, buttons=buttons)
 
@@ -88,6 +92,11 @@ def label(decision: Decision, about: Case | None) -> str:
     """A decision as on its button. `about`: the case; None: an image without one."""
     is_block = about is not None and about.cause is Cause.BLOCK
     return block_texts.label(decision) if is_block else case_texts.decided(decision)
+
+
+def decisions_on(file: CaseFile) -> tuple[Decision, ...]:
+    """The possible decisions, in the order of their buttons."""
+    return DECISIONS[file.subject]
 
 
 def appeal_buttons(about: Case) -> tuple[Button, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from types import MappingProxyType
+from typing import Final
 
-from bot.domain.job import Job
+from bot.domain.job import Job, JobState
 
 REASON_MAX = 500  # characters
 REPORTS_MAX = 5  # of one member in one guild that wait for a decision; flags do not count
@@ -57,9 +60,6 @@ class Decision(StrEnum):
     LIFT = "lift"  # of a case about a block: the block ends; KEEP keeps it
 
 
-ON_IMAGES = (Decision.KEEP, Decision.SPOILER, Decision.DELETE, Decision.REFUND, Decision.BLOCK)
-ON_FOREIGN_IMAGES = (Decision.KEEP, Decision.DELETE, Decision.BLOCK)  # Easel can't hide or refund what it did not make
-ON_BLOCKS = (Decision.KEEP, Decision.LIFT)
 AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.REFUND, Decision.BLOCK})  # the image went, or is hidden: flags are upheld
 FINAL = AGAINST - {Decision.SPOILER}  # the image is deleted, which cannot be undone
 # What an appeal can still change: a spoiler, a strike, a block. After a refund without a strike there is nothing to take back.
@@ -90,13 +90,6 @@ class Case:
     post_message_id: int | None = None
 
     @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """What can be decided about it."""
-        if self.cause is Cause.BLOCK:
-            return ON_BLOCKS
-        return ON_IMAGES if self.job_id is not None else ON_FOREIGN_IMAGES
-
-    @property
     def may_be_appealed(self) -> bool:
         """One appeal, against a decision that takes something away."""
         return self.state is CaseState.DECIDED and self.decision in _APPEALABLE and self.appealed_at is None
@@ -119,6 +112,43 @@ class CaseFile:
     job: Job | None  # None: not made by Easel, or erased
     flags: tuple[FlagSummary, ...]
     direct: bool = False  # the image is in direct messages
+
+    @property
+    def withheld(self) -> tuple[int, ...]:
+        """The numbers of the images that a check withheld, and that can still be shown to moderators."""
+        job = self.job
+        return () if job is None or job.state is JobState.DELETED else tuple(g.n for g in job.withheld)
+
+    @property
+    def subject(self) -> CaseSubject:
+        """What the case is about."""
+        if self.case.cause is Cause.BLOCK:
+            return CaseSubject.BLOCK
+        if self.job is None:
+            return CaseSubject.UNKNOWN if self.case.job_id is None else CaseSubject.IMAGE
+        return CaseSubject.WITHHELD if self.job.is_withheld else CaseSubject.IMAGE
+
+
+class CaseSubject(Enum):
+    """What moderators decide about."""
+
+    IMAGE = auto()
+    WITHHELD = auto()  # nobody has seen it, and it was refunded
+    UNKNOWN = auto()  # Easel did not make it, and cannot hide or refund it
+    BLOCK = auto()  # no image: the appeal of a blocked member
+
+
+DECISIONS: Final[Mapping[CaseSubject, tuple[Decision, ...]]] = MappingProxyType(
+    {
+        CaseSubject.IMAGE: (Decision.KEEP, Decision.SPOILER, Decision.DELETE, Decision.REFUND, Decision.BLOCK),
+        CaseSubject.WITHHELD: (Decision.KEEP, Decision.DELETE, Decision.BLOCK),
+        CaseSubject.UNKNOWN: (Decision.KEEP, Decision.DELETE, Decision.BLOCK),
+        CaseSubject.BLOCK: (Decision.KEEP, Decision.LIFT),
+    }
+)
+
+
+ON_IMAGES: Final = DECISIONS[CaseSubject.IMAGE]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
 from bot.domain.job import SHOWING, Job, JobState, message_id_in
 from bot.domain.moderation import flags
-from bot.domain.moderation.cases import ON_IMAGES, REASON_MAX, REPORTS_MAX, Case, CaseState, Decision, Report
+from bot.domain.moderation.cases import DECISIONS, ON_IMAGES, REASON_MAX, REPORTS_MAX, Case, CaseState, Decision, Report
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
@@ -219,7 +219,7 @@ class Cases:
             raise _no_case(case_id)
         if case.job_id is None and decision in (Decision.SPOILER, Decision.REFUND):
             raise InvalidRequest(_("Easel didn't create this image. You can keep it, delete it, or block its author."))
-        if decision not in case.decisions:
+        if decision not in DECISIONS[(await self.store.read(cases.file_of, case)).subject]:
             raise InvalidRequest(_("That can't be decided about this case."))
         if case.job_id is not None:
             await self._check_refund(case.guild_id, case.job_id, decision)

@@ -131,8 +131,7 @@ def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_i
 
     False if there is nothing to take back. The same case may add strikes again later.
     """
-    earned = strikes.c.case_id == case_id if job_id is None else or_(strikes.c.case_id == case_id, strikes.c.job_id == job_id)
-    theirs = and_(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id, earned)
+    theirs = and_(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id, _earned_by(case_id, job_id))
     left = func.sum(strikes.c.weight)
     query = select(strikes.c.at, strikes.c.offence, left.label("left")).where(theirs).group_by(strikes.c.at, strikes.c.offence)
     rows = conn.execute(query.having(left > 0)).all()
@@ -146,9 +145,14 @@ def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_i
     return True
 
 
-def has_strike(conn: Connection, case_id: int) -> bool:
-    """Whether a case added a strike that was not taken back."""
-    return (conn.scalar(select(func.sum(strikes.c.weight)).where(strikes.c.case_id == case_id)) or 0) > 0
+def has_strike(conn: Connection, guild_id: int, *, case_id: int, job_id: str | None) -> bool:
+    """Whether a guild gave a strike for a case or its job that was not taken back."""
+    given = and_(strikes.c.guild_id == guild_id, _earned_by(case_id, job_id))
+    return (conn.scalar(select(func.sum(strikes.c.weight)).where(given)) or 0) > 0
+
+
+def _earned_by(case_id: int, job_id: str | None) -> ColumnElement[bool]:
+    return strikes.c.case_id == case_id if job_id is None else or_(strikes.c.case_id == case_id, strikes.c.job_id == job_id)
 
 
 def lift_blocks_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_automatic: bool) -> bool:

@@ -98,7 +98,7 @@ def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
         return None if there is None else Judgement(case=there, is_new=False)
     struck = _carry_out(conn, decided, ruling)
     was_appealed = before is not None and before.state is CaseState.APPEALED
-    is_news = ruling.decision is not Decision.KEEP or was_appealed
+    is_news = ruling.decision is not Decision.KEEP or was_appealed or _is_withheld(conn, decided.job_id)
     # Whoever posted an image that Easel did not make may never have used Easel, and gets no messages from it then.
     if is_news and (
         decided.job_id is not None or decided.cause is Cause.BLOCK or conduct.has_used(conn, decided.guild_id, decided.author_id)
@@ -203,6 +203,12 @@ def _is_in_effect(conn: Connection, job_id: str, guild_id: int, ruling: Ruling) 
     return image is _JobImage.SHOWN or all(message.spoiler and image is _JobImage.COVERED for message in shown)
 
 
+def _is_withheld(conn: Connection, job_id: str | None) -> bool:
+    """Whether a check withheld images of the job, which its author gets if a moderator keeps them."""
+    job = None if job_id is None else job_rows.get(conn, job_id)
+    return job is not None and bool(job.withheld)
+
+
 def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | None]:
     """Channel and message of a job in a guild: its own message, else the latest that shows it there."""
     place, there = job.place, messages.of_job(conn, job.id, guild_id=guild_id)
@@ -240,7 +246,7 @@ def _punish(conn: Connection, case: Case, ruling: Ruling) -> StrikeGiven | None:
     guild_id, author_id, by_id, now = case.guild_id, case.author_id, ruling.by_id, ruling.now
     if ruling.effects.block:
         conduct.block(conn, guild_id, author_id, until=now + BLOCK_MS, reason=BLOCK_REASON, by_id=by_id, now=now, case_id=case.id)
-    if conduct.has_strike(conn, case.id):
+    if conduct.has_strike(conn, guild_id, case_id=case.id, job_id=case.job_id):  # a check may have given it
         return None
     strike = partial(conduct.strike, conn, guild_id, author_id, Offence.PICTURE_DELETED, job_id=case.job_id, case_id=case.id)
     return strike(rules=ruling.strikes, by_id=by_id, now=now)

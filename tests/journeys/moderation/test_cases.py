@@ -217,9 +217,9 @@ async def test_a_report_opens_a_case_and_further_ones_are_added_to_it(app: App, 
     await mo.join("Newt", days=1)
     async with crowd(env, "Ben", "Newt") as (ben, newt):
         await report(newt, first, "This copies somebody.")
-        post = await case_post(mo, f"Reported by <@{newt.id}>:\n> <@{newt.id}>: This copies somebody.")
+        post = await case_post(mo, f"Reported by <@{newt.id}>:\n> This copies somebody.")
         await report(ben, first, "It copies me.")
-        await mo.message(lambda m: m.id == post.id and f"> <@{ben.id}>: It copies me." in m.content, MODERATORS)
+        await mo.message(lambda m: m.id == post.id and f"Reported by 2 members:\n> <@{newt.id}>: This" in m.content, MODERATORS)
         assert [m.id for m in mo.messages(MODERATORS) if "**Case" in m.content] == [post.id]
         await shown(ada, first, hidden=False)
         await ben.message(lambda m: "moderators have your report. The author isn't told." in m.content)

@@ -14,7 +14,7 @@ from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.cases import Case, Decision, Report
-from bot.store import documents
+from bot.store import documents, history
 from bot.store.moderation import cases, conduct
 from sandbox.person import Message, Person
 from tests.env.app import Env, person_in
@@ -93,8 +93,10 @@ async def test_many_cases_are_paged(mo: Person, asked: Ask, reported: Reported) 
     assert "fox 0" not in panel.text
 
 
-async def test_a_page_of_cases_is_one_read(monkeypatch: pytest.MonkeyPatch, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
-    for number in range(4):
+async def test_a_page_of_cases_is_one_read_and_its_images_another(
+    monkeypatch: pytest.MonkeyPatch, app: App, mo: Person, asked: Ask, reported: Reported
+) -> None:
+    for number in range(3):
         await reported(await asked(prompt=f"fox {number}"))
     reads: list[str] = []
     read = app.store.read
@@ -106,9 +108,12 @@ async def test_a_page_of_cases_is_one_read(monkeypatch: pytest.MonkeyPatch, app:
         return read(op, *args, **kwargs)
 
     monkeypatch.setattr(app.store, "read", counted)
-    panel = await mod(mo, "cases", "4 cases need")
-    assert all(f"fox {number}" in panel.text for number in range(4))
-    assert [module for module in reads if module != documents.__name__] == [cases.__name__]  # the documents are the guild's settings
+    panel = await mod(mo, "cases", "3 cases need")
+    assert all(f"fox {number}" in panel.text for number in range(3))
+    assert [module for module in reads if module != documents.__name__] == [
+        cases.__name__,
+        history.__name__,
+    ]  # the small images; the documents are the guild's settings
 
 
 async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart(env: Env) -> None:
@@ -122,7 +127,7 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         await app.services.cases.flag(by, told_of)
         at_a_glance = await admin(mo, "panel", "1 case needs")
         await mo.click(at_a_glance, "Open cases")
-        panel = await private_reply(mo, "Cases")
+        panel = await private_reply(mo, "**Case 1**")
     async with env.app(), person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Keep")
         await updated(mo, panel, "No cases need a decision")

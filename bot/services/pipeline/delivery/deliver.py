@@ -134,7 +134,7 @@ class Deliver:
             message_id=posted.message_id if posted else None,
             direct=bool(direct),
             follows=(*follows, *await self._log_items(job, now)),
-            keep_images=self.keep_images,
+            keep_images=self.keep_images or bool(job.withheld),  # moderators decide about those
             now=now,
         )
         if not recorded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -122,6 +122,32 @@ class Results:
             if not fitted:
                 raise ImageError(_("The original image can't be sent here."))
             yield tuple(fitted)
+
+    @asynccontextmanager
+    async def withheld(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[ResultImage, ...]]:
+        """The images that a check withheld, while the image API or the store still has them: for moderators, and for the author once they
+        have decided so. They do not have the names of shown images, by which members' commands would find them.
+        """
+        async with self._slots, self._folder(job) as folder:
+            found = []
+            for generation in job.withheld if job.state is not JobState.DELETED else ():
+                try:
+                    image = await self._image(job, generation, await self._content(job, generation, folder))
+                except (ImageError, ProviderError) as error:
+                    log.info("withheld image not available", job=job.id, n=generation.n, reason=error.sentence)
+                    continue
+                found.append(replace(image, filename=f"withheld-{job.id}-{generation.n + 1}{Path(image.filename).suffix}"))
+            yield tuple(await self.fitting.for_file(found, limit_bytes))
+
+    async def thumbnail_of_withheld(self, job: Job, n: int) -> bytes | None:
+        """A small WebP of one of them, which is not stored; None if it is not available."""
+        async with self._folder(job) as folder:
+            try:
+                generation = next(each for each in job.withheld if each.n == n)
+                return await self.decoding.run(codec.thumbnail, await self._content(job, generation, folder))
+            except (ImageError, ProviderError) as error:
+                log.info("withheld image not available", job=job.id, n=n, reason=error.sentence)
+        return None
 
     async def thumbnail(self, job: Job, n: int, *, attachment_url: str | None) -> bytes:
         """A small WebP of the image API's original, else of the attachment. Raises `ImageError` or `ProviderError` if there is neither."""
