@@ -196,7 +196,10 @@ def gallery(job: Job, shown: GalleryEntry, channel_id: int, title_of: TitleOf) -
 
 
 def author_notice(about: Case, job: Job | None, guild_name: str, *, are_sent: bool = False) -> str:
-    """Tells an author what was decided about their image or their block, or about their appeal. `are_sent`: with images that a check had withheld."""
+    """Tells an author what was decided about their image or their block, or about their appeal.
+
+    `are_sent`: with images that a check had withheld.
+    """
     if about.cause is Cause.BLOCK:
         return block_texts.notice(about, guild_name)
     lines = [
