@@ -39,6 +39,7 @@ async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts
     await expect(case).to_be_visible()
     await running_bot.restart(mo)
     await press(case, "Delete")
+    await send(form(mo, "Delete this image?"))
     await expect(case).to_contain_text("decided by @Mo")
     await expect(finished(ada, "a red fox")).to_have_count(0)
 

@@ -17,7 +17,7 @@ from tests.journeys.members.test_models import chosen
 from tests.journeys.members.test_models import opened as opened_models
 from tests.journeys.members.test_settings import opened as opened_settings
 from tests.journeys.moderation.test_every_route import chosen_in_history
-from tests.journeys.moderator_steps import GALLERY, case_post, decided, gone, shown
+from tests.journeys.moderator_steps import GALLERY, case_post, decide, decided, gone, shown
 from tests.journeys.reaction_steps import NOTE, answer_to, note_for, seen, unmarked
 from tests.journeys.result_steps import press
 
@@ -219,10 +219,10 @@ async def cases(day: Day) -> None:
     first = await seen(day.ben, await day.image("a rude fox"))
     await press(day.ben, first, "Report")
     await day.ben.submit(await day.ben.modal(), reason="rude")
-    await private_reply(day.ben, "can read your report")
+    await private_reply(day.ben, "have your report")
     await day.mo.react(await seen(day.mo, first), "🚩")
     post = await case_post(day.mo)
-    await day.mo.click(post, "Delete")
+    await decide(day.mo, post, "Delete")
     await decided(day.mo, post, "**Delete**")
     await day.ada.click(await day.ada.message(lambda m: "Appeal" in m.buttons, "dm"), "Appeal")
     await day.ada.submit(await day.ada.modal(), words="It is only a fox.")
@@ -232,7 +232,7 @@ async def cases(day: Day) -> None:
 
 
 async def decisions(day: Day) -> None:
-    answers = {"delete": "**Delete**", "spoiler": "**Spoiler**", "refund": "Refunded"}
+    answers = {"delete": "**Delete**", "spoiler": "**Hide**", "refund": "Refunded"}
     for command, words in answers.items():
         image = job_id_of(await day.image(f"a {command} fox"))
         await day.mo.slash(f"imagemod {command}", image=image)
