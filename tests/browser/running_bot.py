@@ -15,6 +15,7 @@ from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Person
 from tests.env.app import Env
+from tests.env.timing import BRISK
 
 QUICK = ("✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙", "❄️", "🕹️", "🎬", "🧸", "🗿")  # the page's palette; other emoji are typed
 
@@ -26,6 +27,7 @@ class RunningBot:
         self.env = env
         self.clock: Clock = system  # of the next start
         self.url = env.discord.url
+        self.timing = BRISK
         self.app: App
         self.ada: Person
         self._leave = asyncio.Event()
@@ -59,7 +61,7 @@ class RunningBot:
             await expect(page.locator("#bot")).to_contain_text("online")
 
     async def _run(self, opened: asyncio.Future[App]) -> None:
-        async with self.env.app(clock=self.clock) as app:
+        async with self.env.app(clock=self.clock, timing=self.timing) as app:
             opened.set_result(app)
             await self._leave.wait()
 
