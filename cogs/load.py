@@ -17,6 +17,7 @@ from bot.domain.request import interaction_key
 from cogs.admin import cog as imageadmin
 from cogs.admin.cog import ImageAdmin
 from cogs.admin.gone import Gone
+from cogs.admin.setup.welcome import Joined
 from cogs.images import details, edit_form, edit_note, history, more, presses, retry, upscale_form
 from cogs.images.create import Create
 from cogs.images.history import HistoryCog
@@ -117,6 +118,7 @@ async def load(client: Easel) -> None:
     await client.add_cog(RepliesCog(client))
     await client.add_cog(Presses(tree.languages))
     await client.add_cog(Gone(client))
+    await client.add_cog(Joined(client))
     await tree.set_translator(Translator(tree))
 
 

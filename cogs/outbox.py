@@ -14,6 +14,7 @@ from bot.core.running import machine
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.admin.gone import GoneNotices
+from cogs.admin.setup.welcome import WelcomePost
 from cogs.kit import audience, job_texts
 from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors, reopening
 from cogs.kit.posting import Draft, Poster
@@ -41,6 +42,7 @@ class Messenger:
             ItemKind.TELL: self._tell,
             **GoneNotices(client, clock=clock).handlers,
             **SponsorPosts(client).handlers,
+            ItemKind.WELCOME: WelcomePost(client, clock=clock).send,
             **CasePosts(client, clock=clock).handlers,
             **FlagAnswers(client, clock=clock).handlers,
             **ReactionAnswers(client, clock=clock).handlers,

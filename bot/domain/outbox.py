@@ -33,6 +33,7 @@ class ItemKind(StrEnum):
     FLAGGED = "flagged"  # take away a flag's reaction, and answer its member (guild_id, channel_id, message_id, counts, is_new, burst)
     NO_CHANNEL = "no_channel"  # tell a guild's managers that a report waits, and that no channel for cases is set (guild_id)
     GONE = "gone"  # tell a guild's managers that their settings name deleted channels and roles (guild_id, ids)
+    WELCOME = "welcome"  # offer setup to the managers of a guild that the bot has joined (guild_id)
 
 
 class Pool(StrEnum):
@@ -47,7 +48,8 @@ POOL_OF: Mapping[ItemKind, Pool] = MappingProxyType(
     {
         **dict.fromkeys(ItemKind, Pool.MEMBERS),
         ItemKind.DELIVER: Pool.RESULTS,
-        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY, ItemKind.NO_CHANNEL, ItemKind.GONE), Pool.MODERATORS),
+        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY), Pool.MODERATORS),
+        **dict.fromkeys((ItemKind.NO_CHANNEL, ItemKind.GONE, ItemKind.WELCOME), Pool.MODERATORS),
     }
 )
 

@@ -18,6 +18,7 @@ from bot.domain.gestures import check_meanings, is_reserved, taken
 from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file
 from bot.domain.guild.emoji import normalized_emoji
+from bot.domain.guild.fields import DAY_MS
 from bot.domain.guild.ids import without
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.request import Request
@@ -100,6 +101,12 @@ class Guilds:
             return settings.model_copy(update={"policy": without(settings.policy, found)})
 
         return await self.change(guild_id, without_them, actor_id=actor_id)
+
+    async def joined(self, guild_id: int, joined_at: int) -> None:
+        """The bot is a member of a guild since `joined_at` (Unix ms). If that is new, its managers are offered setup, once."""
+        now = self.clock()
+        if self.serves(guild_id) and now - joined_at < DAY_MS:
+            await self.store.write(documents.welcome, guild_id, joined_at, now)
 
     async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> GuildSettings:
         """Replace the rules. Raises `Outdated` if the `fingerprint` of the current ones is not `instead_of`."""

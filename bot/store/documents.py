@@ -16,7 +16,7 @@ from bot.domain.job import MessageRole
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.preferences import Preferences
-from bot.store import outbox
+from bot.store import kv, outbox
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log
 from bot.store.tables import guilds, job_messages, members
@@ -90,6 +90,16 @@ def mark_gone(conn: Connection, guild_id: int, deleted: Collection[int], now: in
         outbox.add(conn, OutboxItem(kind=ItemKind.GONE, due_at=now, data={"guild_id": guild_id, "ids": sorted(new)}))
         audit_log.note(conn, AuditLine(action=AuditAction.SETTINGS_GONE, at=now, guild_id=guild_id, details={"ids": sorted(new)}))
     return settings
+
+
+def welcome(conn: Connection, guild_id: int, joined_at: int, now: int) -> bool:
+    """Offer setup to the managers of a guild that the bot joined at this time. False if that was done already."""
+    name = f"welcome:{guild_id}"
+    if kv.get(conn, name) == joined_at:
+        return False
+    kv.put(conn, name, joined_at, now)
+    outbox.add(conn, OutboxItem(kind=ItemKind.WELCOME, due_at=now, data={"guild_id": guild_id}))
+    return True
 
 
 def _document(stored: Any, owner_id: int, kind: type[Document]) -> Document:

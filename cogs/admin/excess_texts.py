@@ -18,7 +18,7 @@ def excess(found: Excess) -> str:
             "{count} members have too few credits for an image; the first of them can create again {when}.",
             found.count,
         ),
-        ExcessKind.NEVER: _("An image with {model}, the default model, costs more than that. Nobody could pay for one."),
+        ExcessKind.NEVER: _("An image with {model}, the default model, costs more than members can have here."),
         ExcessKind.QUEUE: ngettext(
             "{count} member already has more images in the queue, and can create again once these are done.",
             "{count} members already have more images in the queue, and can create again once these are done.",

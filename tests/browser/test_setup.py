@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import OpenPage, check_views, run
-from tests.browser.running_bot import RunningBot, panel, press
+from sandbox.person import Person
+from tests.browser.conftest import OpenPage, check_views, run, saying
+from tests.browser.running_bot import RunningBot, form, panel, press, send
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -36,3 +37,50 @@ async def test_an_owner_walks_through_setup(running_bot: RunningBot, visit: Open
     await press(panel(mo, "Three things to try"), "All settings")
     await expect(panel(mo, "Easel on Easel Studio")).to_be_visible()
     await check_views(mo, "settings-panel")
+
+
+async def test_joining_a_server_offers_setup(running_bot: RunningBot, visit: OpenPage) -> None:
+    mo, ada = await visit("Mo"), await visit("Ada")
+    async with Person.connect(running_bot.url, "Mo") as person:
+        await person.bot_member(on=False)
+        await person.bot_member(on=True)
+    offer = saying(mo, "Easel is now on").last
+    await expect(offer).to_be_visible()
+    await check_views(mo, "setup-offer")
+    await press(saying(ada, "Easel is now on").last, "Set up Easel")
+    await expect(panel(ada, "Only members with the Manage Server permission")).to_be_visible()
+    await press(offer, "Set up Easel")
+    await expect(panel(mo, "Set up Easel · step")).to_contain_text("step 1 of 6")
+
+
+async def test_what_is_wrong_with_a_channel_is_said_where_it_is_set(running_bot: RunningBot, visit: OpenPage) -> None:
+    mo = await visit("Mo")
+    async with Person.connect(running_bot.url, "Mo") as person:
+        await person.slash("imageadmin cases", channel=person.channel("after-dark"))
+    answer = mo.locator("article.message.ephemeral", has=mo.get_by_role("button", name="Undo"))
+    await expect(answer).to_contain_text("reports would be public")
+    await check_views(mo, "public-cases")
+    await run(mo, "imageadmin panel")
+    settings = panel(mo, "Easel on Easel Studio")
+    await expect(settings).to_contain_text("reports would be public")
+    await check_views(mo, "settings-warned")
+    await pick(mo, settings, "Change moderation", "Cases channel")
+    await expect(panel(mo, "Reports, flagged images")).to_contain_text("reports would be public")
+    await check_views(mo, "settings-cases")
+    await press(panel(mo, "Reports, flagged images"), "Back to all settings")
+    await press(answer, "Undo")
+    await expect(panel(mo, "There's no cases channel. Cases")).to_be_visible()
+
+
+async def test_a_new_limit_is_explained_and_a_form_sets_it(running_bot: RunningBot, visit: OpenPage) -> None:
+    mo = await visit("Mo")
+    await run(mo, "imageadmin panel")
+    await pick(mo, panel(mo, "Easel on Easel Studio"), "Change images", "Limits for everyone")
+    step = panel(mo, "Limits for everyone")
+    await press(step, "Size, credits and queue")
+    dialog = form(mo, "Size, credits and queue")
+    await dialog.get_by_label("Most credits a member can have").fill("1")
+    await check_views(mo, "settings-form")
+    await send(dialog)
+    await expect(step).to_contain_text("costs more than members can have here")
+    await check_views(mo, "settings-everyone")

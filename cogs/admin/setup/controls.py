@@ -18,7 +18,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.request import Request
 from bot.services.admin import Overview
 from cogs.admin import posted
-from cogs.admin.changing import Patch
+from cogs.admin.changing import ALL, Patch
 from cogs.admin.setup.ids import ASK, CHOOSE, SET, Mode
 from cogs.kit import channels, texts
 from cogs.kit.panels import Part, button
@@ -155,13 +155,12 @@ class Menu(SettingControl):
 
 @dataclass(frozen=True, kw_only=True)
 class ManyMenu(SettingControl):
-    """A choice of several texts, in as many menus as Discord needs. `everything`: what the settings hold if all are chosen."""
+    """A choice of several texts, in as many menus as Discord needs. Nothing is chosen while all are allowed."""
 
     placeholder: Callable[[], str]
     choices: Callable[[StepContext], Sequence[SetupChoice]]
-    reads: Reads
+    reads: Reads  # "all", or the chosen ones
     patches: Patches
-    everything: str = "all"
 
     def parts(self, place: StepContext) -> list[Part]:
         offered = self.choices(place)
@@ -180,17 +179,13 @@ class ManyMenu(SettingControl):
 
     def patch_page(self, place: StepContext, values: Sequence[str], page: int) -> Patch:
         """From one of its menus; what the others show stays."""
-        offered = [each.value for each in self.choices(place)]
-        here = set(offered[page * MENU_MAX : (page + 1) * MENU_MAX])
+        here = {each.value for each in self.choices(place)[page * MENU_MAX : (page + 1) * MENU_MAX]}
         chosen = [each for each in self._now(place) if each not in here] + [each for each in values if each in here]
-        is_all = set(offered) <= set(chosen)
-        if not chosen:
-            raise InvalidRequest(_("Choose at least one."))
-        return self.patches(place, self.everything if is_all else chosen)
+        return self.patches(place, chosen)
 
     def _now(self, place: StepContext) -> Sequence[str]:
         now = self.reads(place)
-        return [each.value for each in self.choices(place)] if now == self.everything else list(now)
+        return () if now == ALL else now
 
 
 @dataclass(frozen=True, kw_only=True)

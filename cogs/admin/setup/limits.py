@@ -8,7 +8,7 @@ from typing import Any
 from bot.core.i18n import _, ngettext, pgettext
 from bot.core.settings.field_types import ManagersMay
 from bot.domain.guild.sections import COUNT_MAX, Everyone, RoleRule
-from cogs.admin.changing import Patch, given, within
+from cogs.admin.changing import ALL, Patch, given, within
 from cogs.admin.setup.controls import Blank, FormButton, ManyMenu, Menu, Path, SettingControl, SetupChoice, StepContext, Switch, nested
 
 _RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "5:4", "4:5", "16:9", "9:16", "21:9", "9:21")
@@ -26,6 +26,15 @@ def _path(place: StepContext, *names: str) -> Path:
 
 def _at(*names: str) -> Any:
     return lambda place, value: nested(_path(place, *names), value)
+
+
+def _chosen(name: str) -> Any:
+    """None chosen means all for everyone, and nothing of its own for a role."""
+
+    def patch(place: StepContext, value: Sequence[str]) -> Patch:
+        return nested(_path(place, name), list(value) or (ALL if place.role_id is None else None))
+
+    return patch
 
 
 def _models(place: StepContext) -> Sequence[SetupChoice]:
@@ -64,10 +73,10 @@ def _fill(place: StepContext, typed: Any) -> Patch:
 
 OPEN_MODELS = ManyMenu(
     name="models",
-    placeholder=lambda: pgettext("select placeholder", "Models"),
+    placeholder=lambda: pgettext("select placeholder", "Only these models"),
     choices=_models,
     reads=lambda place: _rule(place).models or (),
-    patches=_at("models"),
+    patches=_chosen("models"),
 )
 
 CONTROLS: Sequence[SettingControl] = (
@@ -80,10 +89,10 @@ CONTROLS: Sequence[SettingControl] = (
     ),
     ManyMenu(
         name="ratios",
-        placeholder=lambda: pgettext("select placeholder", "Aspect ratios"),
+        placeholder=lambda: pgettext("select placeholder", "Only these aspect ratios"),
         choices=_ratios,
         reads=lambda place: _rule(place).aspect_ratios or (),
-        patches=_at("aspect_ratios"),
+        patches=_chosen("aspect_ratios"),
     ),
     Switch(
         name="private",

@@ -47,11 +47,11 @@ def menus(section: str) -> Part:
         discord.SelectOption(label=step.title(), value=step.key, emoji=step.emoji) for step in (STEPS[key] for key in SECTIONS[section])
     ]
     placeholders = {
-        "money": pgettext("select placeholder", "Change budget, pool or prices"),
-        "images": pgettext("select placeholder", "Change channels, limits or models"),
-        "moderation": pgettext("select placeholder", "Change cases, log, moderators or flags"),
-        "rules": pgettext("select placeholder", "Change words, checks or strikes"),
-        "more": pgettext("select placeholder", "Change gallery, members or more"),
+        "money": pgettext("select placeholder", "Change money"),
+        "images": pgettext("select placeholder", "Change images"),
+        "moderation": pgettext("select placeholder", "Change moderation"),
+        "rules": pgettext("select placeholder", "Change rules"),
+        "more": pgettext("select placeholder", "Change more"),
     }
     return row(discord.ui.Select(custom_id=OPEN(section=section), placeholder=placeholders[section], options=options))
 

@@ -6,6 +6,7 @@ The order determines the ids, so additions go last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BytesIO
 
 import discord
@@ -50,6 +51,8 @@ ABOUT_ROLES = {
     "Easel": "the bot's own role",
 }
 _MODERATOR_PERMISSIONS = discord.Permissions(manage_messages=True, manage_guild=True)
+
+_MEMBER_SINCE = timedelta(days=400)  # as long as the people
 
 # Two typical AutoMod rules of the bot's server.
 # Source: https://discord.com/developers/docs/resources/auto-moderation
@@ -99,8 +102,9 @@ def create_bot_guild(engine: Engine) -> BotGuild:
     bot_role = next(role for role in guild.roles.values() if role.managed)
     bot_role.permissions = _BOT_PERMISSIONS.value
     moderators = engine.create_role(guild.id, "Moderators", permissions=_MODERATOR_PERMISSIONS.value, color=0x5B7A4A)
-    for name in ("studio", "gallery"):
-        engine.create_channel(guild.id, name, topic=_TOPICS[name])
+    guild.members[engine.bot_user.id].joined_at = (engine.clock.now() - _MEMBER_SINCE).isoformat()  # not just now
+    guild.system_channel_id = engine.create_channel(guild.id, "studio", topic=_TOPICS["studio"]).id
+    engine.create_channel(guild.id, "gallery", topic=_TOPICS["gallery"])
     no_sending = Overwrite(engine.bot_user.id, OverwriteType.MEMBER, deny=discord.Permissions.send_messages.flag)
     engine.create_channel(guild.id, "quiet", overwrites=[no_sending], topic=_TOPICS["quiet"])
     return BotGuild(guild=guild, bot_role=bot_role, moderators=moderators)

@@ -8,12 +8,14 @@ from typing import Any
 
 from bot.app import App
 from bot.domain.guild.document import Policy, changed
+from bot.store import kv, outbox
 from cogs.admin.setup.ids import CHOOSE, Mode
 from cogs.admin.setup.steps import SECTIONS, STEPS, WALK
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import admin, change_rules, private_reply, rules_of, updated
+from tests.journeys.manager_steps import admin, change_rules, guild_of, private_reply, rules_of, updated
+from tests.services.conftest import eventually
 
 
 def control(step: str, name: str, mode: Mode = Mode.PANEL, role: int | None = None) -> str:
@@ -159,6 +161,42 @@ async def test_only_managers_use_its_controls(app: App, mo: Person) -> None:
     assert await rules_of(app, mo) == Policy()
 
 
+# --- joining a server ------------------------------------------------------------------------------------------------
+
+
+async def test_joining_a_server_offers_setup_once_to_its_managers(env: Env, ada: Person, mo: Person) -> None:
+    await mo.bot_member(on=False)
+    await mo.bot_member(on=True)
+    offer = await ada.message(lambda m: "Set up Easel" in m.buttons)
+    await ada.click(offer, "Set up Easel")
+    await private_reply(ada, "Only members with the Manage Server permission can do this.")
+    await mo.click(await mo.message(lambda m: m.id == offer.id), "Set up Easel")
+    await private_reply(mo, "step 1 of 6")
+    assert "$" not in offer.text
+
+
+async def test_after_a_restart_or_an_outage_setup_is_not_offered_again(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Mo") as mo:
+        async with env.app(), person_in(env, "Mo"):
+            await mo.bot_member(on=False)
+            await mo.bot_member(on=True)
+            await mo.message(lambda m: "Set up Easel" in m.buttons)
+        async with env.app() as app:
+            await mo.slash("imageadmin panel")
+            await private_reply(mo, "Easel on")
+            await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
+            assert len([m for m in mo.messages() if "Set up Easel" in m.buttons]) == 1
+
+
+async def test_without_a_channel_to_write_in_nothing_is_posted_in_public(app: App, mo: Person) -> None:
+    await mo.permit("studio", "send_messages", False)
+    await mo.bot_member(on=False)
+    await mo.bot_member(on=True)
+    await eventually(lambda: app.store.read(kv.get, f"welcome:{guild_of(mo)}"))
+    await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
+    assert [m for m in mo.messages() if "Set up Easel" in m.buttons] == []
+
+
 # --- what a change means at once -------------------------------------------------------------------------------------
 
 
@@ -200,7 +238,7 @@ async def test_a_new_limit_says_who_is_over_it_already(env: Env, app: App, mo: P
     await change_rules(app, everyone={"purse": {"size": 2}})
     await written_down(app, await asked())
     await admin(mo, "everyone", "⚠️ 1 member has too few credits for an image and can create again <t:", credits=1.5, refill_per_day=1)
-    await admin(mo, "everyone", "Nobody could pay for one", credits=1)
+    await admin(mo, "everyone", "costs more than members can have here", credits=1)
     await change_rules(app, everyone={"purse": None}, pool={"size": 3})
     await ben.slash("generate", prompt="a red fox", count=2)
     await ben.message(has_image)
