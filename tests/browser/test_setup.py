@@ -66,6 +66,7 @@ async def test_what_is_wrong_with_a_channel_is_said_where_it_is_set(running_bot:
     await check_views(mo, "settings-warned")
     await pick(mo, settings, "Change moderation", "Cases channel")
     await expect(panel(mo, "Reports, flagged images")).to_contain_text("reports would be public")
+    await expect(panel(mo, "Reports, flagged images").get_by_role("combobox", name="Channel for cases")).to_contain_text("#after-dark")
     await check_views(mo, "settings-cases")
     await press(panel(mo, "Reports, flagged images"), "Back to all settings")
     await press(answer, "Undo")

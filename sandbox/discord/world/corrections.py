@@ -8,6 +8,7 @@ from simcord.backend import serializers
 from simcord.enums import MessageType
 
 from sandbox.discord.wire import JSON
+from sandbox.messages import walk
 
 if TYPE_CHECKING:
     from sandbox.discord.world.engine import Engine
@@ -40,6 +41,7 @@ def _correct_message(engine: Engine, message: JSON, viewer_id: int) -> None:
     if message.get("interaction_metadata"):
         _correct_metadata(engine, message["interaction_metadata"])
     _correct_reference(engine, message, viewer_id)
+    _correct_defaults(message.get("components") or [])
     kept = engine.messages.get(int(message["channel_id"]), {}).get(int(message["id"]))
     if kept is None:
         return
@@ -52,6 +54,13 @@ def _correct_message(engine: Engine, message: JSON, viewer_id: int) -> None:
         shown["me"] = viewer_id in reaction.user_ids
     if "reactions" in message:
         _add_bursts(engine, message, viewer_id)
+
+
+def _correct_defaults(components: list[JSON]) -> None:
+    """Discord returns the preset ids of menus as strings, also if they were sent as numbers."""
+    for component in walk(components):
+        for preset in component.get("default_values") or ():
+            preset["id"] = str(preset["id"])
 
 
 def _add_bursts(engine: Engine, message: JSON, viewer_id: int) -> None:
