@@ -11,6 +11,7 @@ from bot.core.i18n import _
 from bot.domain.guild.document import Policy
 from bot.domain.prompts.automod import from_automod
 from bot.domain.prompts.rules import ListName
+from bot.domain.request import Request
 from cogs.admin import panel_texts, settings_texts, suggestions
 from cogs.admin.changing import Patch, change
 from cogs.kit import answers, autocomplete, interactions, panels, texts
@@ -75,16 +76,9 @@ class RuleCommands(commands.Cog):
 
     @rules.command(name="import", description="Import words from this server's AutoMod")
     async def import_automod(self, interaction: Interaction) -> None:
-        request = await request_of(interaction)
         await answers.defer(interaction)
-        try:
-            automod_rules = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
-        except discord.Forbidden:
-            raise NotAllowed(_("Easel can't read AutoMod here. Give it the Manage Server permission, then try again.")) from None
-        found = await services_of(interaction).managing.run(request.guild_id, from_automod, automod_rules)
-        now = await change(request, interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")})
-        added = max(0, _size(now.policy) - _size(request.policy))
-        await panels.show(interaction, panels.panel(panels.text(panel_texts.imported(found, added))))
+        _now, imported = await take_over_automod(await request_of(interaction), interaction)
+        await panels.show(interaction, panels.panel(panels.text(imported)))
 
     @rules.command(name="hash", description="Block images that look like this one")
     @app_commands.describe(
@@ -103,6 +97,21 @@ class RuleCommands(commands.Cog):
 
         now = await change(request, interaction, patch)
         await interactions.say(interaction, panel_texts.known_bad(fingerprint, len(now.policy.known_bad.hashes)))
+
+
+async def take_over_automod(request: Request, interaction: Interaction) -> tuple[Request, str]:
+    """Add the words of the server's AutoMod to the rules. Returns the request with the new ones, and what was added and skipped.
+
+    Raises `NotAllowed` if Easel may not read them.
+    """
+    try:
+        automod_rules = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
+    except discord.Forbidden:
+        raise NotAllowed(_("Easel can't read AutoMod here. Give it the Manage Server permission, then try again.")) from None
+    found = await services_of(interaction).managing.run(request.guild_id, from_automod, automod_rules)
+    now = await change(request, interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")})
+    added = max(0, _size(now.policy) - _size(request.policy))
+    return now, panel_texts.imported(found, added)
 
 
 def _without(policy: Policy, entry: str) -> Patch:

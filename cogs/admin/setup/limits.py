@@ -9,7 +9,8 @@ from bot.core.i18n import _, ngettext, pgettext
 from bot.core.settings.field_types import ManagersMay
 from bot.domain.guild.sections import COUNT_MAX, Everyone, RoleRule
 from cogs.admin.changing import ALL, Patch, given, within
-from cogs.admin.setup.controls import Blank, FormButton, ManyMenu, Menu, Path, SettingControl, SetupChoice, StepContext, Switch, nested
+from cogs.admin.setup.controls import Blank, FormButton, Path, SettingControl, StepContext, Switch, nested
+from cogs.admin.setup.menus import ManyMenu, Menu, SetupChoice
 
 _RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "5:4", "4:5", "16:9", "9:16", "21:9", "9:21")
 

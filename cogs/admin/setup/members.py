@@ -8,8 +8,9 @@ from typing import Any
 from bot.core.i18n import _, ngettext, pgettext
 from cogs.admin import settings_texts
 from cogs.admin.changing import Patch, given
-from cogs.admin.setup import rules
-from cogs.admin.setup.controls import Blank, FormButton, Menu, SetupChoice, StepContext, Switch, at
+from cogs.admin.setup import moderation
+from cogs.admin.setup.controls import Blank, FormButton, StepContext, Switch, at
+from cogs.admin.setup.menus import Menu, SetupChoice
 from cogs.admin.setup.step import SetupStep
 
 _WAITS = (0, 1, 24, 72, 168)  # hours
@@ -20,7 +21,7 @@ GALLERY = SetupStep(
     title=lambda: _("Gallery"),
     about=lambda: _("Images that members like, with ⭐ as a reaction, are shown there."),
     now=lambda place: settings_texts.gallery(place.policy),
-    controls=rules.GALLERY,
+    controls=moderation.GALLERY,
     posts=("gallery",),
 )
 

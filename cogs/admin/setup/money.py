@@ -11,7 +11,8 @@ from bot.core.settings.field_types import ManagersMay
 from bot.domain.money.quota import MICRO
 from cogs.admin import panel_texts, settings_texts
 from cogs.admin.changing import Patch, given
-from cogs.admin.setup.controls import Blank, FormButton, Menu, SetupChoice, StepContext, Switch, at
+from cogs.admin.setup.controls import Blank, FormButton, StepContext, Switch, at
+from cogs.admin.setup.menus import Menu, SetupChoice
 from cogs.admin.setup.step import SetupStep
 from cogs.kit.request import services_of
 from cogs.kit.texts import amount_of
@@ -145,7 +146,6 @@ POOL = SetupStep(
             needs=ManagersMay.QUOTAS,
         ),
     ),
-    needs=ManagersMay.QUOTAS,
 )
 
 
@@ -181,5 +181,4 @@ PRICES = SetupStep(
             needs=ManagersMay.PRICES,
         ),
     ),
-    needs=ManagersMay.PRICES,
 )

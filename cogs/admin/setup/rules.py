@@ -1,33 +1,21 @@
-"""Controls of what is checked, flagged and punished, and of the moderators' channels and roles."""
+"""Controls of what is checked, and of what breaking rules leads to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from bot.core.i18n import _, ngettext, pgettext
-from bot.core.settings.field_types import ManagersMay
+from bot.core.i18n import _, pgettext
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown, Strikes, StrikeStep
 from bot.domain.prompts.rules import ListName
 from cogs.admin import settings_texts
 from cogs.admin.changing import Patch
 from cogs.admin.conduct import lockouts_of
-from cogs.admin.setup.controls import (
-    MENU_MAX,
-    Blank,
-    ChannelMenu,
-    FormButton,
-    IdsMenu,
-    Menu,
-    SettingControl,
-    SetupChoice,
-    StepContext,
-    Switch,
-    at,
-)
+from cogs.admin.rules import take_over_automod
+from cogs.admin.setup.controls import LABEL_MAX, MENU_MAX, ActionButton, Blank, FormButton, SettingControl, StepContext, at
+from cogs.admin.setup.menus import Menu, SetupChoice
 
-_FLAGS_OFF = 0
 _WORDS_MAX = 1000  # characters of a form's field
 _GENTLE = (StrikeStep(points=8, hours=1), StrikeStep(points=12, hours=24))
 _STRICT = (StrikeStep(points=3, hours=1), StrikeStep(points=5, hours=24), StrikeStep(points=8, hours=168))
@@ -35,138 +23,6 @@ _STRICT = (StrikeStep(points=3, hours=1), StrikeStep(points=5, hours=24), Strike
 
 def _has_checks(place: StepContext) -> bool:
     return place.has_checks
-
-
-# --- channels --------------------------------------------------------------------------------------------------------
-
-CASES: Sequence[SettingControl] = (
-    ChannelMenu(
-        name="cases",
-        placeholder=lambda: pgettext("select placeholder", "Channel for cases"),
-        reads=lambda place: place.policy.cases_channel_id,
-        patches=at("cases_channel_id"),
-    ),
-)
-LOG: Sequence[SettingControl] = (
-    ChannelMenu(
-        name="log",
-        placeholder=lambda: pgettext("select placeholder", "Channel for the log"),
-        reads=lambda place: place.policy.log_channel_id,
-        patches=at("log_channel_id"),
-    ),
-)
-MODERATORS: Sequence[SettingControl] = (
-    IdsMenu(
-        name="roles",
-        placeholder=lambda: pgettext("select placeholder", "Roles that moderate images"),
-        reads=lambda place: place.policy.moderator_role_ids,
-        patches=at("moderator_role_ids"),
-        roles=True,
-    ),
-)
-
-
-def _stars(_place: StepContext) -> Sequence[SetupChoice]:
-    return [
-        SetupChoice(value=count, label=ngettext("{count} star is needed", "{count} stars are needed", count).format(count=count))
-        for count in (1, 2, 3, 5, 10, 20)
-    ]
-
-
-def _fill_gallery(_place: StepContext, typed: Any) -> Patch:
-    return {"gallery": {name: typed[name] for name in typed}}
-
-
-GALLERY: Sequence[SettingControl] = (
-    ChannelMenu(
-        name="gallery",
-        placeholder=lambda: pgettext("select placeholder", "Channel for the gallery"),
-        reads=lambda place: place.policy.gallery.channel_id,
-        patches=at("gallery", "channel_id"),
-    ),
-    Menu(
-        name="stars",
-        placeholder=lambda: pgettext("select placeholder", "Stars needed"),
-        choices=_stars,
-        reads=lambda place: place.policy.gallery.stars,
-        patches=at("gallery", "stars"),
-    ),
-    FormButton(
-        name="other",
-        label=lambda: pgettext("button", "Other amounts"),
-        title=lambda: pgettext("modal title", "Gallery"),
-        blanks=(
-            Blank(name="stars", label=lambda: pgettext("modal label", "Stars needed"), reads=lambda place: place.policy.gallery.stars),
-            Blank(
-                name="reward",
-                label=lambda: pgettext("modal label", "Credits for the author"),
-                reads=lambda place: place.policy.gallery.reward,
-                needs=ManagersMay.GRANTS,
-            ),
-        ),
-        fills=_fill_gallery,
-    ),
-)
-
-
-# --- flags -----------------------------------------------------------------------------------------------------------
-
-
-def _quorums(_place: StepContext) -> Sequence[SetupChoice]:
-    def label(count: int) -> str:
-        return ngettext("{count} flag hides an image", "{count} flags hide an image", count).format(count=count)
-
-    off = SetupChoice(value=_FLAGS_OFF, label=pgettext("select option", "Flags are off"))
-    return [*(SetupChoice(value=count, label=label(count)) for count in (1, 2, 3, 5, 10)), off]
-
-
-def _set_quorum(_place: StepContext, count: int) -> Patch:
-    return {"flags": {"on": False} if count == _FLAGS_OFF else {"on": True, "quorum": count}}
-
-
-def _fill_flags(_place: StepContext, typed: Any) -> Patch:
-    return {"flags": dict(typed)}
-
-
-QUORUM = Menu(
-    name="quorum",
-    placeholder=lambda: pgettext("select placeholder", "Flags needed"),
-    choices=_quorums,
-    reads=lambda place: place.policy.flags.quorum if place.policy.flags.on else _FLAGS_OFF,
-    patches=_set_quorum,
-)
-FLAGS: Sequence[SettingControl] = (
-    QUORUM,
-    IdsMenu(
-        name="roles",
-        placeholder=lambda: pgettext("select placeholder", "Roles whose flags count right away"),
-        reads=lambda place: place.policy.flags.role_ids,
-        patches=at("flags", "role_ids"),
-        roles=True,
-    ),
-    Switch(
-        name="locked",
-        on=lambda: pgettext("button", "Lock flags"),
-        off=lambda: pgettext("button", "Unlock flags"),
-        reads=lambda place: place.policy.flags.locked,
-        patches=at("flags", "locked"),
-        emoji="🔒",
-    ),
-    FormButton(
-        name="other",
-        label=lambda: pgettext("button", "Other amounts"),
-        title=lambda: pgettext("modal title", "Flags"),
-        blanks=(
-            Blank(name="quorum", label=lambda: pgettext("modal label", "Flags needed"), reads=lambda place: place.policy.flags.quorum),
-            Blank(
-                name="after_days",
-                label=lambda: pgettext("modal label", "Days as a member before flags count"),
-                reads=lambda place: place.policy.flags.after_days,
-            ),
-        ),
-        fills=_fill_flags,
-    ),
-)
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
@@ -332,19 +188,25 @@ def _add_words(place: StepContext, typed: Any) -> Patch:
     return {"prompts": {name.value: {"words": added(name)} for name in ListName if typed[name.value]}}
 
 
+_HEADS = {ListName.BLOCK: "⛔", ListName.FLAG: "🚩", ListName.ALLOW: "✅"}
+_KINDS = ("words", "exact_words", "patterns")
+
+
 def _entries(place: StepContext) -> Sequence[SetupChoice]:
-    """The words that are listed; those of /imageadmin rules list beyond these are removed by command."""
-    heads = {ListName.BLOCK: "⛔", ListName.FLAG: "🚩", ListName.ALLOW: "✅"}
-    return [
-        SetupChoice(value=[name.value, word], key=f"{name.value}:{word}", label=f"{heads[name]} {word}")
-        for name in heads
-        for word in place.policy.prompts.list(name).words
-    ][:MENU_MAX]
+    """The first entries; those beyond a menu, or too long for one, are removed by command."""
+    lists = {name: place.policy.prompts.list(name) for name in _HEADS}
+    found = [
+        SetupChoice(value=[name.value, kind, entry], key=f"{name.value}:{kind[0]}:{entry}", label=f"{head} {entry}")
+        for name, head in _HEADS.items()
+        for kind in _KINDS
+        for entry in getattr(lists[name], kind)
+    ]
+    return [each for each in found if len(each.key) <= LABEL_MAX][:MENU_MAX]
 
 
-def _remove_word(place: StepContext, value: Sequence[str]) -> Patch:
-    name, word = value
-    return {"prompts": {name: {"words": [each for each in place.policy.prompts.list(ListName(name)).words if each != word]}}}
+def _remove_entry(place: StepContext, value: Sequence[str]) -> Patch:
+    name, kind, entry = value
+    return {"prompts": {name: {kind: [each for each in getattr(place.policy.prompts.list(ListName(name)), kind) if each != entry]}}}
 
 
 WORDS = FormButton(
@@ -361,14 +223,21 @@ WORDS = FormButton(
     ),
     fills=_add_words,
 )
+AUTOMOD = ActionButton(
+    name="automod",
+    label=lambda: pgettext("button", "Import AutoMod's words"),
+    emoji="📥",
+    run=take_over_automod,
+)
 PROMPTS: Sequence[SettingControl] = (
     Menu(
         name="entries",
-        placeholder=lambda: pgettext("select placeholder", "Remove a word"),
+        placeholder=lambda: pgettext("select placeholder", "Remove a word or pattern"),
         choices=_entries,
         reads=lambda _place: None,
-        patches=_remove_word,
+        patches=_remove_entry,
         shown=lambda place: bool(_entries(place)),
     ),
     WORDS,
+    AUTOMOD,
 )

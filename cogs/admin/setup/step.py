@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.core.settings.field_types import ManagersMay
 from bot.domain.guild import allotment
-from cogs.admin.setup.controls import SettingControl, StepContext
+from cogs.admin.setup.controls import FormButton, SettingControl, StepContext
 
 Text = Callable[[], str]
 
@@ -23,8 +23,13 @@ class SetupStep:
     now: Callable[[StepContext], str]
     controls: Sequence[SettingControl]
     posts: tuple[str, ...] = ()  # the channels of `posted.POSTS` that it sets
-    needs: ManagersMay | None = None
     of_role: bool = False  # it begins with the choice of a role
+
+    @property
+    def needs(self) -> list[ManagersMay]:
+        """What the operator must let managers set, so that all of it can be changed."""
+        blanks = [blank.needs for each in self.controls if isinstance(each, FormButton) for blank in each.blanks]
+        return [each for each in (*(control.needs for control in self.controls), *blanks) if each is not None]
 
 
 def operators_word(needs: ManagersMay) -> str:

@@ -8,8 +8,9 @@ from typing import Final
 from bot.core.i18n import _, pgettext
 from cogs.admin import settings_texts
 from cogs.admin.changing import Patch
-from cogs.admin.setup import limits, members, money, rules
-from cogs.admin.setup.controls import IdsMenu, StepContext
+from cogs.admin.setup import limits, members, moderation, money, rules
+from cogs.admin.setup.controls import StepContext
+from cogs.admin.setup.menus import IdsMenu
 from cogs.admin.setup.step import SetupStep
 
 # --- images ----------------------------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ _CASES = SetupStep(
     title=lambda: _("Cases channel"),
     about=lambda: _("Reports, flagged images and appeals are posted there for your moderators."),
     now=lambda place: settings_texts.cases(place.policy),
-    controls=rules.CASES,
+    controls=moderation.CASES,
     posts=("cases",),
 )
 _LOG = SetupStep(
@@ -95,7 +96,7 @@ _LOG = SetupStep(
     title=lambda: _("Image log"),
     about=lambda: _("Every image is posted there with who made it and buttons to hide or delete it."),
     now=lambda place: settings_texts.log(place.policy),
-    controls=rules.LOG,
+    controls=moderation.LOG,
     posts=("log",),
 )
 _MODERATORS = SetupStep(
@@ -104,7 +105,7 @@ _MODERATORS = SetupStep(
     title=lambda: _("Moderators"),
     about=lambda: _("Who decides cases and can hide or delete images."),
     now=lambda place: settings_texts.moderators(place.policy),
-    controls=rules.MODERATORS,
+    controls=moderation.MODERATORS,
 )
 _FLAGS = SetupStep(
     key="flags",
@@ -112,7 +113,7 @@ _FLAGS = SetupStep(
     title=lambda: _("Flags"),
     about=lambda: _("Members flag an image with 🚩. Enough flags hide it and open a case."),
     now=lambda place: settings_texts.flags(place.policy),
-    controls=rules.FLAGS,
+    controls=moderation.FLAGS,
 )
 
 
@@ -159,7 +160,7 @@ _RULES = SetupStep(
     title=lambda: _("Rules"),
     about=lambda: _("Which prompts are refused, when flags hide an image, and when strikes block a member."),
     now=_all_rules,
-    controls=(rules.WORDS, rules.QUORUM, rules.STRIKE_MENU, rules.CHECK_MENU),
+    controls=(rules.WORDS, rules.AUTOMOD, moderation.QUORUM, rules.STRIKE_MENU, rules.CHECK_MENU),
 )
 
 # --- the table -----------------------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from cogs.admin import panel_texts, posted, settings_texts
 from cogs.admin.changing import Patch, change, consequences
-from cogs.admin.setup.controls import FormButton, ManyMenu, SettingControl, StepContext, may, too_old
+from cogs.admin.setup.controls import ActionButton, FormButton, SettingControl, StepContext, may, too_old
 from cogs.admin.setup.ids import ASK, CHOOSE, FORM, OPEN, PANEL, ROLE, SET, SHOW, START, UNDO, Mode
+from cogs.admin.setup.menus import ManyMenu
 from cogs.admin.setup.step import SetupStep, operators_word
 from cogs.admin.setup.steps import SECTIONS, STEPS, WALK
 from cogs.kit import answers, panels
@@ -33,6 +34,7 @@ router = Router()
 DONE: Final = "done"  # the page after the last step
 _BUTTONS_MAX = 5  # in a row
 _NOW_MAX = 1800  # characters of a step's current value
+_DONE_MAX = 1200  # characters of what a button did
 
 
 async def begin(request: Request, interaction: Interaction) -> None:
@@ -138,6 +140,11 @@ async def _set(request: Request, interaction: Interaction, values: Sequence[str]
     check(request, Action.MANAGE)
     place = await _place(request, interaction, **where)
     used, page = _control(place, control)
+    if isinstance(used, ActionButton):
+        now, done = await used.run(request, interaction)
+        said = [panel_texts.cut(done, _DONE_MAX)]
+        await panels.redraw(interaction, await _page(now, interaction, place.mode, place.step, said=said))
+        return
 
     def patch(here: StepContext) -> Patch:
         return used.patch_page(here, values, page) if isinstance(used, ManyMenu) else used.patch(here, values)
@@ -161,7 +168,7 @@ async def _change(place: StepContext, patch: Any) -> None:
 
 
 async def _place(request: Request, interaction: Interaction, *, mode: Mode, step: str, role: int | None = None) -> StepContext:
-    if step not in STEPS:
+    if step not in (WALK if mode is Mode.WALK else STEPS):
         raise too_old()
     overview = await services_of(interaction).admin.overview(request)
     return StepContext(request=request, interaction=interaction, overview=overview, mode=mode, step=step, role_id=role)
@@ -195,11 +202,11 @@ async def _page(
     step = STEPS[key]
     standing = posted.warnings(interaction.guild, request.policy, step.posts)
     warned = [*standing, *(line for line in said if line not in standing)]
-    word = operators_word(step.needs) if step.needs is not None and not may(place, step.needs) else ""
+    words = [operators_word(each) for each in dict.fromkeys(step.needs) if not may(place, each)]
     now = panel_texts.cut(panel_texts.without_mentions(step.now(place), request.settings), _NOW_MAX)
     return panel(
         text(_progress(place), f"## {step.emoji} {step.title()}", step.about()),
-        text("**" + _("Now") + "**", now, word),
+        text("**" + _("Now") + "**", now, *words),
         *([text(*warned)] if warned else []),
         *_rows(place, step),
         Separator(),

@@ -144,11 +144,15 @@ async def test_wrong_input_is_explained_and_changes_nothing(app: App, mo: Person
     assert await rules_of(app, mo) == Policy()
 
 
-async def test_a_word_is_removed_again(app: App, mo: Person) -> None:
+async def test_a_word_is_removed_again_and_those_of_automod_are_imported(app: App, mo: Person) -> None:
     await admin(mo, "rules add", "block list", to="block", word="gore")
     panel = await opened(mo, "prompts")
-    await mo.select(panel, control("prompts", "entries"), "block:gore")
-    await updated(mo, panel, "⛔ block 0")
+    await mo.select(panel, control("prompts", "entries"), "block:w:gore")
+    panel = await updated(mo, panel, "⛔ block 0")
+    await mo.permit_bot("manage_guild", True)
+    await mo.click(panel, "Import AutoMod's words")
+    panel = await updated(mo, panel, "Imported from AutoMod")
+    assert "⛔ block 0" not in panel.text
 
 
 async def test_only_managers_use_its_controls(app: App, mo: Person) -> None:
