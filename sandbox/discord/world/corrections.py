@@ -50,7 +50,8 @@ def _correct_message(engine: Engine, message: JSON, viewer_id: int) -> None:
     if kept.system_metadata is None:
         message["mentions"] = [serializers.user_payload(engine.users[i]) for i in kept.ping_user_ids if i in engine.users]
         message["mention_roles"] = [str(role_id) for role_id in kept.ping_role_ids]
-    for shown, reaction in zip(message.get("reactions") or (), [r for r in kept.reactions if r.user_ids], strict=True):
+    given = [reaction for reaction in kept.reactions if reaction.user_ids]
+    for shown, reaction in zip(message.get("reactions") or (), given, strict=False):  # an event that is replayed is older than them
         shown["me"] = viewer_id in reaction.user_ids
     if "reactions" in message:
         _add_bursts(engine, message, viewer_id)
