@@ -27,6 +27,7 @@ class ItemKind(StrEnum):
     LOG = "log"  # post or update a job in the log channel (job_id; guild_id: whose, if not where it was ordered)
     GALLERY = "gallery"  # post an image in the gallery (message_id)
     TELL_AUTHOR = "tell_author"  # send the decision about a case to its author, with the appeal button (case_id; strike: what it led to)
+    TELL_HIDDEN = "tell_hidden"  # tell an author that flags hide their image until a moderator decides (case_id)
     TELL_BLOCK = "tell_block"  # send a member the notice that they are blocked (guild_id, until, reason; block_id)
     TELL_HOST = "tell_host"  # send a DM that a sponsorship ended because its channel is gone (server: its name, amount: microcredits)
     SPONSOR = "sponsor"  # show that a sponsorship has ended in its public message (sponsorship: its id)

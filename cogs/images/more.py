@@ -18,12 +18,13 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
 from bot.domain.job import Job, message_url
+from bot.domain.moderation.cases import HiddenBy
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.domain.retention import image_gone
 from bot.services.pipeline.delivery.results import usable
 from cogs.images import details, edit_form, upscale_form
-from cogs.kit import answers, interactions, message_images, panels, spoilers, texts
+from cogs.kit import answers, audience, interactions, message_images, panels, spoilers, texts
 from cogs.kit.job_buttons import OPEN, ended_job_of, has_delete, styled, upscales_in
 from cogs.kit.message_images import FoundImages
 from cogs.kit.panels import Part
@@ -189,7 +190,12 @@ async def _hide(request: Request, interaction: Interaction, shown: _Shown) -> No
     message, found = await _message(interaction, shown)
     if found.job is None:
         raise image_gone()
-    await services_of(interaction).cases.hide_message(request, found.job, message.id, hide=partial(spoilers.set_hidden, message, True))
+
+    async def hide() -> None:
+        with audience.language_of(interaction, private=False):
+            await spoilers.set_hidden(message, True, by=HiddenBy.AUTHOR)
+
+    await services_of(interaction).cases.hide_message(request, found.job, message.id, hide=hide)
     await _close(interaction, _("🙈 Hidden behind a spoiler."))
 
 

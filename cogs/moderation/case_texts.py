@@ -241,6 +241,18 @@ _SENTENCES: dict[Decision, Callable[[], str]] = {
 }
 
 
+def hidden_notice(about: Case, job: Job | None, guild_name: str) -> str:
+    """Tells an author that flags hide their image."""
+    sentence = _("🙈 Members of {server} reported your image, so it's hidden until a moderator decides. You got no strike for it.")
+    lines = [
+        sentence.format(server=quoted(guild_name)),
+        f"**||{quoted(subject(job))}||**" if job is not None else "",
+        f"-# {message_url(about.guild_id, about.channel_id, about.message_id)}" if about.message_id is not None else "",
+        _("-# If the moderators keep it, it's shown again. Otherwise you'll get a DM with their decision."),
+    ]
+    return "\n".join(filter(None, lines))[:CONTENT_MAX]
+
+
 def block_notice(guild_name: str, until: int | None, reason: str) -> str:
     """Tells a member that they are blocked in a guild; `until` in Unix ms."""
     if until is None:

@@ -26,7 +26,7 @@ from bot.domain.visibility import Audience, Origin, border
 from bot.services.pipeline.delivery.fitting import ResultImage
 from bot.services.services import Services
 from bot.store import documents, gallery, jobs, messages
-from bot.store.moderation import cases
+from bot.store.moderation import cases, flagging
 from cogs.kit import spoilers
 from cogs.kit.audience import guild_language
 from cogs.kit.channels import KnownChannels, fetch_channel, writable
@@ -58,6 +58,7 @@ class CasePosts:
             ItemKind.LOG: self._log,
             ItemKind.GALLERY: self._gallery,
             ItemKind.TELL_AUTHOR: self._tell_author,
+            ItemKind.TELL_HIDDEN: self._tell_hidden,
             ItemKind.TELL_BLOCK: self._tell_block,
         }
 
@@ -72,8 +73,11 @@ class CasePosts:
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("The message is not the bot's.")
             hidden = await self._services.reader.read(messages.is_hidden, job, message.id)
+            shown = await self._services.reader.read(messages.get, message.id)
+            guild_id = shown.guild_id if shown is not None else message.guild.id if message.guild else None
+            by = await self._services.reader.read(flagging.hidden_by, job, guild_id) if hidden else None
             try:
-                await reopening(self._client, message.channel.id, lambda: spoilers.set_hidden(message, hidden))
+                await reopening(self._client, message.channel.id, lambda: spoilers.set_hidden(message, hidden, by=by))
             except MessageRefused:
                 if not hidden:
                     raise
@@ -219,6 +223,15 @@ class CasePosts:
                 content = case_texts.author_notice(about, job, self._guild_name(about.guild_id), are_sent=bool(images))
                 draft = Draft(content=f"{content}{told}", buttons=views.appeal_buttons(about), images=images)
                 await self._tell(item, about.author_id, draft)
+
+    async def _tell_hidden(self, item: OutboxItem, _job: Job | None) -> None:
+        about = await self._services.reader.read(cases.get, int(item.data["case_id"]))
+        if about is None or about.state is not CaseState.OPEN:
+            return  # a moderator was faster
+        job = await self._job(about.job_id)
+        with i18n.speaking((await self._services.reader.read(documents.preferences, about.author_id)).locale):
+            content = case_texts.hidden_notice(about, job, self._guild_name(about.guild_id))
+            await self._tell(item, about.author_id, Draft(content=content))
 
     async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:
         data, user_id = item.data, item.user_id

@@ -16,7 +16,7 @@ from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.gestures import STARS, TAKEN, BatchEntry, EmojiMeaning, Fate, Gesture, Reaction, ReactionOutcome, normalized_emoji
 from bot.domain.job import Job, JobState
-from bot.domain.moderation.cases import Report
+from bot.domain.moderation.cases import HiddenBy, Report
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
@@ -143,8 +143,13 @@ async def _remove(message: discord.Message) -> None:
 
 async def _hide(context: ReactionContext) -> ReactionOutcome:
     """Put the message behind a spoiler."""
-    message, hide = context.message, partial(spoilers.set_hidden, context.message, True)
-    await services_of(context.client).cases.hide_message(context.request, context.known_job(), message.id, hide=hide)
+    message, job = context.message, context.known_job()
+
+    async def hide() -> None:
+        with guild_language(context.client, context.request.guild_id):
+            await spoilers.set_hidden(message, True, by=HiddenBy.AUTHOR)
+
+    await services_of(context.client).cases.hide_message(context.request, job, message.id, hide=hide)
     return TAKEN
 
 

@@ -13,6 +13,7 @@ from tests.browser.conftest import OpenPage, check_views, run, saying
 from tests.browser.running_bot import RunningBot, command, finished, go_to, panel, press, react
 from tests.env.app import has_image
 from tests.env.timing import BRISK
+from tests.journeys.moderator_steps import with_moderators
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -46,3 +47,19 @@ async def test_several_reactions_get_one_answer(patient_bot: RunningBot, visit: 
     await go_to(ada, "Easel")
     await expect(saying(ada, "Of your 4 reactions, 2 were taken: 🌙 ❄️")).to_have_count(1)
     await check_views(ada, "several-reactions")
+
+
+async def test_a_hidden_image_says_who_hid_it_and_its_author_is_told(patient_bot: RunningBot, visit: OpenPage) -> None:
+    await with_moderators(patient_bot.app, patient_bot.ada, quorum=1)
+    ben, mo = await visit("Ben"), await visit("Mo")
+    await command(ben, "generate", prompt="a blue fox")
+    await react(mo, finished(mo, "a blue fox"), "🙈")
+    await expect(finished(ben, "a blue fox")).to_contain_text("Hidden by a moderator.")
+    await command(ben, "generate", prompt="a green fox")
+    first = await patient_bot.ada.message(lambda m: "a green fox" in m.content and has_image(m))
+    await patient_bot.ada.react(first, "🚩")
+    await expect(finished(ben, "a green fox")).to_contain_text("Hidden by reports until a moderator decides.")
+    await check_views(ben, "hidden-in-place")
+    await go_to(ben, "Easel")
+    await expect(saying(ben, "reported your image")).to_have_count(1)
+    await check_views(ben, "hidden-author-told")

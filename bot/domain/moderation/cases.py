@@ -95,6 +95,14 @@ class Case:
         return self.state is CaseState.DECIDED and self.decision in _APPEALABLE and self.appealed_at is None
 
 
+class HiddenBy(StrEnum):
+    """Who put an image behind a spoiler after it was shown."""
+
+    REPORTS = "reports"  # enough members flagged it, and no moderator has decided yet
+    MODERATOR = "moderator"
+    AUTHOR = "author"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FlagSummary:
     """One member's flag or report on an image."""

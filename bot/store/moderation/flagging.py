@@ -8,8 +8,9 @@ from sqlalchemy import Connection, exists, or_, select, text, true
 
 from bot.domain.gestures import Reactors
 from bot.domain.guild.sections import Flags
+from bot.domain.job import Job
 from bot.domain.moderation.audit import AuditAction, AuditLine
-from bot.domain.moderation.cases import REPORTS_MAX, Case, Cause, Report
+from bot.domain.moderation.cases import REPORTS_MAX, Case, Cause, Decision, HiddenBy, Report
 from bot.domain.moderation.flags import quorum_reached
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import kv, messages, outbox
@@ -117,7 +118,8 @@ def weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: in
     opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now) if reported is None else None
     about = opened or reported
     if about is not None:
-        cover(conn, about, by_id=None, now=now)
+        if cover(conn, about, by_id=None, now=now):
+            outbox.add(conn, OutboxItem(kind=ItemKind.TELL_HIDDEN, due_at=now, user_id=about.author_id, data={"case_id": about.id}))
         show(conn, about, now)
     return opened
 
@@ -145,8 +147,13 @@ def show_waiting(conn: Connection, guild_id: int, now: int) -> None:
 
 
 def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
-    """Put a case's images behind spoilers, by the outbox. False if they already are, or were not made here."""
+    """Put a case's images behind spoilers, by the outbox. False if they already are, or were not made here.
+
+    If they are, the line that says who hid them changes.
+    """
     if not _set_spoiler(conn, case, True, now):
+        for shown in messages.of_job(conn, case.job_id, guild_id=case.guild_id) if case.job_id is not None else ():
+            messages.ask_to_cover(conn, case.job_id or "", shown.channel_id, shown.message_id, now)
         return False
     _note(conn, AuditAction.SPOILERED, case, by_id=by_id, now=now)
     return True
@@ -154,13 +161,25 @@ def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
 
 def uncover(conn: Connection, case: Case, *, by_id: int, now: int) -> bool:
     """Remove the spoiler that this case added. False if it added none."""
-    covered = lines.c.action == AuditAction.SPOILERED, lines.c.case_id == case.id, lines.c.guild_id == case.guild_id
-    if conn.execute(select(lines.c.id).where(*covered).limit(1)).first() is None:
-        return False
-    if not _set_spoiler(conn, case, False, now):
+    if not _has_covered(conn, case) or not _set_spoiler(conn, case, False, now):
         return False
     _note(conn, AuditAction.UNCOVERED, case, by_id=by_id, now=now)
     return True
+
+
+def hidden_by(conn: Connection, job: Job, guild_id: int | None) -> HiddenBy | None:
+    """Who hid an image that a guild shows behind a spoiler. None if its prompt or a check did."""
+    latest = None if guild_id is None else cases.latest_about(conn, job.id, guild_id)
+    if latest is not None and latest.decision is Decision.SPOILER:
+        return HiddenBy.MODERATOR
+    if latest is not None and latest.decision is None and _has_covered(conn, latest):
+        return HiddenBy.REPORTS
+    return HiddenBy.AUTHOR if job.spoiler and not job.flagged else None
+
+
+def _has_covered(conn: Connection, case: Case) -> bool:
+    covered = lines.c.action == AuditAction.SPOILERED, lines.c.case_id == case.id, lines.c.guild_id == case.guild_id
+    return conn.execute(select(lines.c.id).where(*covered).limit(1)).first() is not None
 
 
 def _note(conn: Connection, action: AuditAction, case: Case, *, by_id: int | None, now: int) -> None:

@@ -13,7 +13,7 @@ from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Cause
 from bot.domain.moderation.strikes import StrikeGiven
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import delivery, history, steps
+from bot.store import delivery, history, messages, steps
 from bot.store.engine.base import Topic, announce
 from bot.store.moderation import audit_log, conduct
 from bot.store.moderation.cases import latest_about, open_case
@@ -120,6 +120,8 @@ def record_repost(
     """As `history.record_repost`, with the guild's log post, and with a case if there is a `question` and the guild had none about it."""
     if not history.record_repost(conn, job_id, place, message_id, now, spoiler=spoiler):
         return False
+    if spoiler and not place.private and place.guild_id is not None and latest_about(conn, job_id, place.guild_id) is not None:
+        messages.ask_to_cover(conn, job_id, place.channel_id, message_id, now)  # which says who hid it
     if question is not None and latest_about(conn, job_id, question.guild_id) is None:
         _open_case(conn, question, author_id=place.user_id, job_id=job_id, reason=reason, now=now)
     if is_logged and place.guild_id is not None:

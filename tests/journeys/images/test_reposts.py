@@ -145,6 +145,15 @@ async def test_an_image_from_elsewhere_is_logged(app: App, ada: Person, mo: Pers
     await mo.message(lambda m: "a red fox" in m.content and f"/{again.id}" in m.content, GALLERY)
 
 
+async def test_an_image_that_a_moderator_hid_says_so_when_it_is_posted_again(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    message = await asked()
+    await written_down(app, message)
+    await mo.slash("imagemod spoiler", image=message.id)
+    await mo.message(lambda m: m.id == message.id and "Hidden by a moderator." in m.content)
+    await post_here(ada)
+    await mo.until(lambda: len([m for m in mo.messages() if "Hidden by a moderator." in m.content]) == 2 or None)
+
+
 async def test_a_spoiler_of_a_server_holds_for_everything_that_comes_of_its_message(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     """The image is also shown in direct messages, where it stays as it is."""
     message = await asked()

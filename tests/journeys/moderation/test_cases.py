@@ -73,13 +73,24 @@ async def test_keep_removes_the_spoiler(app: App, ada: Person, ben: Person, mo: 
     await with_moderators(app, ada, quorum=1)
     first = await new_image(ada)
     await ben.react(await seen(ben, first), "🚩")
-    await shown(ada, first, hidden=True)
+    assert "\n-# 🙈 Hidden by reports until a moderator decides.\n" in (await shown(ada, first, hidden=True)).content
+    assert first.id in (await ada.message(lambda m: "reported your image" in m.content, "dm")).content
     post = await case_post(mo)
     await mo.click(post, "Keep")
     now = await shown(ada, first, hidden=False)
-    assert now.content.startswith("**a red fox in the snow**")
+    assert now.content == first.content
     await decided(mo, post, "**Keep**")
-    assert not any("moderator" in m.content for m in ada.messages("dm"))
+    assert len(ada.messages("dm")) == 1
+
+
+async def test_a_hidden_image_says_that_a_moderator_hid_it(app: App, ada: Person, ben: Person, mo: Person) -> None:
+    await with_moderators(app, ada, quorum=1)
+    first = await new_image(ada)
+    await ben.react(await seen(ben, first), "🚩")
+    await shown(ada, first, hidden=True)
+    await mo.click(await case_post(mo), "Hide")
+    now = await ada.message(lambda m: m.id == first.id and "🙈 Hidden by a moderator." in m.content)
+    assert "reports" not in now.content
 
 
 async def test_each_step_survives_a_restart(env: Env) -> None:

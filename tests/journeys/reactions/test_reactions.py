@@ -179,7 +179,7 @@ async def test_a_hide_reaction_hides_the_images_and_keeps_the_buttons(app: App, 
     hidden = await ada.message(lambda m: m.id == first.id and "||" in m.content)
     assert [a["filename"].startswith("SPOILER_") for a in hidden.attachments] == [True, True]
     assert list(hidden.buttons) == list(first.buttons)
-    assert hidden.content.startswith("**||a red fox in the snow||**")
+    assert hidden.content.startswith("**||a red fox in the snow||**\n-# 🙈 Hidden by its author.")
     shown = await app.store.read(messages.job_of, int(first.id))
     assert shown is not None
     assert shown.spoiler

@@ -24,7 +24,7 @@ async def test_a_quorum_hides_the_image_and_opens_a_case(store: Store) -> None:
     results = [await flag(store, job, user_id) for user_id in (20, 21, 22)]
     assert [each.opened is not None for each in results] == [False, False, True]
     assert (await known(store, job)).spoiler
-    assert await kinds(store) == [ItemKind.CASE, ItemKind.COVER]
+    assert await kinds(store) == [ItemKind.CASE, ItemKind.COVER, ItemKind.TELL_HIDDEN]
 
 
 async def test_a_member_is_counted_once(store: Store) -> None:
