@@ -79,6 +79,12 @@ async def test_that_only_one_frame_of_an_animation_is_used_is_said(ada: Person, 
     await private_reply(ada, "Your next /edit or /upscale will use it. Only the first frame of the animation is used.")
 
 
+async def test_a_reaction_says_so_too(ada: Person) -> None:
+    said = await ada.say("see", "dm", files=(ada.upload("animated.gif", TO_CLEAN["animated.gif"]()),))
+    await ada.react(await ada.message(lambda m: m.id == said, "dm"), "🎨")
+    await ada.message(lambda m: m.content.startswith("🎨 Only the first frame of the animation is used."), "dm")
+
+
 async def posted(person: Person, name: str, content: bytes) -> Message:
     said = await person.say("look", files=(person.upload(name, content),))
     return await person.message(lambda m: m.id == said)
