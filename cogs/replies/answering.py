@@ -11,13 +11,14 @@ import discord
 import structlog
 
 from bot.core import commands, i18n
-from bot.core.errors import DeliveryError, InvalidRequest, MessageRefused
+from bot.core.errors import DeliveryError, EaselError, InvalidRequest, MessageRefused
 from bot.core.i18n import _
 from bot.core.running import patience
 from bot.domain.gestures import Claim, Reaction
 from bot.domain.job import JobKind
 from bot.domain.order import Attachment, Order, Receipt
 from bot.domain.preferences import Preferences
+from cogs.images import retry
 from cogs.kit import job_texts, message_images, texts
 from cogs.kit.channels import KnownChannels
 from cogs.kit.job_buttons import waiting_view
@@ -63,7 +64,7 @@ class MentionContext:
 
 
 async def answer(asked: MentionContext, preferences: Preferences) -> None:
-    """Take the order, once, and show that it waits. Raises a `Refusal`."""
+    """Take the order, once, and show that it waits. Raises a `Refusal` of what is no order yet."""
     services, message = services_of(asked.client), asked.message
     claim = await services.reactions.claim_message(asked.key)
     if claim is Claim.TOO_MANY:
@@ -89,15 +90,20 @@ async def answer(asked: MentionContext, preferences: Preferences) -> None:
         spoiler=is_hidden or preferences.spoiler,
     )
     order = KnownChannels(asked.client).with_sources(order, [each.source for each in order.attachments])
-    receipt = await services.reactions.edit_by_message(asked.key, order)
+    try:
+        receipt = await services.reactions.edit_by_message(asked.key, order)
+    except EaselError as error:
+        await refuse(asked, error.sentence, await retry.button_for(asked.client, order, error))
+        return
     await _show_waiting(asked, receipt)
     await _say_what_was_taken(asked, picked, receipt)
 
 
-async def refuse(asked: MentionContext, sentence: str) -> None:
-    """In the channel, or by direct message where the bot may not write."""
+async def refuse(asked: MentionContext, sentence: str, button: discord.ui.Button[Any] | None = None) -> None:
+    """In the channel, with what the member can do about it; or by direct message where the bot may not write."""
+    more: dict[str, Any] = {} if button is None else {"view": discord.ui.View(timeout=None).add_item(button)}
     try:
-        await _say(asked, f"🚫 {sentence}")
+        await _say(asked, f"🚫 {sentence}", **more)
     except notes.FAILED as error:
         log.info("refusal not posted", error=type(error).__name__)
         await notes.send_direct_message(asked.client, asked.key.user_id, f"🚫 {sentence}", about=asked.partial_message)
@@ -197,5 +203,5 @@ async def _try_to_say(asked: MentionContext, sentence: str) -> None:
         log.info("note not posted", error=type(error).__name__)
 
 
-async def _say(asked: MentionContext, sentence: str) -> None:
-    await notes.say(asked.client, asked.key, asked.partial_message, sentence)
+async def _say(asked: MentionContext, sentence: str, **more: Any) -> None:
+    await notes.say(asked.client, asked.key, asked.partial_message, sentence, **more)

@@ -9,6 +9,7 @@ from bot.domain.preferences import Consent
 from bot.store import history, jobs
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.env.images import png
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.reaction_steps import answer_to, direct_message, new_image, seen, spent, until_generations
 
@@ -137,6 +138,19 @@ async def test_the_rules_are_those_of_edit(app: App, ada: Person, ben: Person, m
     await ask(ben, "in winter", await seen(ben, first))
     await direct_message(ben, "doesn't let you edit their images")
     assert await spent(app, ben) == 0
+
+
+async def test_a_refused_edit_keeps_what_was_written(ada: Person, ben: Person) -> None:
+    said = await ada.say(f"{bot(ada)} make it winter", files=(ada.upload("me.png", b"nothing"),))
+    note = await refusal(ada, "me.png", await ada.message(lambda m: m.id == said))
+    await ben.click(await seen(ben, note), "Change and try again")
+    await ben.message(lambda m: m.ephemeral and "🚫" in m.content)
+    await ada.click(note, "Change and try again")
+    form = await ada.modal()
+    assert form.control("prompt")["value"] == "make it winter"
+    photo = ada.upload("me.png", png(48, 32))
+    await ada.submit(form, prompt="make it spring", references=[photo])
+    assert has_image(await ada.message(lambda m: has_image(m) and "make it spring" in m.content))
 
 
 async def test_a_deleted_message_cancels_what_was_not_sent(env: Env) -> None:
