@@ -186,6 +186,7 @@ async def test_a_waiting_message_whose_answer_is_lost_becomes_the_result(env: En
     assert len([m for m in ada.messages() if _answers(m, said)]) == 1
 
 
-async def test_in_direct_messages_it_works_the_same(app: App, ada: Person, asked: Ask) -> None:
-    first = await asked("dm")
-    assert await answer_to(ada, await ask(ada, "make it winter", first, "dm"), "dm")
+async def test_in_threads_and_direct_messages_it_works_the_same(ada: Person, asked: Ask) -> None:
+    for channel in (await ada.thread("foxes"), "dm"):
+        first = await asked(channel)
+        assert await answer_to(ada, await ask(ada, "make it winter", first, channel), channel)
