@@ -20,6 +20,7 @@ from cogs.admin.gone import Gone
 from cogs.admin.setup.welcome import Joined
 from cogs.images import details, edit_form, edit_note, history, more, presses, retry, upscale_form
 from cogs.images.create import Create
+from cogs.images.forms import model_form
 from cogs.images.history import HistoryCog
 from cogs.images.menus import MENUS
 from cogs.kit import answers, interactions
@@ -56,7 +57,7 @@ COGS: tuple[type[commands.Cog], ...] = (
 ROUTER = Router(
     *(presses.router, more.router, retry.router, edit_form.router, upscale_form.router, details.router, edit_note.router),
     *(report.router, moderation_presses.router, appeals.router, flag_answers.router),
-    *(history.router, cancel.router, models.router, settings.router, tray.router, privacy.router),
+    *(history.router, cancel.router, models.router, model_form.router, settings.router, tray.router, privacy.router),
     *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
 )
 

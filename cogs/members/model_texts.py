@@ -17,7 +17,6 @@ REFERENCES_MAX = 4  # as in /generate
 _COUNT = 4  # images of the example
 _VALUES_MAX = 12  # of an option, by name
 _SUMMARY_MAX = 300  # characters
-_EXAMPLE_MAX = 100  # characters of a placeholder
 
 PriceOf = Callable[[Mapping[str, object]], int | None]  # microcredits of an image with these params
 
@@ -43,13 +42,6 @@ def model(shown: ModelInfo, price_of: PriceOf, *, is_default: bool) -> str:
         *_options(shown),
     ]
     return "\n".join(filter(None, lines))
-
-
-def example(shown: ModelInfo) -> str:
-    """Options to type, such as "aspect_ratio=16:9 steps=28"."""
-    firsts = {idea: choices[0].value for idea in shown.separate_options if (choices := shown.choices(idea))}
-    pairs = [f"{commands.option(idea)}={value}" for idea, value in firsts.items() if " " not in value]
-    return next(text for kept in range(len(pairs), -1, -1) if len(text := " ".join(pairs[:kept])) <= _EXAMPLE_MAX)
 
 
 def _cost(shown: ModelInfo) -> str:

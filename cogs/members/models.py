@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import discord
 from discord import app_commands
@@ -15,26 +14,21 @@ from discord.ext import commands
 from bot.core.errors import NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.params import MAX_MORE
-from bot.domain.job import JobKind
-from bot.domain.order import PROMPT_MAX, Order
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from cogs.kit import answers, interactions, panels
+from cogs.kit import panels
 from cogs.kit.job_buttons import JOB_BUTTONS
 from cogs.kit.panels import MORE, Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router, matching
 from cogs.members import model_texts
-from cogs.members.model_texts import REFERENCES_MAX
 
 router = Router()
 
 _OPTIONS_MAX = 25  # of a select menu
-_KEY = matching(r"[0-9a-f]{16}")  # of a model: ids are too long for a custom id
+KEY = matching(r"[0-9a-f]{16}")  # of a model: ids are too long for a custom id
 _CHOOSE = CustomId("models:choose")
-_CREATE, _DEFAULT = CustomId("models:create:{key}", key=_KEY), CustomId("models:default:{key}", key=_KEY)
-_FORM = CustomId("models-form:{key}", key=_KEY)
+CREATE, _DEFAULT = CustomId("models:create:{key}", key=KEY), CustomId("models:default:{key}", key=KEY)
 
 
 class ModelsCog(commands.Cog):
@@ -62,34 +56,11 @@ async def choose(request: Request, interaction: Interaction, values: Sequence[st
 @router.press(_DEFAULT)
 async def make_default(request: Request, interaction: Interaction, *, key: str) -> None:
     """Store the model as the member's default, as /settings does."""
-    model = _named(request, interaction, key)
+    model = named(request, interaction, key)
     chosen = await services_of(interaction).members.change(
         request.actor.user_id, lambda before: Preferences.model_validate({**dict(before), "default_model": model.id})
     )
     await panels.redraw(interaction, _panel(replace(request, preferences=chosen), interaction, model.id))
-
-
-@router.press(_CREATE, defers=False)
-async def ask_for_prompt(request: Request, interaction: Interaction, *, key: str) -> None:
-    """Open a form for an image of this model."""
-    await interaction.response.send_modal(_modal(_named(request, interaction, key), key))
-
-
-@router.form(_FORM, defers=False)
-async def create(request: Request, interaction: Interaction, given: Mapping[str, Any], *, key: str) -> None:
-    """Order the image, in public unless the member chose private answers."""
-    private, model = request.preferences.private, _named(request, interaction, key)
-    async with answers.deferring(interaction, private=private, thinking=True):
-        wanted = Order(
-            request=request.answered(private=private),
-            kind=JobKind.UPSCALE if model.upscales else JobKind.GENERATE,
-            prompt=str(given.get("prompt") or ""),
-            model=model.id,
-            more=str(given.get("options") or ""),
-            attachments=given.get("references") or (),
-            spoiler=request.preferences.spoiler,
-        )
-        await interactions.order(interaction, services_of(interaction).orders.order(wanted), private=private)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -120,28 +91,12 @@ def _buttons(shown: ModelInfo, *, is_default: bool) -> list[Part]:
     keep = pgettext("button", "Make it my default")
     label, emoji = (upscale, JOB_BUTTONS["upscale"].emoji) if shown.upscales else (create, "🎨")
     return [
-        button(label, _CREATE(key=key), emoji=emoji, style=discord.ButtonStyle.primary, disabled=not has_price),
+        button(label, CREATE(key=key), emoji=emoji, style=discord.ButtonStyle.primary, disabled=not has_price),
         button(keep, _DEFAULT(key=key), emoji="📌", disabled=is_default or not has_price),
     ]
 
 
-def _modal(model: ModelInfo, key: str) -> discord.ui.Modal:
-    prompt = discord.ui.TextInput[Any](custom_id="prompt", style=discord.TextStyle.paragraph, max_length=PROMPT_MAX)
-    options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE, placeholder=model_texts.example(model))
-    modal = discord.ui.Modal(title=model.title[:45], custom_id=_FORM(key=key))
-    if model.takes_prompt:
-        prompt.required = model.prompt_required
-        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Prompt"), component=prompt))
-    if model.takes_references:
-        least, most = int(model.references_required), min(model.max_references or REFERENCES_MAX, REFERENCES_MAX)
-        files = discord.ui.FileUpload[Any](custom_id="references", required=bool(least), min_values=least, max_values=most)
-        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Reference images"), component=files))
-    how = _("As name=value, separated by spaces.")
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:100], component=options))
-    return modal
-
-
-def _named(request: Request, interaction: Interaction, key: str) -> ModelInfo:
+def named(request: Request, interaction: Interaction, key: str) -> ModelInfo:
     """The model with this key. Raises `NotFound` if this member may not use it here, or if it is gone."""
     services = services_of(interaction)
     offered = services.pricing.offers(services.orders.models.catalog.models, request)

@@ -119,7 +119,7 @@ def test_the_checks_refuse_in_their_order() -> None:
         wrong |= {name: value for name, value in correction.items() if name in WRONG}
     assert refusals == [
         "Image creation is paused on this server: Back on Monday.",
-        "You're blocked from creating images here until <t:1728000000:f> (spam).",
+        "You're blocked from creating images here until <t:1728000000:f>, <t:1728000000:R> (spam).",
         "Images can't be created in this channel. Try another one.",
         "Your roles don't let you use m here. Choose other.",
         "You can't create private images on this server. Try again with private turned off.",

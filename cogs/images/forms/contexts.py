@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from bot.core.errors import NotFound
+from bot.core.errors import BadReference
 from bot.core.i18n import _
 from bot.domain import permissions, visibility
 from bot.domain.order import Attachment, ReadFile
@@ -89,11 +89,11 @@ def readable(interaction: Interaction, image: Attachment) -> Attachment:
 
 
 async def _read(interaction: Interaction, job_id: str, wanted: int | None) -> ReadFile:
-    """File name and content of the image, from any source that still has it. Raises `ImageError` if none has."""
+    """File name and content of the image, from any source that still has it. Raises `BadReference` if none has."""
     services = services_of(interaction)
     job = await services.orders.job(job_id)
     async with services.results.open(job, limit_bytes=interaction.filesize_limit) as images:
         for image in images:
             if image.n == wanted:
                 return image.filename, await asyncio.to_thread(image.path.read_bytes)
-    raise NotFound(_("This image no longer exists."))
+    raise BadReference(_("This image no longer exists."))

@@ -16,7 +16,6 @@ from bot.domain.catalog.params import build_params, settable
 from bot.domain.catalog.purposes import check_purpose, serves
 from bot.domain.job import JobKind
 from cogs.images.forms.choices import AS_USUAL, OptionMenus
-from cogs.members import model_texts
 from sandbox.images.catalog import OxenModel
 from sandbox.images.prices import cost_usd
 from tests.env.models import model_of
@@ -80,7 +79,6 @@ def test_an_aspect_ratio_chooses_the_size_that_has_it(model: str, ratio: str, se
 @pytest.mark.parametrize("model_id", FACTS)
 def test_what_forms_offer_can_be_sent_as_it_is(model_id: str) -> None:
     model = CATALOG.get(model_id)
-    build_params(model, {}, model_texts.example(model))
     for kind in (kind for kind in JobKind if serves(model, kind)):
         rows = OptionMenus(model=model, kind=kind, price_of=price_microcredits).rows(most=2)
         assert len(rows) <= 2

@@ -68,7 +68,7 @@ async def test_an_image_is_created_with_the_model(ada: Person) -> None:
     await ada.click(panel, "Create with this model")
     modal = await ada.modal()
     assert modal.title == "FLUX.2 [dev]"
-    await ada.submit(modal, prompt="a fox", options="seed=7")
+    await ada.submit(modal, prompt="a fox", **{"option-resolution": ["0.5 MP"]})
     made = await ada.message(has_image)
     assert ("FLUX.2 [dev]" in made.content, made.ephemeral) == (True, False)
 
@@ -79,8 +79,8 @@ async def test_an_upscaler_says_so_and_asks_for_an_image_alone(ada: Person) -> N
         assert part in panel.text
     await ada.click(panel, "Upscale with this model")
     modal = await ada.modal()
-    assert [row["component"]["custom_id"] for row in modal.components] == ["references", "options"]
-    await ada.submit(modal, references=[ada.upload("photo.png", png(48, 32))], options="scale=4")
+    assert [row["component"]["custom_id"] for row in modal.components] == ["references", "option-scale", "option-format"]
+    await ada.submit(modal, references=[ada.upload("photo.png", png(48, 32))], **{"option-scale": ["4x"]})
     made = await ada.message(has_image)
     assert made.content.startswith(f"**Upscaled image**\n-# upscaled by <@{ada.id}>")
     assert "10 credits" in made.content
