@@ -281,7 +281,7 @@ def _role(facts: Facts) -> None:
         title, others = quoted(facts.title_of(model)), ", ".join(sorted(quoted(facts.title_of(each)) for each in allowance.models)[:_NAMED])
         raise ChoiceNotAllowed(_("Your roles don't let you use {model} here. Choose {others}.").format(model=title, others=others))
     if facts.request.reply_to.private and not allowance.private:
-        raise NotAllowed(_("You can't create private images on this server. Try again with private turned off."))
+        raise ChoiceNotAllowed(_("You can't create private images on this server. Try again with private turned off."))
 
 
 def _age_restricted(facts: Facts) -> None:

@@ -44,6 +44,7 @@ class FilledForm:
     menus: OptionMenus
     counts: int  # images that the member may order at a time
     left: int  # microcredits
+    private: bool  # only the member will see it; False also if private images are not allowed here
 
     @property
     def model(self) -> ModelInfo:
@@ -76,7 +77,8 @@ async def filled_form(client: Easel, request: Request, written: KeptOrder) -> Fi
         ratios=allowance.aspect_ratios,
     )
     left = await pricing.left(request)
-    return FilledForm(written=written, models=models, menus=menus, counts=min(COUNT_MAX, allowance.max_count), left=left)
+    private, counts = written.private and allowance.private, min(COUNT_MAX, allowance.max_count)
+    return FilledForm(written=written, models=models, menus=menus, counts=counts, left=left, private=private)
 
 
 def able_models(client: Easel, request: Request, written: KeptOrder) -> Sequence[ModelInfo]:
@@ -114,10 +116,8 @@ def rows_of(filled: FilledForm) -> Iterator[rows.Row]:
     """What was refused comes first: Discord shows five rows."""
     written, model = filled.written, filled.model
     if model.takes_prompt:
-        is_kept = bool(written.images) and not written.images_refused
-        note = ngettext("Your image is kept.", "Your {count} images are kept.", written.images).format(count=written.images)
-        required = model.prompt_required
-        yield rows.prompt(_(_QUESTIONS[written.kind]), written=written.prompt, note=note if is_kept else None, required=required)
+        question, required = _(_QUESTIONS[written.kind]), model.prompt_required
+        yield rows.prompt(question, written=written.prompt, note=" ".join(_notes(filled)) or None, required=required)
     yield rows.model(filled.models, model, command=f"/{written.kind}", left=filled.left)
     most = model.max_references or rows.REFERENCES_MAX + 1
     needs_images = not written.images and written.kind is not JobKind.GENERATE
@@ -133,6 +133,15 @@ def rows_of(filled: FilledForm) -> Iterator[rows.Row]:
     if written.count > 1 and filled.counts > 1:
         yield discord.ui.Label(text=pgettext("modal label", "How many images"), component=_counts(filled))
     yield from menus[refused:]
+
+
+def _notes(filled: FilledForm) -> Iterator[str]:
+    """What the form does not show."""
+    written = filled.written
+    if written.images and not written.images_refused:
+        yield ngettext("Your image is kept.", "Your {count} images are kept.", written.images).format(count=written.images)
+    if written.private and not filled.private:
+        yield _("Everyone here will see it.")
 
 
 def _field(custom_id: str, label: str, written: str, *, note: str | None = None) -> rows.Row:
@@ -160,7 +169,7 @@ def _counts(filled: FilledForm) -> discord.ui.Select[Any]:
 def changed(request: Request, filled: FilledForm, given: Mapping[str, Any]) -> Order:
     written = filled.written
     return Order(
-        request=request.answered(private=written.private),
+        request=request.answered(private=filled.private),
         kind=written.kind,
         prompt=str(given.get("prompt", written.prompt) or ""),
         model=next(iter(given.get("model") or ()), filled.model.id),

@@ -57,6 +57,10 @@ async def test_only_what_can_be_helped_has_the_button(app: App, ada: Person) -> 
     await ada.slash("generate", prompt="a red fox", private=True)
     await ada.submit(await reopened(ada, "doesn't allow that prompt"), prompt="a red wolf")
     assert (await made(ada, "a red wolf")).ephemeral
+    await change_rules(app.services.guilds, guild_id, everyone={"private": False})
+    await ada.slash("generate", prompt="a grey wolf", private=True)
+    await ada.submit(await reopened(ada, "You can't create private images"))
+    assert not (await made(ada, "a grey wolf")).ephemeral
 
 
 async def test_an_unusable_image_is_replaced(env: Env, ada: Person) -> None:

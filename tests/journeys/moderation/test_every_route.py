@@ -229,7 +229,7 @@ async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) ->
     await change_rules(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
     message = await ada.message(lambda m: "No image" in m.content)
-    assert "Try a different one. You weren't charged." in message.content
+    assert "Try a different one. This is strike 1 of 5" in message.content
 
 
 @pytest.mark.parametrize(
