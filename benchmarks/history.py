@@ -192,7 +192,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
     reads: dict[str, Op] = {
         "facts of an order": partial(facts, paid=paid),
         "waiting images": partial(jobs.count_waiting, user_id=BUSY),
-        "place in the queue": partial(jobs.standing, job=waiting),
+        "position in the queue": partial(jobs.standing, job=waiting),
         "similar orders being sent": partial(jobs.has_rival, generation=replace(waiting.generations[0], seed=None)),
         "usual time": partial(jobs.usual_ms, model="model-1"),
         "/cancel": partial(jobs.of_member, user_id=BUSY, state=JobState.OPEN),

@@ -210,6 +210,6 @@ RULES: Final[Mapping[Action, tuple[Rule, ...]]] = MappingProxyType(
         Action.BROWSE: (Rule(_owner, N_("That image is no longer in your history.")),),
         Action.SEND: (Rule(_owner, N_("This form has expired. Start again.")),),
         Action.RETRY: (Rule(_owner, N_("Only {member} can change this. Create an image of your own with /generate.")),),
-        Action.ANSWER: (Rule(_owner, N_("This is for {member}. React to the image with {emoji} yourself, or press Edit below it.")),),
+        Action.ANSWER: (Rule(_owner, N_("This is for {member}. React to the image with {emoji} yourself, or use its buttons.")),),
     }
 )

@@ -80,7 +80,10 @@ async def _show_more(request: Request, interaction: Interaction, message: discor
     offered = await _offered(request, interaction, message, found) & set(_OF_ALL)
     if found.job is None and not offered:
         raise image_gone()
-    about = f"**{texts.headline(texts.subject(found.job), limit=_NAME_MAX)}**" if found.job else image_gone().sentence
+    about = image_gone().sentence
+    if found.job is not None:
+        name = texts.headline(texts.subject(found.job), limit=_NAME_MAX)
+        about = f"**||{name}||**" if found.spoiler else f"**{name}**"
     nothing = "" if offered else _("There's nothing more that you can do with this image.")
     await panels.show(interaction, panels.panel(panels.text(about, nothing), *_rows(shown, offered, found)))
 

@@ -127,6 +127,7 @@ async def test_a_waiting_message_says_what_is_true(running_bot: RunningBot, cloc
     await expect(whales).to_contain_text("█████████░")
     clock.advance(10_000)
     await expect(whales).to_contain_text("Taking longer than usual.")
+    await expect(saying(ada, "a late whale")).not_to_contain_text("Ready in")  # nobody knows
     await check_views(ada, "waiting-longer-than-usual")
     clock.advance(70_000)
     await expect(whales).to_contain_text("You'll be mentioned here when it's ready.")

@@ -61,6 +61,13 @@ def test_the_time_goes_by_and_is_never_negative() -> None:
     assert left_ms(new_job(), QueueStanding(), ONE, usual={}, now=NOW) is None
 
 
+def test_nobody_knows_how_long_an_image_takes_that_is_slow() -> None:
+    waiting = new_job(model="klein")
+    assert forecast(waiting, running=running(15_000)) == TOOK
+    assert forecast(waiting, running=running(15_001)) is None
+    assert forecast(waiting, TWO, running=running(15_001)) == TOOK  # another place is free
+
+
 def test_an_image_is_slow_once_its_usual_time_has_clearly_passed() -> None:
     usual = {"klein": 40_000}
     assert [is_slow(started(1, each).open, usual=usual, now=NOW) for each in (40_000, 50_000, 50_001)] == [False, False, True]
@@ -93,4 +100,4 @@ def test_only_the_first_that_will_be_sent_is_next() -> None:
 
 
 def test_a_forecast_is_told_in_steps_and_rounded_up() -> None:
-    assert [whole_seconds(each) for each in (1, 5_000, 5_001, 30_000, 30_001, 61_000)] == [5, 5, 10, 30, 40, 70]
+    assert [whole_seconds(each) for each in (1, 5_000, 5_001, 30_000, 30_001, 90_001, 120_001)] == [5, 5, 10, 30, 40, 120, 180]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from heapq import heapify, heapreplace
 from bot.domain.job import Generation, GenerationState, Job, Lane
 
 _SLOW_MS = 5_000  # more than the usual time, at least, before an image counts as slow
-_FINE_MS, _FINE_UNTIL_MS = 5_000, 30_000
+_STEPS_MS = ((30_000, 5_000), (90_000, 10_000))  # how exactly a time up to this is told; a longer one in minutes
 _SLOW_SHARE = 4  # and this part of the usual time
 
 
@@ -72,7 +73,9 @@ def is_next(job: Job, standing: QueueStanding) -> bool:
 
 
 def left_ms(job: Job, standing: QueueStanding, capacity: Capacity, *, usual: Mapping[str, int], now: int) -> int | None:
-    """How long it takes from `now` until all its images are made; 0 if that time has passed, None if no usual time is known.
+    """How long it takes from `now` until all its images are made; 0 if that time has passed.
+
+    None if nobody knows: there is no usual time yet, or it waits for an image that takes longer than usual.
 
     `usual`: usual times in ms by model; what waits ahead, and models without one, count as the job's first open image.
     """
@@ -80,9 +83,9 @@ def left_ms(job: Job, standing: QueueStanding, capacity: Capacity, *, usual: Map
     took = usual.get(open_[0].model) if open_ else None
     if took is None:
         return None
-    busy: defaultdict[tuple[str, object], list[int]] = defaultdict(list)  # by image API, member and job
+    busy: defaultdict[tuple[str, object], list[float]] = defaultdict(list)  # by image API, member and job
     for each in standing.running:
-        left = max(0, usual.get(each.model, took) - (now - each.submitted_at))
+        left = _left_of(now - each.submitted_at, usual.get(each.model, took))
         for key in (("provider", each.provider), ("member", each.user_id), ("job", each.job_id)):
             busy[key].append(left)
     slots = _slots(busy["provider", open_[0].provider], capacity.provider)
@@ -93,12 +96,12 @@ def left_ms(job: Job, standing: QueueStanding, capacity: Capacity, *, usual: Map
     done = max(busy["job", job.id], default=0)
     waiting = [g for g in open_ if g.state is GenerationState.WAITING]
     for sent, generation in enumerate(waiting, ahead + 1):
-        starts = max(slots[0], member[0], max(0, sent - capacity.turns) * capacity.turn_ms)
+        starts: float = max(slots[0], member[0], max(0, sent - capacity.turns) * capacity.turn_ms)
         ends = starts + usual.get(generation.model, took)
         heapreplace(slots, ends)
         heapreplace(member, ends)
         done = max(done, ends)
-    return done
+    return None if math.isinf(done) else int(done)
 
 
 def is_slow(generations: Iterable[Generation], *, usual: Mapping[str, int], now: int) -> bool:
@@ -107,19 +110,24 @@ def is_slow(generations: Iterable[Generation], *, usual: Mapping[str, int], now:
         g.state is not GenerationState.WAITING
         and g.submitted_at is not None
         and (took := usual.get(g.model)) is not None
-        and now - g.submitted_at > took + max(_SLOW_MS, took // _SLOW_SHARE)
+        and math.isinf(_left_of(now - g.submitted_at, took))
         for g in generations
     )
 
 
-def _slots(busy_ms: Sequence[int], size: int) -> list[int]:
+def _left_of(elapsed_ms: int, took: int) -> float:
+    """How long an image takes still, by its usual time; infinite once that has clearly passed."""
+    return math.inf if elapsed_ms > took + max(_SLOW_MS, took // _SLOW_SHARE) else max(0, took - elapsed_ms)
+
+
+def _slots(busy_ms: Sequence[float], size: int) -> list[float]:
     """A heap of the times after which each of at least `size` places is free."""
     slots = [*busy_ms, *[0] * (max(size, 1) - len(busy_ms))]
     heapify(slots)
     return slots
 
 
-def _queue_up(slots: list[int], count: int, took: int) -> None:
+def _queue_up(slots: list[float], count: int, took: int) -> None:
     """Fill the places with `count` images, each in the first that is free; as many at once as there are places."""
     rounds, rest = divmod(count, len(slots))
     slots[:] = [each + rounds * took for each in slots]
@@ -128,6 +136,6 @@ def _queue_up(slots: list[int], count: int, took: int) -> None:
 
 
 def whole_seconds(ms: int) -> int:
-    """A forecast as it is told: in steps of 5 s, later of 10 s, never less than it is."""
-    step_ms = _FINE_MS if ms <= _FINE_UNTIL_MS else 2 * _FINE_MS
+    """A forecast as it is told, which is never less than it is."""
+    step_ms = next((step for until, step in _STEPS_MS if ms <= until), 60_000)
     return -(-ms // step_ms) * step_ms // 1000
