@@ -159,7 +159,7 @@ async def test_the_bar_never_goes_back(pipeline: Pipeline) -> None:
     await set_usual_time(pipeline, 60_000)
     job = await pipeline.order()
     await start(pipeline, job)
-    pipeline.clock.advance(30_000)
+    pipeline.clock.advance(33_000)
     await edits(pipeline)
     await pipeline.store.write(steps.put_back, job.id, 0, not_before=0, now=pipeline.clock())
     await edits(pipeline)
