@@ -31,7 +31,6 @@ from tests.chaos.table import Conditions, Result, Run
 from tests.env.guild_rules import change_rules
 from tests.env.jobs import request
 from tests.journeys.conftest import job_id_of
-from tests.journeys.result_steps import press
 from tests.media.cases.mutations import chosen, mutated, originals
 from tests.services.conftest import Pipeline
 from tests.services.pipeline.test_random_answers import weather
@@ -277,7 +276,7 @@ async def _pressed(ada: Person, message: Message, mutated: _Mutated) -> None:
     """Press a button whose use arrives as another. Refused: the bot answers with a sentence; no answer at all is a fault."""
     answers = len(_refusals(ada))
     try:
-        await press(ada, message, "Details")
+        await ada.click(message, "More")
     except NotDoneError as error:
         is_there = message.id in (each.id for each in ada.messages())
         if "did not respond" in str(error) and is_there:  # a press that deletes the message of its own control cannot change it
