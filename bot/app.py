@@ -32,7 +32,7 @@ from bot.services.backups.making import Backups
 from bot.services.backups.scheduled import Schedule, ScheduledBackups
 from bot.services.catalog import Models
 from bot.services.gauges import Gauges
-from bot.services.moderation.cases import FlaggedBy, no_longer_said
+from bot.services.moderation.flagging import FlaggedBy, no_longer_said
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
 from bot.services.operating import page
@@ -139,7 +139,7 @@ class App:
             "loop lag": self.lag.run,
             "commands": partial(self.client.keep_registered, partial(self.timing.backoff_s, longest_s=_REGISTERING_EVERY_S)),
             "progress": self.progress.run,
-            "cases": self.services.cases.run,
+            "flags": self.services.flagging.run,
             "bill": self.bill.run,
             "backups": self.backups.run,
             "gauges": self.gauges.run,

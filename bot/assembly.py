@@ -41,7 +41,8 @@ from bot.services.guilds import Guilds
 from bot.services.history import History
 from bot.services.members import Members
 from bot.services.moderation.appeals import Appeals
-from bot.services.moderation.cases import Cases, FlaggedBy
+from bot.services.moderation.cases import Cases
+from bot.services.moderation.flagging import FlaggedBy, Flagging
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
 from bot.services.money.estimates import Estimates
@@ -237,7 +238,8 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         ),
         admissions=admissions,
         appeals=Appeals(store=store, clock=clock),
-        cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
+        cases=Cases(store=store, orders=orders, clock=clock),
+        flagging=Flagging(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
         gallery=Gallery(store=store, clock=clock),
         guilds=guilds,
         history=History(store=store, clock=clock),

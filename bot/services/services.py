@@ -14,6 +14,7 @@ from bot.services.history import History
 from bot.services.members import Members
 from bot.services.moderation.appeals import Appeals
 from bot.services.moderation.cases import Cases
+from bot.services.moderation.flagging import Flagging
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
@@ -36,6 +37,7 @@ class Services:
     admissions: Admissions
     appeals: Appeals
     cases: Cases
+    flagging: Flagging
     gallery: Gallery
     guilds: Guilds
     history: History

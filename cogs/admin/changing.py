@@ -64,7 +64,7 @@ async def after_change(now: Request, interaction: Interaction, *, before: Policy
     """Apply what depends on the settings: stored flags may count now, and open cases may have a channel."""
     after = now.policy
     if before.flags != after.flags or before.cases_channel_id != after.cases_channel_id:
-        await services_of(interaction).cases.catch_up(now)
+        await services_of(interaction).flagging.catch_up(now)
 
 
 async def change_and_answer(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, text_of: TextOf) -> None:

@@ -14,7 +14,7 @@ from bot.domain import permissions
 from bot.domain.moderation.cases import REASON_MAX, Report
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.services.moderation.cases import Flagged
+from bot.services.moderation.flagging import Flagged
 from bot.store import kv
 from cogs.kit import interactions, message_images
 from cogs.kit.request import Interaction, client_of, services_of
@@ -78,7 +78,7 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
         user_id=form.user_id,
         reason=reason,
     )
-    flagged = await services_of(interaction).cases.flag(request, report)
+    flagged = await services_of(interaction).flagging.flag(request, report)
     await interactions.say(interaction, f"🚩 {_answer(flagged)}")
 
 

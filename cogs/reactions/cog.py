@@ -113,7 +113,7 @@ class ReactionsCog(commands.Cog):
             with patience.limited(6 * patience.current_s()):
                 cleared = await self._services.reactions.cleared(message_id, emoji)
                 if emoji is None or MEANINGS.get(emoji) is Gesture.REPORT:
-                    await self._services.cases.flags_cleared(message_id)
+                    await self._services.flagging.cleared(message_id)
                 for reaction in cleared:
                     if MEANINGS.get(reaction.emoji) is Gesture.DESCRIBE:
                         await notes.remove_note(self._client, reaction)
@@ -127,7 +127,7 @@ class ReactionsCog(commands.Cog):
             return
         await self._services.reactions.taken_back(_reaction(event))
         if meaning.gesture is Gesture.REPORT:
-            await self._services.cases.take_back(event.message_id, event.user_id)
+            await self._services.flagging.take_back(event.message_id, event.user_id)
         if meaning.gesture is Gesture.DESCRIBE and not await self._services.reactions.remains(_reaction(event)):
             await notes.remove_note(self._client, _reaction(event))
 

@@ -14,7 +14,7 @@ from bot.domain.guild.sections import Flags
 from bot.domain.job import Job, message_url
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.request import Request
-from bot.services.moderation.cases import why_not
+from bot.services.moderation.flagging import why_not
 from bot.services.services import Services
 from cogs.kit import answers
 from cogs.kit.outbound import reopening
@@ -45,7 +45,7 @@ class FlagAnswers:
             return
         is_removed = await self._remove(data["channel_id"], data["message_id"], user_id, burst=data["burst"])
         if not is_removed:
-            await self._services.cases.reaction_stays(data["message_id"], user_id)
+            await self._services.flagging.reaction_stays(data["message_id"], user_id)
         if is_removed or not data["counts"]:
             await self._tell(item, user_id, may_withdraw=is_removed)
 
@@ -92,7 +92,7 @@ class FlagAnswers:
 @router.press(WITHDRAW)
 async def withdraw(request: Request, interaction: Interaction, *, message: int) -> None:
     """Withdraw the presser's own flag, until a case was decided by it."""
-    await services_of(interaction).cases.withdraw(request, message)
+    await services_of(interaction).flagging.withdraw(request, message)
     await answers.update(interaction, content=_("🚩 You've withdrawn your report."), view=None)
 
 

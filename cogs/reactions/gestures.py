@@ -168,7 +168,7 @@ async def _report(context: ReactionContext) -> None:
         job_id=job.id if job else None,
         author_id=author_id,
     )
-    await services_of(context.client).cases.flag(context.request, report, reaction=reaction)
+    await services_of(context.client).flagging.flag(context.request, report, reaction=reaction)
 
 
 async def _star(context: ReactionContext) -> ReactionOutcome | None:

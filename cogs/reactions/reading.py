@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import discord
 
 from bot.domain.gestures import FLAGS, Reactors
-from bot.services.moderation.cases import FlaggedBy
+from bot.services.moderation.flagging import FlaggedBy
 from cogs.kit.channels import asked_of_discord
 from cogs.kit.outbound import delivery_errors
 from cogs.kit.request import services_of

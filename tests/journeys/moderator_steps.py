@@ -21,7 +21,7 @@ async def change_rules(app: App, person: Person, **patch: Any) -> None:
     """Change the rules of the guild, as a manager would."""
     await app.services.guilds.change_policy(guild_of(person), lambda policy: changed(policy, patch), actor_id=1)
     place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_of(person))
-    await app.services.cases.catch_up(await request(app.services, place))
+    await app.services.flagging.catch_up(await request(app.services, place))
 
 
 async def with_moderators(app: App, person: Person, *, quorum: int = 2, **more: Any) -> None:

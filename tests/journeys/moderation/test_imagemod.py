@@ -51,7 +51,7 @@ def reported(app: App, mo: Person) -> Reported:
             reason="Too gory",
         )
         by = await request_of(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
-        opened = (await app.services.cases.flag(by, told_of)).opened
+        opened = (await app.services.flagging.flag(by, told_of)).opened
         assert opened is not None
         return opened
 
@@ -124,7 +124,7 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         by = await request_of(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
         told_of = Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about)
-        await app.services.cases.flag(by, told_of)
+        await app.services.flagging.flag(by, told_of)
         at_a_glance = await admin(mo, "panel", "1 case needs")
         await mo.click(at_a_glance, "Open cases")
         panel = await private_reply(mo, "**Case 1**")
