@@ -46,7 +46,7 @@ def affordable(
                 check_references(model, images, params)
                 check_mask(model, given=has_mask)
                 own = admissions.facts(order.request, model, prompt, params, count=order.count)
-                stored = {name: getattr(facts, name) for name in ("payment", "blocked", "waiting", "queues", "funds", "owners")}
+                stored = {name: getattr(facts, name) for name in ("payment", "blocked", "waiting", "funds", "owners")}
                 admission.check(replace(own, **stored))
             except Refusal:
                 continue
