@@ -19,7 +19,7 @@ VALUES = {
     *("Admission", "Charge"),  # whether and at what price
     *("Job", "Generation"),  # what is stored
     *("Write", "IdempotencyKey"),  # the store's queue, and the delivery that asked
-    "Receipt",  # what the member is shown
+    *("Capacity", "Receipt"),  # what the member is shown, and how fast the queue moves
 }
 
 

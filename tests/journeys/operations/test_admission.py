@@ -116,7 +116,7 @@ def seen(traffic: Traffic) -> tuple[list[str], list[str]]:
 
 async def test_an_order_reads_each_thing_once(asked: Ask, traffic: Traffic) -> None:
     await asked()
-    assert seen(traffic) == (["_facts_of_order"], WRITTEN)
+    assert seen(traffic) == (["_facts_of_order", "_queue_status"], WRITTEN)  # the place in the queue is for the answer
 
 
 async def test_a_repeated_order_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -124,7 +124,8 @@ async def test_a_repeated_order_reads_each_thing_once(ada: Person, asked: Ask, t
     traffic.so_far()
     await ada.click(first, "Again")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert seen(traffic) == (["get", "of_job", "_facts_of_repeat"], WRITTEN)  # the first job is read, too, and where it is shown
+    # The first job is read, too, and where it is shown.
+    assert seen(traffic) == (["get", "of_job", "_facts_of_repeat", "_queue_status"], WRITTEN)
 
 
 async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -135,7 +136,7 @@ async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask
     assert seen(traffic) == (["get", "most_available"], ["put"])
     await ada.submit(form, prompt="at night")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert seen(traffic) == (["get", "_facts_of_order"], WRITTEN)  # the form is read, too
+    assert seen(traffic) == (["get", "_facts_of_order", "_queue_status"], WRITTEN)  # the form is read, too
 
 
 async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -143,4 +144,4 @@ async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic
     traffic.so_far()
     await ada.react(first, "🌙")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert seen(traffic) == (["get", "_facts_of_order"], ["claim", "add", "note_job", "done"])
+    assert seen(traffic) == (["get", "_facts_of_order", "_queue_status"], ["claim", "add", "note_job", "end_reaction"])
