@@ -28,7 +28,7 @@ _REFERS = {
     "case_id": tables.cases.c.id,
     **dict.fromkeys(("account", "budget", "operator", "other", "host_account"), tables.accounts.c.name),
 }
-_BUTTON = re.compile(r"v1:(?:details|cancel):([0-9a-z]{12}):0")  # under the one message of a job, while it waits and once it has ended
+_BUTTON = re.compile(r"v1:(?:more|cancel):([0-9a-z]{12}):0")  # under the one message of a job, while it waits and once it has ended
 _WORKING = "⏳"  # under a message whose reaction ordered something
 _COPIES = ("copy", "gallery", "log", "case")  # roles of messages that show a job beside its own message
 

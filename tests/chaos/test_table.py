@@ -42,7 +42,7 @@ def test_a_run_that_did_no_work_fails() -> None:
 
 
 def shown(job_id: str, message_id: int) -> Message:
-    button = {"type": 2, "custom_id": f"v1:details:{job_id}:0"}
+    button = {"type": 2, "custom_id": f"v1:more:{job_id}:0"}
     return Message(
         {"id": str(message_id), "content": "", "embeds": [], "reactions": [], "components": [{"type": 1, "components": [button]}]}
     )
