@@ -6,14 +6,14 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage, check_views, run, saying
-from tests.browser.running_bot import RunningBot, command, finished, form, go_to, panel, press, react, send
+from tests.browser.running_bot import RunningBot, command, finished, form, go_to, panel, press, press_more, react, send
 from tests.journeys.moderator_steps import MODERATORS, change_rules, with_moderators
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def report(page: Page, words: str, reason: str) -> None:
-    await press(finished(page, words), "Report")
+    await press_more(page, finished(page, words), "Report")
     await form(page, "Report image").get_by_label("What should the moderators know?").fill(reason)
     await send(form(page, "Report image"))
 
