@@ -33,6 +33,8 @@ async def test_settings_are_readable_on_a_phone(patient_bot: RunningBot, visit: 
     await press(panel(ada, "Your settings"), "Private: off")
     await expect(panel(ada, "Your settings").get_by_role("button", name="Private: on")).to_be_visible()
     await check_views(ada, "settings")
+    await press(panel(ada, "Your settings"), "Private: on")  # nobody can react to private images
+    await expect(panel(ada, "Your settings").get_by_role("button", name="Private: off")).to_be_visible()
 
 
 async def test_several_reactions_get_one_answer(patient_bot: RunningBot, visit: OpenPage) -> None:
