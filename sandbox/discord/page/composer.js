@@ -186,7 +186,7 @@ export class Composer {
     this.#form = null;
     fill(this.#root, this.#plain);
     this.#draw();
-    if (focus) this.#draft.focus();
+    if (focus && document.activeElement === document.body) this.#draft.focus(); // nobody has gone on to something else
   }
 
   #key(event) {
