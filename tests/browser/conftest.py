@@ -14,7 +14,7 @@ import discord.gateway
 import discord.http
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, ViewportSize, WebSocketRoute, async_playwright
+from playwright.async_api import Browser, Locator, Page, ViewportSize, WebSocketRoute, async_playwright, expect
 from yarl import URL
 
 from sandbox.discord.server import DiscordServer, serve
@@ -174,3 +174,4 @@ async def run(page: Page, command: str) -> None:
     await page.locator("#draft").fill(f"/{command}")
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Run").click()
+    await expect(page.locator("form.command")).to_have_count(0)
