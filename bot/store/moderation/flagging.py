@@ -160,8 +160,8 @@ def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
 
 
 def uncover(conn: Connection, case: Case, *, by_id: int, now: int) -> bool:
-    """Remove the spoiler that this case added. False if it added none."""
-    if not _has_covered(conn, case) or not _set_spoiler(conn, case, False, now):
+    """Remove the spoiler that this case or an earlier one about the image added. False if there is none, or it is its author's."""
+    if not _is_covered(conn, case) or not _set_spoiler(conn, case, False, now):
         return False
     _note(conn, AuditAction.UNCOVERED, case, by_id=by_id, now=now)
     return True
@@ -175,6 +175,13 @@ def hidden_by(conn: Connection, job: Job, guild_id: int | None) -> HiddenBy | No
     if latest is not None and latest.decision is None and _has_covered(conn, latest):
         return HiddenBy.REPORTS
     return HiddenBy.AUTHOR if job.spoiler and not job.flagged else None
+
+
+def _is_covered(conn: Connection, case: Case) -> bool:
+    """Whether the image's latest spoiler was added by flags or a moderator."""
+    changes = (AuditAction.SPOILERED, AuditAction.SPOILERED_OWN, AuditAction.UNCOVERED)
+    about = lines.c.action.in_(changes), lines.c.job_id == case.job_id, lines.c.guild_id == case.guild_id
+    return conn.scalar(select(lines.c.action).where(*about).order_by(lines.c.id.desc()).limit(1)) == AuditAction.SPOILERED
 
 
 def _has_covered(conn: Connection, case: Case) -> bool:

@@ -169,6 +169,15 @@ async def test_a_case_can_be_appealed_once(store: Store) -> None:
     assert await appeal(store, case.id) is None
 
 
+async def test_a_moderator_keeps_an_image_that_an_earlier_decision_hid(store: Store) -> None:
+    job = await new_image(store)
+    for decision, hidden in ((Decision.SPOILER, True), (Decision.KEEP, False)):
+        await judge(store, job.id, decision)
+        now = await store.read(jobs.get, job.id)
+        assert now is not None
+        assert now.spoiler is hidden
+
+
 @pytest.mark.parametrize("decision", [Decision.KEEP, Decision.REFUND])
 async def test_a_decision_without_a_penalty_cannot_be_appealed(store: Store, decision: Decision) -> None:
     case = await flagged(store, await new_image(store))
