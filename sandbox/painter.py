@@ -61,7 +61,7 @@ class PaintedImage:
 def paint(brief: Brief) -> PaintedImage:
     """Draw and encode one image. Raises `UnreadableReference` for references that are not images."""
     image, size_px = _enlarged(brief) if brief.enlarged is not None and brief.references else (_painted(brief), brief.size_px)
-    if brief.has_caption:
+    if brief.has_caption and not _is_masked(brief):
         write(image, _caption(brief))
     if brief.is_draft and size_px:
         image = image.resize(size_px, Image.Resampling.NEAREST)
@@ -80,7 +80,7 @@ def _painted(brief: Brief) -> Image.Image:
         image = _in_colours_of([_opened(each, detail_px) for each in brief.styles], image)
     if references and brief.cutout is not None:
         return _cutout(ImageOps.fit(references[0], size), rng, shows_part=brief.cutout)
-    if references and brief.mask is not None:
+    if _is_masked(brief):
         return _masked(ImageOps.fit(references[0], size), image, brief)
     if references and brief.strength is None:
         image = _collage(image, references, palette, rng)
@@ -159,11 +159,18 @@ def _enlarged(brief: Brief) -> tuple[Image.Image, Size]:
     return large.filter(ImageFilter.UnsharpMask(2, 80)), size
 
 
+def _is_masked(brief: Brief) -> bool:
+    """Whether only a part of the first reference is changed."""
+    return bool(brief.references) and brief.mask is not None and brief.cutout is None and brief.enlarged is None
+
+
 def _masked(source: Image.Image, new: Image.Image, brief: Brief) -> Image.Image:
-    """The source, and the new image where the mask is white."""
+    """The source, and the new image with its words where the mask is white."""
     first, mask = _opened(brief.references[0], None), _opened(brief.mask or b"", None)
     if first.size != mask.size:
         raise UnreadableReference(f"The mask must be as large as the image: {first.width}x{first.height}, not {mask.width}x{mask.height}")
+    if brief.has_caption:
+        write(new, _caption(brief))
     return Image.composite(new, source, ImageOps.fit(mask.convert("L"), source.size))
 
 

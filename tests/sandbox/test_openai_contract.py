@@ -153,7 +153,7 @@ async def test_what_is_transparent_in_a_mask_is_changed(sdk: AsyncOpenAI) -> Non
     buffer = io.BytesIO()
     kept.save(buffer, "PNG")
     response = await sdk.images.edit(model=SD, image=edited, mask=("mask.png", buffer.getvalue(), "image/png"), prompt="a fox")
-    left, right = ((0, 200, 240, 350), (272, 200, 512, 350))  # between the words at the top and those at the bottom
+    left, right = ((0, 0, 240, 400), (272, 0, 512, 400))
     made, source = inline(response)[0], opened(SOURCE)
     assert difference(made.crop(left), source.crop(left)) > 5
     assert difference(made.crop(right), source.crop(right)) < 4  # it is drawn coarsely

@@ -48,9 +48,8 @@ async def refused(person: Person, **options: Any) -> str:
 
 
 def changed_box(content: bytes) -> tuple[int, int, int, int] | None:
-    """Where an image differs from what was edited, above the label at its bottom."""
+    """Where an image differs from what was edited."""
     made = Image.open(io.BytesIO(content)).convert("RGB")
-    made = made.crop((0, 0, made.width, made.height // 2))
     return ImageChops.difference(made, Image.open(io.BytesIO(png(*made.size))).convert("RGB")).getbbox()
 
 
