@@ -50,7 +50,10 @@ async def test_an_image_without_relatives_shows_no_lineage(ada: Person, asked: A
 
 async def test_a_child_shows_its_parent_and_what_changed(ada: Person, asked: Ask) -> None:
     first = await asked(seed=5, steps="9")
-    second = await edit(ada, first, "as a watercolour", model=["flux-2-dev"], options="steps=12 seed=7")
+    await ada.menu("Use as reference", first)
+    await ada.message(lambda m: "Saved to your tray" in m.content)
+    await ada.slash("edit", prompt="as a watercolour", model="flux-2-dev", steps="12", seed=7)
+    second = await ada.message(lambda m: has_image(m) and "as a watercolour" in m.content)
     text = (await details(ada, second)).text
     assert "⬆️ **Edited from**\n“a red fox in the snow” by" in text
     assert first.id in text

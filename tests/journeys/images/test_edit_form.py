@@ -13,8 +13,8 @@ KLEIN = "black-forest-labs-flux-2-klein-4b"
 
 
 async def opened(person: Person, message: Message) -> Modal:
-    """The form behind the button Edit."""
-    await person.click(message, "Edit")
+    """The form behind the button Edit, or behind the menu of a message with several images, which has no such button."""
+    await (person.click(message, "Edit") if "Edit" in message.buttons else person.menu("Edit with Easel", message))
     return await person.modal()
 
 

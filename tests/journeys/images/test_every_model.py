@@ -59,8 +59,9 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) 
         chat = await stack.enter_async_context(discord.serve(switchboard=board))
         env = Env(switchboard=board, images=api, discord=chat, folder=tmp_path_factory.mktemp("models"), empty_database=sqlite_template)
         app = await stack.enter_async_context(env.app(settings=LIMITS))
+        ada = await stack.enter_async_context(person_in(env, "Ada"))  # who sees the bot online: it knows its server
         await change_rules(app, age_restricted={"unchecked": True})
-        yield OrderingStage(env=env, app=app, ada=await stack.enter_async_context(person_in(env, "Ada")))
+        yield OrderingStage(env=env, app=app, ada=ada)
 
 
 # --- the orders ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from tests.env.app import has_image
 from tests.journeys.manager_steps import grant
 from tests.journeys.moderator_steps import GALLERY, case_post, change_rules, decide, with_moderators
 from tests.journeys.reaction_steps import answer_to, seen
+from tests.journeys.result_steps import panel_of
 from tests.services.conftest import eventually
 
 pytestmark = pytest.mark.usefixtures("german")
@@ -103,7 +104,9 @@ async def test_again_by_another_member_is_in_the_server_s_language(ada: Person, 
     await ben.click(await seen(ben, first), button(first, "again"))
     again = await ben.message(lambda m: has_image(m) and m.id != first.id)
     assert not is_german(again)
-    await ben.click(again, button(again, "details"))
+    panel = await panel_of(ben, again, button(again, "more"))
+    assert "«" in panel.text or not panel.text
+    await ben.click(panel, button(panel, "details"))
     assert is_german(await ben.message(lambda m: m.ephemeral and bool(m.text)))
     await ben.click(again, button(again, "edit"))
     assert "«" in (await ben.modal()).title
@@ -170,7 +173,7 @@ async def test_gifts_leaderboards_and_sponsors_are_in_the_server_s_language_if_a
 
 async def test_an_image_posted_again_is_in_the_server_s_language(app: App, ada: Person) -> None:
     await ada.speak("de")
-    job_id = button(await shown(ada, private=True), "details").split(":")[2]
+    job_id = button(await shown(ada, private=True), "again").split(":")[2]
 
     async def is_delivered() -> bool:
         return (await app.services.orders.job(job_id)).delivered_at is not None
