@@ -161,6 +161,18 @@ async def test_escape_closes_the_innermost_wherever_the_focus_is_and_gives_it_ba
     await expect(rework).to_be_focused()
 
 
+async def test_a_sent_command_leaves_the_focus_where_it_was_moved(open_page: OpenPage) -> None:
+    page = await open_page("Ada")
+    draft, button = page.locator("#draft"), page.get_by_role("button", name="Run")
+    await draft.fill("/whisper ")
+    await button.evaluate("run => { run.click(); document.querySelector('#faults-open').focus(); }")
+    await expect(page.locator("form.command")).to_have_count(0)
+    await expect(page.locator("#faults-open")).to_be_focused()
+    await draft.fill("/whisper ")
+    await button.click()
+    await expect(draft).to_be_focused()
+
+
 async def test_an_optional_field_is_given_up_by_the_keyboard(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.locator("#draft").fill("/paint ")

@@ -172,9 +172,10 @@ export class Composer {
   #choose(command, text = "") {
     this.#commands.hide();
     this.#draft.value = "";
+    const isElsewhere = () => document.activeElement !== document.body && !this.#root.contains(document.activeElement);
     this.#form = new CommandForm(
       command,
-      { session: this.#session, connection: this.#connection, onDone: () => this.#leave({ focus: true }) },
+      { session: this.#session, connection: this.#connection, onDone: () => this.#leave({ focus: !isElsewhere() }) },
     );
     fill(this.#root, this.#form.element);
     opened(this.#form.element, () => this.#leave({ focus: true }));
@@ -186,7 +187,7 @@ export class Composer {
     this.#form = null;
     fill(this.#root, this.#plain);
     this.#draw();
-    if (focus && document.activeElement === document.body) this.#draft.focus(); // nobody has gone on to something else
+    if (focus) this.#draft.focus();
   }
 
   #key(event) {
