@@ -13,15 +13,19 @@ import discord
 import pytest
 
 from bot.app import App
+from bot.domain.job import Job
+from bot.store.moderation import cases
 from cogs.kit.router import CustomId, integer, matching
 from cogs.moderation import report
 from sandbox.person import Message, Person
 from tests.cogs.test_golden import CUSTOM_IDS
+from tests.env.app import has_image
 from tests.env.providers import KLEIN_4B
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import grant, private_reply
+from tests.journeys.manager_steps import grant, guild_of, private_reply
 from tests.journeys.moderator_steps import case_post, with_moderators
 from tests.journeys.result_steps import press
+from tests.services.conftest import eventually
 
 TOO_OLD = "This message is too old"
 OUTDATED = [
@@ -105,6 +109,30 @@ class Posted:
     sponsorship: str
 
 
+async def another(app: App, person: Person) -> tuple[Job, Message]:
+    """One more image of this member's."""
+    known = {m.id for m in person.messages()}
+    await person.slash("generate", prompt="another fox")
+    message = await person.message(lambda m: has_image(m) and m.id not in known)
+    return await written_down(app, message), message
+
+
+async def withdraw_and_delete(app: App, ada: Person, mo: Person) -> None:
+    """Withdraw a flag, and confirm decisions that open a form: about a case in the list of cases, and about an image in the log."""
+    job, message = await another(app, ada)
+    await mo.menu("Report image", await mo.message(lambda m: m.id == message.id))
+    await sent(mo, "report-form", reason="Too gory")
+    case = await eventually(lambda: app.store.read(cases.latest_about, job.id, guild_of(mo)))
+    await used(app, mo, f"v1:mod:decide:{case.id}:delete:0", panel=True)
+    await sent(mo, "mod:decide-form", reason="Not here")
+    job, message = await another(app, ada)
+    await mo.react(await mo.message(lambda m: m.id == message.id), "🚩")
+    await mo.message(lambda m: message.id in m.content and "Withdraw" in m.buttons, "dm")
+    await used(app, mo, f"v1:withdraw:{message.id}")
+    await used(app, mo, f"v1:judge:delete:{job.id}")
+    await sent(mo, "judge-form", reason="Nor this")
+
+
 async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Message, about: Posted) -> None:
     """Press one button of every kind: none is refused, and the forms open and are accepted."""
     job, case = about.job, about.case
@@ -122,6 +150,7 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
         "job panel": (ada, f"v1:more:{job}:0"),
         "result": (ada, f"v1:result:details:{job}:0:{image.id}"),
         "kin-back": (ada, f"v1:kin-back:{job}"),
+        "cancel": (ada, "v1:cancel-all"),
         "settings": (ada, "v1:settings:leaderboard:off"),
         "usage": (mo, "v1:usage:span:30:model:-"),
         "sponsor": (ada, f"v1:sponsor:look:{about.sponsorship}"),
@@ -130,6 +159,7 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
         "privacy": (ada, "v1:privacy:stored"),
         "tray": (ada, "v1:tray:clear"),
         "admin panel": (mo, "v1:admin:refresh"),
+        "setup": (mo, "v1:setup:show:panel:budget:-"),
         "admin file": (mo, "v1:admin:leave:1:0123456789abcdef"),
         "mod open": (mo, "v1:mod:open"),
         "mod cases": (mo, "v1:mod:cases:0:-"),
@@ -169,8 +199,10 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     await sent(ada, "form", prompt="At night")
     await press(ada, image, "Upscale")
     await sent(ada, "upscale-form", offer=["0"])
+    await withdraw_and_delete(app, ada, mo)
     appeals = {"appeal-form", "appeal-block", "appeal-block-form"}
-    sent_forms = {*appeals, "report-form", "models-form", "retry", "retry-form", "form", "upscale-form"}
+    decisions = {"withdraw", "case-form", "mod decide-form", "judge-form"}
+    sent_forms = {*appeals, *decisions, "report-form", "models-form", "retry", "retry-form", "form", "upscale-form"}
     assert {*messages, *menus, *panels, *forms, *sent_forms} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 

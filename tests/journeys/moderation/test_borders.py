@@ -14,7 +14,7 @@ from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import named_ids
 from bot.domain.outbox import ItemKind
 from bot.store import outbox
-from bot.store.moderation import cases
+from bot.store.moderation import cases, reports
 from cogs.moderation import report
 from cogs.moderation.report import FORM
 from sandbox.person import Person
@@ -157,7 +157,8 @@ async def test_a_forged_report_names_nobody(app: App, ada: Person, mo: Person, b
         await mo.submit(await mo.modal(), reason="true")
     await private_reply(mo, "Thanks")
     (case,) = await app.store.read(cases.waiting, guild_of(mo))
-    assert (case.author_id, case.message_id, case.reason) == (int(ada.id), int(image.id), "true")
+    (kept,) = await app.store.read(reports.about, int(ada.id), guild_of(mo))
+    assert (case.author_id, case.message_id, kept.case_id, kept.reason) == (int(ada.id), int(image.id), case.id, "true")
 
 
 async def test_a_forged_button_shows_no_sponsorship_of_another_channel(app: App, ada: Person, mo: Person) -> None:
