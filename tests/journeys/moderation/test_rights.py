@@ -169,6 +169,14 @@ async def again_button(stage: Stage, who: str) -> Done:
     return is_ordered
 
 
+async def retry_button(stage: Stage, who: str) -> Done:
+    """Only the member for whom the button is may change what was ordered."""
+    job, _ = await stage.still()
+    is_open = opened(stage, who)
+    await stage.forged(who, f"v1:retry-job:{job.id}:{stage.author.id}:off")
+    return is_open
+
+
 async def original_reaction(stage: Stage, who: str) -> Done:
     job, _ = await stage.still(private=True)
     content = io.BytesIO()
@@ -386,6 +394,7 @@ PRESSES: list[tuple[Action, Pressed, set[str], set[str]]] = [
     (Action.SEE, lineage_step, EVERYBODY, {AUTHOR}),
     (Action.SEE, lineage_back, EVERYBODY, {AUTHOR}),
     (Action.AGAIN, again_button, EVERYBODY, {AUTHOR}),
+    (Action.RETRY, retry_button, EVERYBODY, {AUTHOR}),
     (Action.ORIGINAL, original_reaction, HERE, {AUTHOR}),
     (Action.USE, edit_button, HERE, {AUTHOR}),
     (Action.USE, edit_menu, HERE, {AUTHOR}),
