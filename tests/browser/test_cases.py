@@ -47,6 +47,9 @@ async def test_a_report_opens_a_case_and_what_deletes_asks_once(running_bot: Run
     await expect(case).to_contain_text("The painter asked us to.")
     await expect(finished(ada, "a lighthouse")).to_have_count(0)
     await check_views(mo, "case-decided")
+    await go_to(ada, "Easel")
+    await expect(saying(ada, "deleted your image and refunded you")).to_contain_text("Reason: The painter asked us to.")
+    await check_views(ada, "reason-told")
 
 
 async def test_a_flag_is_taken_away_and_can_be_withdrawn(running_bot: RunningBot, visit: OpenPage) -> None:

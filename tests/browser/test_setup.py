@@ -7,7 +7,7 @@ from playwright.async_api import Locator, Page, expect
 
 from sandbox.person import Person
 from tests.browser.conftest import OpenPage, check_views, run, saying
-from tests.browser.running_bot import RunningBot, form, panel, press, send
+from tests.browser.running_bot import RunningBot, command, finished, form, panel, press, send
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -71,6 +71,18 @@ async def test_what_is_wrong_with_a_channel_is_said_where_it_is_set(running_bot:
     await press(panel(mo, "Reports, flagged images"), "Back to all settings")
     await press(answer, "Undo")
     await expect(panel(mo, "There's no cases channel. Cases")).to_be_visible()
+
+
+async def test_the_panel_counts_the_same_money_as_usage(running_bot: RunningBot, visit: OpenPage) -> None:
+    ada, mo = await visit("Ada"), await visit("Mo")
+    await command(ada, "generate", prompt="a silver moth")
+    await expect(finished(ada, "a silver moth")).to_be_visible()
+    await run(mo, "usage")
+    counted = [await panel(mo, "Usage on this server").get_by_text(words).first.inner_text() for words in ("Last 30 days", "left")]
+    await check_views(mo, "usage")
+    await run(mo, "imageadmin panel")
+    for line in counted:
+        await expect(panel(mo, "Easel on Easel Studio")).to_contain_text(line)
 
 
 async def test_a_new_limit_is_explained_and_a_form_sets_it(running_bot: RunningBot, visit: OpenPage) -> None:
