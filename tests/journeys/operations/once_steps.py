@@ -221,6 +221,7 @@ async def cases(day: Day) -> None:
     await day.ben.submit(await day.ben.modal(), reason="rude")
     await private_reply(day.ben, "have your report")
     await day.mo.react(await seen(day.mo, first), "🚩")
+    await day.mo.message(lambda m: "Your report was counted" in m.text, "dm")  # before the image is gone
     post = await case_post(day.mo)
     await decide(day.mo, post, "Delete")
     await decided(day.mo, post, "**Delete**")
