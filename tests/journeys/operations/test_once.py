@@ -117,8 +117,10 @@ def test_the_oldest_of_many_deliveries_are_forgotten() -> None:
 
 
 async def test_an_order_that_one_run_did_not_get_to_is_taken_by_the_next(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    forever = asyncio.Event()  # kept here, or what waits for it could be collected as garbage in the middle of the test
+
     async def never(_orders: Orders, _order: Order) -> None:
-        await asyncio.Event().wait()
+        await forever.wait()
 
     env.switchboard.turn_on("gateway-replayed")
     async with Person.connect(env.discord.url, "Ada") as ada:
