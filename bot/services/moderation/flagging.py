@@ -80,6 +80,8 @@ class Flagging:
             has_channel=request.policy.cases_channel_id is not None,
             follows=None if reaction is None else _taking(kept, reaction),
         )
+        if result.is_gone:
+            raise NotFound(_("That message was deleted."))
         if result.is_too_many:
             raise NotAllowed(_too_many())
         weighed = await self._weigh_flags(guild_id, rules, message_id=report.message_id) if result.is_new else []

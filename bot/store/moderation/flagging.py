@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exists, or_, select, text, true
 
 from bot.domain.gestures import Reactors
 from bot.domain.guild.sections import Flags
-from bot.domain.job import Job
+from bot.domain.job import Job, JobState
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import REPORTS_MAX, Case, Cause, Decision, HiddenBy, Report
 from bot.domain.moderation.flags import quorum_reached
@@ -17,6 +17,7 @@ from bot.store import kv, messages, outbox
 from bot.store.moderation import audit_log, cases, reports
 from bot.store.tables import audit as lines
 from bot.store.tables import cases as case_rows
+from bot.store.tables import jobs as job_rows
 from bot.store.tables import reports as rows
 from bot.store.tables.conduct import UNDECIDED
 
@@ -31,6 +32,7 @@ class FlagResult:
     is_new: bool  # False: this member flagged this message before
     opened: Case | None = None  # the case that this flag opened
     is_too_many: bool = False  # not stored: too many of this member's reports wait for a decision
+    is_gone: bool = False  # not stored: the image was deleted meanwhile
 
 
 def flag(
@@ -48,6 +50,8 @@ def flag(
     One in words that opens no case waits for `open_waiting`, unless there is a case to which it is added. `has_channel`: the guild has one
     for cases. `follows` is added also for a repeated flag (is_new).
     """
+    if conn.scalar(select(job_rows.c.state).where(job_rows.c.id == report.job_id)) == JobState.DELETED:
+        return FlagResult(is_new=False, is_gone=True)
     if report.reason and reports.open_of(conn, report.user_id, guild_id) >= REPORTS_MAX:
         return FlagResult(is_new=False, is_too_many=True)
     waiting = cases.waiting_on(conn, report.message_id)

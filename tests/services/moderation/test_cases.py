@@ -137,6 +137,15 @@ async def test_a_hundred_flags_at_once_open_one_case(pipeline: Pipeline, flaggin
     assert len(await pipeline.store.read(case_queries.waiting, HERE)) == 1
 
 
+async def test_a_flag_that_comes_after_the_decision_opens_no_case(pipeline: Pipeline, cases: Cases, flagging: Flagging, fox: Job) -> None:
+    case = await opened(flagging, fox)
+    await cases.decide(await request_of(flagging, MO), case.id, Decision.DELETE)
+    other = Actor(user_id=11, may_manage_messages=True)
+    with pytest.raises(NotFound, match="deleted"):
+        await flagging.flag(await request_of(flagging, other), report(fox, other))
+    assert await pipeline.store.read(case_queries.waiting, HERE) == []
+
+
 async def test_flags_of_new_accounts_do_not_count(pipeline: Pipeline, flagging: Flagging, fox: Job) -> None:
     new_member = Actor(user_id=30, joined_at=pipeline.clock() - DAY_MS)
     flagged = await flagging.flag(await request_of(flagging, new_member), report(fox, new_member))
