@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.app import App
@@ -112,7 +114,9 @@ async def paged(person: Person, panel: Message, start: str) -> Message:
 async def test_more_models_than_a_menu_holds_are_paged(env: Env) -> None:
     models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
     endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
-    async with env.app(OPENAI_ENDPOINTS=endpoint), person_in(env, "Ada") as ada:
+    async with env.app(OPENAI_ENDPOINTS=endpoint) as app, person_in(env, "Ada") as ada:
+        while len(app.models.offered) <= 40:  # noqa: ASYNC110  until both lists were read
+            await asyncio.sleep(0.005)
         panel = await opened(ada)
         further = await paged(ada, await paged(ada, panel, "+24"), "+48")
         await chosen(ada, further, "model-39", "model-39")

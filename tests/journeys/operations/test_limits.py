@@ -101,7 +101,7 @@ async def orders(env: Env, ada: Person) -> None:
 
 async def delivered(ada: Person) -> None:
     """Wait until the running bot has delivered everything."""
-    await ada.until(lambda: len([m for m in ada.messages() if has_image(m)]) == JOBS or None, timeout_s=60)
+    await ada.until(lambda: len([m for m in ada.messages() if has_image(m)]) == JOBS or None, timeout_s=25)
 
 
 slow = pytest.mark.slow

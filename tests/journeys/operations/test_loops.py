@@ -36,7 +36,7 @@ SEAMS: dict[str, tuple[object, str]] = {
     "backups": (ScheduledBackups, "run"),
     "bill": (Bill, "read"),
     "commands": (Easel, "sync_commands"),
-    "cases": (flagging, "guilds_with_flags"),
+    "flags": (flagging, "guilds_with_flags"),
     "dispatch": (claims, "to_submit"),
     "erased": (erase, "unfinished"),
     "events oxen": (Watch, "_handle"),
