@@ -10,7 +10,7 @@ import discord
 
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState, MessageRole
-from bot.domain.moderation.cases import DECISIONS, ON_IMAGES, Case, CaseFile, CaseState, Cause, Decision
+from bot.domain.moderation.cases import DECISIONS, Case, CaseFile, CaseState, CaseSubject, Cause, Decision
 from bot.domain.visibility import Audience, border, only_moderators_read, origin_of_case
 from bot.store import messages
 from bot.store.moderation import cases
@@ -79,7 +79,7 @@ async def log_draft(client: Easel, job: Job, guild_id: int | None, audience: Aud
     with guild_language(client, guild_id):
         content = case_texts.log_entry(job, services_of(client).orders.models.title, latest, is_shown=is_shown)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
-        possible = () if is_settled else ON_IMAGES
+        possible = () if is_settled else DECISIONS[CaseSubject.of(job)]
         return Draft(content=content, buttons=_buttons(possible, lambda decision: JUDGE(decision=decision, job=job.id)))
 
 

@@ -134,7 +134,7 @@ class CaseFile:
             return CaseSubject.BLOCK
         if self.job is None:
             return CaseSubject.UNKNOWN if self.case.job_id is None else CaseSubject.IMAGE
-        return CaseSubject.WITHHELD if self.job.is_withheld else CaseSubject.IMAGE
+        return CaseSubject.of(self.job)
 
 
 class CaseSubject(Enum):
@@ -144,6 +144,11 @@ class CaseSubject(Enum):
     WITHHELD = auto()  # nobody has seen it, and it was refunded
     UNKNOWN = auto()  # Easel did not make it, and cannot hide or refund it
     BLOCK = auto()  # no image: the appeal of a blocked member
+
+    @classmethod
+    def of(cls, job: Job) -> CaseSubject:
+        """Of an image that Easel made."""
+        return cls.WITHHELD if job.is_withheld else cls.IMAGE
 
 
 DECISIONS: Final[Mapping[CaseSubject, tuple[Decision, ...]]] = MappingProxyType(

@@ -16,7 +16,7 @@ from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import N_, _
 from bot.domain import permissions
 from bot.domain.job import SHOWING, Job, JobState, message_id_in
-from bot.domain.moderation.cases import DECISIONS, ON_IMAGES, REASON_MAX, Case, CaseState, Decision
+from bot.domain.moderation.cases import DECISIONS, REASON_MAX, Case, CaseState, CaseSubject, Decision
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
@@ -239,7 +239,7 @@ class Cases:
         return self._decided_case(await self.store.write(verdicts.decide_on_job, job.id, guild_id, verdict))
 
     async def _check_judgeable(self, guild_id: int, job: Job, decision: Decision) -> None:
-        if decision not in ON_IMAGES:
+        if decision not in DECISIONS[CaseSubject.of(job)]:
             raise InvalidRequest(_("That can't be decided about this case."))
         if job.state is JobState.OPEN:
             raise InvalidRequest(_("This image is still in progress. Decide when it's finished."))

@@ -10,7 +10,7 @@ from sandbox.person import Message, Person
 from tests.env.app import has_image
 from tests.journeys.manager_steps import guild_of, private_reply
 from tests.journeys.moderation.test_visibility import hide
-from tests.journeys.moderator_steps import MODERATORS, case_post, decided, gone, with_moderators
+from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, decided, gone, with_moderators
 from tests.services.conftest import eventually
 
 BLOCK_ALL = {"results": True, "thresholds": {"flag": 0, "block": 0}}
@@ -61,6 +61,13 @@ async def test_delete_adds_no_second_strike_and_nobody_sees_it(app: App, ada: Pe
     notice = await ada.message(lambda m: "agreed with the check" in m.content, "dm")
     assert not notice.attachments
     assert len(await app.store.read(conduct.strikes_of, guild_of(ada), int(ada.id))) == 1
+
+
+async def test_the_log_offers_only_what_can_be_decided(app: App, ada: Person, mo: Person) -> None:
+    await change_rules(app, mo, log_channel_id=mo.channel("gallery"))
+    await withheld_image(app, ada, mo)
+    entry = await mo.message(lambda m: "Keep" in m.buttons, "gallery")
+    assert list(entry.buttons) == ["Keep", "Delete", "Block 24 h"]
 
 
 async def test_a_channel_that_others_read_does_not_show_it_and_the_private_panel_does(app: App, ada: Person, mo: Person) -> None:
