@@ -133,9 +133,19 @@ class ReactionBatch:
         return now < self.began_at + pace.longest_ms
 
     def ended(self, reaction: Reaction, outcome: ReactionOutcome | None) -> ReactionBatch:
-        """With the outcome of a reaction; without the reaction if it meant nothing (None)."""
-        kept = (replace(each, **vars(outcome)) if each.is_about(reaction) else each for each in self.entries) if outcome else None
-        return replace(self, entries=tuple(kept or (each for each in self.entries if not each.is_about(reaction))))
+        """With the outcome of a reaction; without it if it meant nothing (None).
+
+        A member may remove a reaction and add it again: each outcome ends one of these. One that ordered a job is taken already, and
+        what else there is to say is added.
+        """
+        about = [n for n, each in enumerate(self.entries) if each.is_about(reaction)]
+        still_open = [n for n in about if self.entries[n].fate is Fate.OPEN]
+        silent = [n for n in about if self.entries[n].fate is Fate.TAKEN and not self.entries[n].sentence] if outcome else []
+        ended = next(iter([*still_open, *silent]), None)
+        if ended is None:
+            return self
+        changed = () if outcome is None else (replace(self.entries[ended], **vars(outcome)),)
+        return replace(self, entries=(*self.entries[:ended], *changed, *self.entries[ended + 1 :]))
 
 
 @dataclass(frozen=True, kw_only=True)

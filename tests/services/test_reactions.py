@@ -21,6 +21,7 @@ from bot.domain.gestures import (
     Fate,
     Reaction,
     ReactionBatch,
+    ReactionOutcome,
     is_reserved,
     is_single_emoji,
     meaning_of,
@@ -115,6 +116,15 @@ async def claim(store: Store, given: Reaction = FOX, *, now: int = NOW, burst: i
 async def batches(store: Store) -> list[ReactionBatch]:
     """What is told to the members, as it is due."""
     return [ReactionBatch.read(item.data) for item in await store.read(outbox.due, 2**60) if item.kind is ItemKind.REACTIONS]
+
+
+@pytest.mark.parametrize("turns", [(0, 1), (1, 0)])
+def test_of_a_reaction_that_is_added_again_each_outcome_ends_one(turns: tuple[int, int]) -> None:
+    outcomes = (ReactionOutcome(fate=Fate.TAKEN, sentence="You gave 2 credits."), None)  # the second was booked before
+    batch = ReactionBatch(began_at=NOW, entries=(entry_of(FOX), entry_of(FOX)))
+    for turn in turns:
+        batch = batch.ended(FOX, outcomes[turn])
+    assert [each.sentence for each in batch.entries] == ["You gave 2 credits."]
 
 
 async def test_of_twenty_concurrent_claims_one_is_new(store: Store) -> None:
