@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ import discord.http
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, ViewportSize, WebSocketRoute, async_playwright, expect
+from playwright.async_api import TimeoutError as PatienceError
 from yarl import URL
 
 from sandbox.discord.server import DiscordServer, serve
@@ -154,6 +155,8 @@ async def check_views(page: Page, name: str) -> None:
     for view, (size, scheme) in VIEWS.items():
         await page.set_viewport_size(size)
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        with suppress(PatienceError):  # lists over the page follow the window a moment later
+            await page.wait_for_function(f"() => ({_CUT})().length === 0")
         if SCREENSHOTS:
             await page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{view}.png")
         assert await page.evaluate(_CUT) == [], view
