@@ -24,6 +24,7 @@ router = Router()
 
 _PRESS = CustomId("appeal-block:{block}", block=integer())
 _FORM = CustomId("appeal-block-form:{block}", block=integer())
+_WORDS = "words"
 
 
 def button(block_id: int) -> Button:
@@ -48,18 +49,28 @@ def _as_view_item(shown: Button) -> discord.ui.Button[Any]:
     return discord.ui.Button(**vars(shown))
 
 
+async def ask_why(interaction: Interaction, question: str, *, form_id: str) -> None:
+    """Open the form of an appeal; `form_id` is the custom id of the handler that stores it."""
+    words = discord.ui.TextInput[Any](custom_id=_WORDS, style=discord.TextStyle.paragraph, max_length=APPEAL_MAX)
+    modal = discord.ui.Modal(title=pgettext("modal title", "Appeal"), custom_id=form_id)
+    modal.add_item(discord.ui.Label(text=question, component=words))
+    await interaction.response.send_modal(modal)
+
+
+def words_in(given: Mapping[str, Any]) -> str:
+    """The words in a submitted form."""
+    return str(given.get(_WORDS) or "")
+
+
 @router.press(_PRESS, defers=False)
 async def ask(request: Request, interaction: Interaction, *, block: int) -> None:
     """Open the form, if an appeal is still possible."""
     await services_of(interaction).appeals.check(request, block)
-    words = discord.ui.TextInput[Any](custom_id="words", style=discord.TextStyle.paragraph, max_length=APPEAL_MAX)
-    modal = discord.ui.Modal(title=pgettext("modal title", "Appeal"), custom_id=_FORM(block=block))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Why should the moderators lift the block?"), component=words))
-    await interaction.response.send_modal(modal)
+    await ask_why(interaction, pgettext("modal label", "Why should the moderators lift the block?"), form_id=_FORM(block=block))
 
 
 @router.form(_FORM)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, block: int) -> None:
     """Store the appeal and open the case."""
-    await services_of(interaction).appeals.appeal(request, block, words=str(given.get("words") or ""))
+    await services_of(interaction).appeals.appeal(request, block, words=words_in(given))
     await interactions.say(interaction, _("⚖️ Thanks. The moderators will review the block, and you'll get their decision."))

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import discord
-
 from bot.core.i18n import _, pgettext
 from bot.domain.moderation.cases import FINAL, Decision
 from bot.domain.request import Request
-from bot.services.moderation.cases import APPEAL_MAX
 from cogs.kit import answers, interactions
 from cogs.kit.posting import Draft
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router, integer
-from cogs.moderation import confirmation, views
+from cogs.moderation import appeals, confirmation, views
 from cogs.moderation.views import APPEAL, CASE, DECISION, JUDGE
 
 router = Router()
@@ -81,16 +78,14 @@ async def _judge(request: Request, interaction: Interaction, *, decision: Decisi
 async def ask_for_appeal(request: Request, interaction: Interaction, *, case: int) -> None:
     """Open the appeal form, if an appeal is still possible."""
     await services_of(interaction).cases.check_may_appeal(request, case)
-    words = discord.ui.TextInput[Any](custom_id="words", style=discord.TextStyle.paragraph, max_length=APPEAL_MAX)
-    modal = discord.ui.Modal(title=pgettext("modal title", "Appeal"), custom_id=_FORM(case=case))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Why should the moderators change this?"), component=words))
-    await interaction.response.send_modal(modal)
+    question = pgettext("modal label", "Why should the moderators change this?")
+    await appeals.ask_why(interaction, question, form_id=_FORM(case=case))
 
 
 @router.form(_FORM)
 async def appeal(request: Request, interaction: Interaction, given: Mapping[str, Any], *, case: int) -> None:
     """Store the appeal and reopen the case."""
-    await services_of(interaction).cases.appeal(request, case, words=str(given.get("words") or ""))
+    await services_of(interaction).cases.appeal(request, case, words=appeals.words_in(given))
     await interactions.say(interaction, _("⚖️ Thanks. The moderators will review this again and you'll get their final decision."))
 
 

@@ -161,9 +161,6 @@ DECISIONS: Final[Mapping[CaseSubject, tuple[Decision, ...]]] = MappingProxyType(
 )
 
 
-ON_IMAGES: Final = DECISIONS[CaseSubject.IMAGE]
-
-
 @dataclass(frozen=True, kw_only=True)
 class CasePage:
     """A page of undecided cases, oldest first."""

@@ -16,7 +16,7 @@ import pytest
 
 from bot.app import App
 from bot.core.clock import system
-from bot.domain.moderation.cases import FINAL, ON_IMAGES, CaseState, Decision
+from bot.domain.moderation.cases import DECISIONS, FINAL, CaseState, CaseSubject, Decision
 from bot.store.moderation import cases
 from sandbox.person import Person
 from tests.env.app import Env, has_image
@@ -48,7 +48,7 @@ async def test_one_button_of_every_kind_works(app: App, ada: Person, mo: Person,
     await press_one_of_every_family(app, ada, mo, await asked(), about)
 
 
-@pytest.mark.parametrize("decision", ON_IMAGES)
+@pytest.mark.parametrize("decision", DECISIONS[CaseSubject.IMAGE])
 async def test_every_button_of_a_case_decides_it(app: App, mo: Person, decision: Decision) -> None:
     await used(app, mo, f"v1:case:{decision}:{CASE}")
     if decision in FINAL:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.job import JobMessage, JobState, MessageRole
 from bot.domain.moderation.audit import AuditAction
-from bot.domain.moderation.cases import ON_IMAGES, Case, CaseState, Decision
+from bot.domain.moderation.cases import DECISIONS, Case, CaseState, CaseSubject, Decision
 from bot.domain.money.accounts import user_account
 from bot.domain.money.quota import DAY_MS, MICRO
 from bot.domain.outbox import ItemKind
@@ -69,7 +69,7 @@ async def test_each_decision_has_its_effects(
     assert (await points(store), await is_blocked(store), await left(store)) == (strikes, blocked, credits_left * MICRO)
 
 
-@pytest.mark.parametrize("decision", ON_IMAGES)
+@pytest.mark.parametrize("decision", DECISIONS[CaseSubject.IMAGE])
 async def test_the_author_is_notified_of_every_decision_but_keep(store: Store, decision: Decision) -> None:
     await decide(store, await flagged(store, await new_image(store)), decision)
     assert await count_items(store, ItemKind.TELL_AUTHOR) == (decision is not Decision.KEEP)
@@ -88,7 +88,7 @@ async def test_keep_does_not_remove_a_spoiler_that_flags_did_not_add(store: Stor
 
 async def test_a_decision_makes_flags_upheld_or_failed(store: Store) -> None:
     outcomes = {}
-    for n, decision in enumerate(ON_IMAGES):
+    for n, decision in enumerate(DECISIONS[CaseSubject.IMAGE]):
         case = await flagged(store, await new_image(store, message_id=700 + n), 100 + 3 * n, 101 + 3 * n, 102 + 3 * n)
         await decide(store, case, decision)
         outcomes[decision] = {each.weight for each in (await store.read(cases.file_of, case)).flags}
