@@ -32,7 +32,7 @@ from tests.journeys.bot_process import main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # A start is then a fork, without the seconds of importing; the bot itself imports the others where it uses them.
-_CONTEXT.set_forkserver_preload([__name__, "bot.store.engine.postgres", "asyncpg", "babel.dates", "babel.messages.mofile"])
+_CONTEXT.set_forkserver_preload([__name__, "bot.store.engine.postgres.store", "asyncpg", "babel.dates", "babel.messages.mofile"])
 _AT_POINTS = 0.7  # of the random kills; the others are at any moment
 _KILLED = (-signal.SIGKILL, -signal.SIGPROF)
 _PATH = 48  # characters of a path in a name; long ones have tokens

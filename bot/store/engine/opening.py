@@ -28,7 +28,7 @@ async def open_store(url: str, *, migrate: bool = True, backup: bool = True) -> 
     if url.startswith("sqlite://"):
         opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate, backup=backup)
     elif url.startswith("postgresql://"):
-        from bot.store.engine.postgres import open_postgres  # imported here because SQLite does not need it
+        from bot.store.engine.postgres.store import open_postgres  # imported here because SQLite does not need it
 
         opening = open_postgres(url, upgrade=migrate)
     else:
@@ -44,7 +44,7 @@ async def read_once(url: str, op: Callable[[Connection], T]) -> T:
     """
     name = url.removeprefix("sqlite://")
     if name == url:
-        from bot.store.engine import postgres  # imported here because SQLite does not need it
+        from bot.store.engine.postgres import store as postgres  # imported here because SQLite does not need it
 
         reading = postgres.reading(url)
     else:

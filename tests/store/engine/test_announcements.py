@@ -20,7 +20,7 @@ from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, gallery, history, jobs, kv, outbox, reactions, steps
 from bot.store.engine.base import Store, Topic, announce
-from bot.store.engine.postgres import PostgresStore
+from bot.store.engine.postgres.store import PostgresStore
 from bot.store.moderation import cases, screening, verdicts
 from bot.store.moderation.screening import ScreeningVerdict
 from bot.store.privacy import erase

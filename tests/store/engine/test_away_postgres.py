@@ -139,7 +139,7 @@ async def test_a_member_is_told_what_is_not_known_and_it_is_decided_later(pg_sto
 async def test_a_commit_of_which_the_server_knows_nothing_is_not_repeated(
     pg_store: Store, proxy: PostgresProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.store.engine.postgres._STATUS", "SELECT pg_xact_status(($1::text::bigint + 1000000)::text::xid8)")
+    monkeypatch.setattr("bot.store.engine.postgres.store._STATUS", "SELECT pg_xact_status(($1::text::bigint + 1000000)::text::xid8)")
     proxy.lose_commit = Lost.BEFORE
     with pytest.raises(MaybeSaved), patience.endless():
         await pg_store.write(counted("n"))

@@ -18,8 +18,8 @@ from bot.core.running import patience
 from bot.store import kv
 from bot.store.engine.base import GROUP_MAX, Store
 from bot.store.engine.opening import open_store
-from bot.store.engine.postgres import PostgresStore, _url
-from bot.store.engine.sessions import SESSION
+from bot.store.engine.postgres.sessions import SESSION
+from bot.store.engine.postgres.store import PostgresStore, _url
 from tests.env.databases import Postgres, refusal
 from tests.store.engine.groups import fail
 

@@ -16,8 +16,9 @@ from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.core.errors import DatabaseInUse, StartError
-from bot.store.engine import outage, postgres_errors
-from bot.store.engine.postgres_errors import SessionLost, TooSlow
+from bot.store.engine import outage
+from bot.store.engine.postgres import errors
+from bot.store.engine.postgres.errors import SessionLost, TooSlow
 
 _LOCK_KEY: Final = int.from_bytes(b"easel")  # advisory locks are integers, per database
 _STATEMENTS: Final = 500  # kept prepared by each connection, more than there are: preparing one takes several times as long as running it
@@ -68,7 +69,7 @@ class Sessions:
         except Exception as error:
             if driver in self._late:
                 raise TooSlow(f"no answer within {limit_s:g} s") from error
-            if driver.is_closed() and (lost := postgres_errors.lost(error)) is not None:
+            if driver.is_closed() and (lost := errors.lost(error)) is not None:
                 raise lost from error
             raise
         finally:

@@ -23,11 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StartError
 from bot.store.engine import outage, schema
-from bot.store.engine import postgres_errors as trouble
 from bot.store.engine.base import GROUP_MAX, Store, Withdrawn, Write, WriteResult, WriteStage, attempt
 from bot.store.engine.outage import Away, Work
+from bot.store.engine.postgres import errors as trouble
+from bot.store.engine.postgres.sessions import LockedConnection, Sessions, driver_of, where
 from bot.store.engine.schema import Migration
-from bot.store.engine.sessions import LockedConnection, Sessions, driver_of, where
 
 _TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"  # NULL: nothing was written
 _STATUS = "SELECT pg_xact_status($1::text::xid8)"
