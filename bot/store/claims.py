@@ -19,7 +19,7 @@ from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import steps, usage
 from bot.store.engine.statements import Prepared
-from bot.store.rows import generation_of, read_generations, shape_of
+from bot.store.rows import GENERATION, generation_of, read_generations, shape_of
 from bot.store.tables import generations, jobs, ledger, outbox, references
 from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
 
@@ -84,7 +84,7 @@ _READ = Prepared(
             else_=bindparam("soon", type_=BigInteger),
         )
     )
-    .returning(*generations.c)
+    .returning(*GENERATION)
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from bot.store.engine.statements import Prepared
 from bot.store.rows import jobs_by_id
 from bot.store.tables import jobs, outbox
 
+_FIELDS = tuple(outbox.c[each.name] for each in fields(OutboxItem))
 _ADD = Prepared(insert(outbox))
 _CLAIM = Prepared(
     update(outbox).where(outbox.c.id == bindparam("item_id")).values(attempts=bindparam("tried"), due_at=bindparam("due", type_=BigInteger))
@@ -30,7 +31,7 @@ _DONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("item_id")))
 
 @cache
 def _due(kinds: tuple[ItemKind, ...], *, lock: bool = False) -> Prepared:
-    due = select(outbox).where(outbox.c.due_at <= bindparam("now"), or_(false(), *(outbox.c.kind == kind for kind in kinds)))
+    due = select(*_FIELDS).where(outbox.c.due_at <= bindparam("now"), or_(false(), *(outbox.c.kind == kind for kind in kinds)))
     due = due.order_by(outbox.c.due_at, outbox.c.id).limit(bindparam("most"))
     return Prepared(due.with_for_update(skip_locked=True) if lock else due)
 
@@ -46,7 +47,7 @@ def _next(kinds: tuple[ItemKind, ...]) -> Prepared:
 
 def add(conn: Connection, item: OutboxItem) -> None:
     """Add an item and wake its worker."""
-    _ADD.run(conn, {**vars(item), "data": dict(item.data)})
+    _ADD.run(conn, {**vars(item), "data": dict(item.data), "owner": None})
     announce(conn, Topic(POOL_OF[item.kind]))
 
 
@@ -65,7 +66,7 @@ def next_due(conn: Connection, after: int, *, kinds: Collection[ItemKind] = tupl
 
 def get(conn: Connection, item_id: str) -> OutboxItem | None:
     """An item, or None if it is done or was dropped."""
-    row = conn.execute(select(outbox).where(outbox.c.id == item_id)).mappings().one_or_none()
+    row = conn.execute(select(*_FIELDS).where(outbox.c.id == item_id)).mappings().one_or_none()
     return None if row is None else _item(row)
 
 
@@ -171,7 +172,7 @@ def _batch(conn: Connection, user_id: int, now: int, pace: BatchPace) -> OutboxI
 
 def _batches(conn: Connection, user_id: int) -> list[OutboxItem]:
     """A member's batches that nobody answers yet."""
-    found = conn.execute(select(outbox).where(outbox.c.id.in_(_batch_ids(user_id)), outbox.c.attempts == 0).with_for_update()).mappings()
+    found = conn.execute(select(*_FIELDS).where(outbox.c.id.in_(_batch_ids(user_id)), outbox.c.attempts == 0).with_for_update()).mappings()
     return [_item(row) for row in found]
 
 

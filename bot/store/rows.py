@@ -17,14 +17,15 @@ from bot.store.tables import generations, job_messages, jobs
 
 _PLACE = tuple(column.name for column in fields(ReplyTarget))
 _BY_AGE = (generations.c.created_at, generations.c.job_id, generations.c.n)
-_JOBS = select(jobs, job_messages.c.message_id).select_from(
+GENERATION = tuple(generations.c[each.name] for each in fields(Generation))  # the columns that a `Generation` has
+_JOBS = select(*(column for column in jobs.c if column.name != "owner"), job_messages.c.message_id).select_from(
     jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, or_(*(job_messages.c.role == role for role in OWN_MESSAGE))))
 )
 
 
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
     """The generations that match `where`, oldest first."""
-    query = select(generations).where(where).order_by(*_BY_AGE).limit(limit)
+    query = select(*GENERATION).where(where).order_by(*_BY_AGE).limit(limit)
     return [generation_of(row) for row in conn.execute(query).mappings()]
 
 
@@ -52,7 +53,7 @@ def _jobs_of(count: int) -> Prepared:
 
 @lru_cache(maxsize=64)
 def _generations_of(count: int) -> Prepared:
-    return Prepared(select(generations).where(generations.c.job_id.in_(_ids(count))).order_by(*_BY_AGE))
+    return Prepared(select(*GENERATION).where(generations.c.job_id.in_(_ids(count))).order_by(*_BY_AGE))
 
 
 def _ids(count: int) -> list[BindParameter[str]]:
@@ -90,15 +91,15 @@ def has_image() -> ColumnElement[bool]:
     return exists().where(generations.c.job_id == jobs.c.id, made)
 
 
-def job_row(job: Job) -> dict[str, Any]:
-    """The values of a job's row, among others."""
+def job_row(job: Job, *, owner: int | None = None) -> dict[str, Any]:
+    """The values of a job's row, among others. `owner`: the process that takes care of it."""
     shape = None if job.source_shape is None else vars(job.source_shape)
-    return {**vars(job), **vars(job.place), "params": dict(job.params), "source_shape": shape}
+    return {**vars(job), **vars(job.place), "params": dict(job.params), "source_shape": shape, "owner": owner}
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:
     """The row of a generation."""
-    return {**vars(generation), "params": dict(generation.params)}
+    return {**vars(generation), "params": dict(generation.params), "owner": None}
 
 
 def reference_row(job_id: str, n: int, reference: Reference) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from bot.store import outbox, usage
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared
 from bot.store.money import ledger
-from bot.store.rows import generation_of, jobs_by_id, read_generations
+from bot.store.rows import GENERATION, generation_of, jobs_by_id, read_generations
 from bot.store.tables import generations, images, jobs, references
 from bot.store.tables.work import RUNNING
 
@@ -51,7 +51,7 @@ _START = Prepared(
         queued=bindparam("in_queue"),
         lookups=0,
         not_before=bindparam("look_up_at"),
-    ).returning(*generations.c)
+    ).returning(*GENERATION)
 )
 _ACCEPT = Prepared(_to(GenerationState.RUNNING, provider_id=bindparam("id"), not_before=bindparam("read_at")).returning(generations.c.lane))
 _PUT_BACK = Prepared(

@@ -34,6 +34,9 @@ from bot.store.tables import (
     ledger,
     members,
     outbox,
+    processes,
+    provider_states,
+    rates,
     reactions,
     references,
     reports,
@@ -172,6 +175,7 @@ def _uses_own_image(me: Member) -> ColumnElement[bool]:
 HOLDINGS: tuple[Holding, ...] = (
     Holding(table=guilds, owned=None),
     Holding(table=request_keys, owned=None),  # an interaction's id names nobody
+    *(Holding(table=table, owned=None) for table in (processes, provider_states, rates)),
     _deleted(members, lambda me: members.c.user_id == me.id),
     _deleted(reactions, lambda me: reactions.c.user_id == me.id),
     _deleted(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),
@@ -186,6 +190,7 @@ HOLDINGS: tuple[Holding, ...] = (
             ),
             Erasing(where=_outbox_items, by_job=True),
         ),
+        secret=frozenset({"owner"}),
     ),
     _deleted(
         kv,
@@ -270,6 +275,7 @@ HOLDINGS: tuple[Holding, ...] = (
             ),
             Erasing(where=lambda me: and_(generations.c.job_id.in_(me.jobs), ~_IS_LOST), becomes=lambda _me: _WORDLESS),
         ),
+        secret=frozenset({"owner"}),
     ),
     Holding(
         table=jobs,
@@ -278,6 +284,6 @@ HOLDINGS: tuple[Holding, ...] = (
             Erasing(where=lambda me: jobs.c.id.in_(me.ended), by_job=True),
             Erasing(where=lambda me: jobs.c.user_id == me.id, becomes=_unfinished),
         ),
-        secret=frozenset({"token", "token_expires_at", "application_id"}),
+        secret=frozenset({"token", "token_expires_at", "application_id", "owner"}),
     ),
 )

@@ -6,6 +6,7 @@ from bot.store.tables.base import metadata
 from bot.store.tables.conduct import audit, blocks, cases, gallery, reports, strikes
 from bot.store.tables.members import guilds, kv, members, outbox, reactions, request_keys, tray
 from bot.store.tables.money import accounts, daily_usage, ledger, sponsorships
+from bot.store.tables.processes import processes, provider_states, rates
 from bot.store.tables.work import generations, images, job_messages, jobs, references, thumbnails
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "members",
     "metadata",
     "outbox",
+    "processes",
+    "provider_states",
+    "rates",
     "reactions",
     "references",
     "reports",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table
 
-from bot.store.tables.base import RowId, String, metadata, partial
+from bot.store.tables.base import RowId, String, known, metadata, partial
 
 # Conditions of partial indexes, as in `bot.store.tables.work`.
 STARS, NO_STARS = "emoji = '⭐'", "emoji <> '⭐'"
@@ -73,7 +73,9 @@ outbox = Table(
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("data", JSON, nullable=False),
+    Column("owner", BigInteger),  # the process that does it
     Index("ix_outbox_due", "due_at"),
+    known("ix_outbox_owner", "owner"),
 )
 
 # Requests that were carried out (`bot.core.running.idempotency`).

@@ -24,6 +24,7 @@ NOT_OPEN = "state <> 'open'"
 WAITING = "state = 'waiting'"
 ACTIVE = "state IN ('submitting', 'running')"
 RUNNING = "state = 'running'"
+OWNED = f"owner IS NOT NULL AND {OPEN}"
 UNCHECKED = "needs_check AND state = 'open'"
 
 _OWN = "role IN ('result', 'dm')"
@@ -67,12 +68,14 @@ jobs = Table(
     Column("delivered_at", BigInteger),
     Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come (Unix ms); 0: it came, or never will
     Column("posting_since", BigInteger),
+    Column("owner", BigInteger),  # the process that checks its prompt and edits its message while it is open
     partial("ix_jobs_unfinished", "created_at", "id", where=OPEN),
     partial("ix_jobs_unchecked", "created_at", where=UNCHECKED),
     Index("ix_jobs_member", "user_id", "created_at"),
     partial("ix_jobs_open", "user_id", "created_at", where=OPEN),
     partial("ix_jobs_history", "user_id", "created_at", "id", where="state <> 'deleted'"),  # /history counts without reading rows
     known("ix_jobs_parent", "parent_id"),
+    partial("ix_jobs_owner", "owner", where=OWNED),
     partial("ix_jobs_ended", "created_at", "id", where=NOT_OPEN),
 )
 
@@ -132,6 +135,7 @@ generations = Table(
     Column("operator", String(64)),  # the account of the operator's monthly limit, which counts it too
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
+    Column("owner", BigInteger),  # the process that sends it, or searches for it
     UniqueConstraint("provider_id", "provider"),  # one accepted id belongs to one generation
     # With every column that a claim reads, so that it reads the index only.
     partial(
@@ -143,6 +147,7 @@ generations = Table(
     partial("ix_generations_running", "provider", "not_before", where=RUNNING),
     partial("ix_generations_waiting", "user_id", where=WAITING),
     partial("ix_generations_model", "model", "ended_at", where="state = 'succeeded'"),
+    known("ix_generations_owner", "owner"),
     # A search by `ended_at` implies its condition.
     partial("ix_generations_member", "user_id", "ended_at", "state", where="ended_at IS NOT NULL"),
 )
