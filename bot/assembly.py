@@ -18,7 +18,8 @@ from bot.core.clock import Clock
 from bot.core.config import Settings
 from bot.core.errors import StartError
 from bot.core.running.executors import BoundedExecutor
-from bot.core.running.loops import KeyedLocks, Timing
+from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.loops import Timing
 from bot.core.running.machine import Disk
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket

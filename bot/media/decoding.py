@@ -23,7 +23,7 @@ from bot.core.numbers import number
 from bot.core.running import machine
 from bot.core.running.budget import ByteBudget
 from bot.core.running.executors import BoundedExecutor
-from bot.core.running.loops import KeyedLocks
+from bot.core.running.keyed_locks import KeyedLocks
 from bot.media import codec
 from bot.media.codec import CleanedImage, Cost, ImageInfo, Source
 from bot.media.decoder_process import LIMIT_S, OWN_BYTES, TOO_SLOW, DecoderProcess, Undecodable

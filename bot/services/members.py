@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.running.loops import KeyedLocks
+from bot.core.running.keyed_locks import KeyedLocks
 from bot.domain import permissions
 from bot.domain.admission import check_consent, check_saving
 from bot.domain.order import TrayItem

@@ -10,7 +10,8 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.core.running import patience
-from bot.core.running.loops import KeyedLocks, Timing
+from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.loops import Timing
 from bot.domain.gestures import BatchEntry, BatchPace, Claim, Gesture, Reaction, ReactionOutcome
 from bot.domain.guild.settings import Preset
 from bot.domain.job import Job, JobKind

@@ -16,7 +16,7 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import ImageError, MessageRefused, RouteClosed, TryLater
-from bot.core.running.loops import KeyedLocks
+from bot.core.running.keyed_locks import KeyedLocks
 from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobMessage, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, CaseState, Decision

@@ -11,7 +11,7 @@ import discord
 from bot.client.refusals import is_dm_closed
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.running.loops import KeyedLocks
+from bot.core.running.keyed_locks import KeyedLocks
 from bot.domain.gestures import FLAGS, WORKING, ReactionBatch, normalized_emoji
 from bot.domain.job import Job
 from bot.domain.outbox import ItemKind, OutboxItem

@@ -14,7 +14,7 @@ from bot.core.errors import Overloaded
 from bot.core.i18n import _
 from bot.core.metrics import EXECUTOR_WAITING
 from bot.core.running import machine
-from bot.core.running.loops import KeyedLocks
+from bot.core.running.keyed_locks import KeyedLocks
 
 T = TypeVar("T")
 

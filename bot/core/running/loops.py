@@ -1,4 +1,4 @@
-"""Intervals, and asyncio helpers for the background loops: a worker, locks by key."""
+"""Intervals of the background loops, and their worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
-from weakref import WeakValueDictionary
 
 import structlog
 
@@ -46,16 +45,6 @@ class Timing:
         """Exponential backoff in seconds, with jitter. `failures`: in a row, from 1; `longest_s` replaces `retry_max_s`."""
         longest = self.retry_max_s if longest_s is None else longest_s
         return min(longest, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
-
-
-class KeyedLocks:
-    """One lock for each key; unused locks are garbage collected."""
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
-
-    def of(self, key: Hashable) -> asyncio.Lock:
-        return self._locks.setdefault(key, asyncio.Lock())
 
 
 class Wakeups(Protocol):

@@ -10,7 +10,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, NotAllowed, NotFound
 from bot.core.i18n import _, ngettext
-from bot.core.running.loops import KeyedLocks
+from bot.core.running.keyed_locks import KeyedLocks
 from bot.core.running.supervision import apart, pause
 from bot.domain import permissions
 from bot.domain.gestures import Reaction, Reactors

@@ -12,7 +12,8 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import EaselError
-from bot.core.running.loops import KeyedLocks, Timing
+from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.loops import Timing
 from bot.core.running.supervision import pause
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.domain.order import Receipt

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.core.running.loops import Batch, KeyedLocks, Timing, Worker
+from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.loops import Batch, Timing, Worker
 
 
 class FakeWakeups:

@@ -14,7 +14,8 @@ from bot.core.errors import MachineTrouble, MessageRefused, ProviderError, Refus
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.metrics import CREDITS, IMAGES, ORDER_SECONDS
-from bot.core.running.loops import KeyedLocks, Timing
+from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.loops import Timing
 from bot.domain.gestures import BatchEntry, Fate, ReactionBatch, normalized_emoji
 from bot.domain.job import Failure, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
