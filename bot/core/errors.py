@@ -3,6 +3,7 @@
 EaselError                  base class; `sentence` is safe to show
 ├── StartError              the bot cannot start: a setting, the database, the token
 │   ├── DatabaseInUse       another process has this database open
+│   ├── TakenOver           other processes have given this one up and do its work
 │   └── DatabaseDamaged     the database's file is damaged: nothing can be written safely
 ├── DatabaseAway            the database doesn't answer: nothing was written
 │   └── MaybeSaved          it stopped answering during a commit: what was asked may have been written
@@ -58,6 +59,10 @@ class StartError(EaselError, RuntimeError):
 
 class DatabaseInUse(StartError):
     """Another process has this database open."""
+
+
+class TakenOver(StartError):
+    """Other processes have given this one up, and do its work."""
 
 
 class DatabaseDamaged(StartError):

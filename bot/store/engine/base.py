@@ -25,6 +25,7 @@ from sqlalchemy import Connection, Dialect, Table
 from bot.core.errors import DatabaseAway, DatabaseDamaged, EaselError, StartError
 from bot.core.metrics import COMMIT_WRITES, WRITE_SECONDS, WRITES_WAITING
 from bot.core.running import idempotency, patience
+from bot.core.running.coordination import AlwaysGranted, Coordination
 from bot.core.running.idempotency import IdempotencyKey
 from bot.store.engine import outage, request_keys
 from bot.store.engine.outage import Availability, Away, Work
@@ -38,7 +39,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
-_ANNOUNCED = "announced"  # key in a connection's `info`: the topics of the current write
+_ANNOUNCED = "announced"  # key in a connection's `info`: what the current write announces
 
 
 class Topic(StrEnum):
@@ -52,6 +53,23 @@ class Topic(StrEnum):
     RESULTS = "results"
     MEMBERS = "members"
     MODERATORS = "moderators"
+    # What processes keep in memory, and others have changed. The key says which: a guild, a member.
+    GUILD_SETTINGS = "guild settings"
+    PREFERENCES = "preferences"
+    MODELS = "models"
+    PROVIDERS = "providers"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a commit changed."""
+
+    topic: Topic
+    key: str = ""  # what of it, for those who keep it in memory
+
+
+Forget = Callable[[str | None], None]
+"""Forget what another process has changed: the key of its announcement, or None for everything, because some may have been missed."""
 
 
 class Subscription:
@@ -113,7 +131,7 @@ class WriteResult:
 
     value: Any = None
     error: BaseException | None = None
-    topics: Set[Topic] = frozenset()  # what it announced
+    announced: Set[Announcement] = frozenset()
 
 
 class Reader(ABC):
@@ -132,12 +150,16 @@ class Store(Reader):
     """
 
     migration: Migration  # what opening the store did to the schema
+    is_shared: bool = False  # other processes may write to the same database
+    process_id: int | None = None  # of this process, while it takes part; see `bot.store.cluster.processes`
     commits: int = 0  # transactions committed since it was opened; one may hold many writes
 
     def __init__(self, migration: Migration) -> None:
         self._reading: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._subscribers: defaultdict[Topic, WeakSet[Subscription]] = defaultdict(WeakSet)
+        self._forgetful: defaultdict[Topic, list[Forget]] = defaultdict(list)
+        self.coordination: Coordination = AlwaysGranted()
         self._wrote: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._availability = Availability()
         self._damaged: DatabaseDamaged | None = None
@@ -165,6 +187,10 @@ class Store(Reader):
         for topic in topics:
             for subscription in self._subscribers[topic]:
                 subscription.wake()
+
+    def when_changed_elsewhere(self, topic: Topic, forget: Forget) -> None:
+        """Call `forget` whenever another process has announced this topic."""
+        self._forgetful[topic].append(forget)
 
     async def write(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `op` in one transaction, durable on return. An exception from `op` rolls back that operation only and is raised here.
@@ -329,7 +355,7 @@ class Store(Reader):
                 write.done.set_exception(result.error)
             else:
                 write.done.set_result(result.value)
-        self.wake(*frozenset[Topic]().union(*(result.topics for result in results)))
+        self.wake(*{each.topic for result in results for each in result.announced})
 
     def _found_damaged(self, damage: str) -> DatabaseDamaged:
         """Note it: from now on nothing is read or written. May be called by any thread."""
@@ -366,17 +392,17 @@ def _log_if_failed(done: asyncio.Future[T]) -> None:
         log.error("an operation failed after its caller was cancelled", exc_info=error)
 
 
-def announce(conn: Connection, topic: Topic) -> None:
-    """Wake the subscribers of `topic` after this transaction has committed; never if it rolls back."""
-    conn.info.setdefault(_ANNOUNCED, set()).add(topic)
+def announce(conn: Connection, topic: Topic, key: object = "") -> None:
+    """Wake the subscribers of `topic` in every process after this transaction has committed; never if it rolls back."""
+    conn.info.setdefault(_ANNOUNCED, set()).add(Announcement(topic, str(key)))
 
 
 def attempt(conn: Connection, write: Write) -> WriteResult:
     """Run a write. Raises what its operation raises."""
-    topics = conn.info[_ANNOUNCED] = set[Topic]()  # new: a failed operation may have left topics
+    announced = conn.info[_ANNOUNCED] = set[Announcement]()  # new: a failed operation may have left some
     if write.key is not None:
         request_keys.store(conn, write.key)
-    return WriteResult(value=write.run(conn), topics=topics)
+    return WriteResult(value=write.run(conn), announced=announced)
 
 
 def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:

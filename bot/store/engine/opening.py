@@ -19,10 +19,13 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_store(url: str, *, migrate: bool = True, backup: bool = True) -> AsyncIterator[Store]:
+async def open_store(
+    url: str, *, direct: str = "", migrate: bool = True, backup: bool = True, is_shared: bool = False
+) -> AsyncIterator[Store]:
     """The store at `url`: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name.
 
-    No other process can open it at the same time. `migrate` upgrades the schema first; an SQLite file is copied before, unless `backup`
+    No other process can open it at the same time, except with `is_shared` on PostgreSQL, where `direct` is the address for what needs a
+    session of its own (default: `url`). `migrate` upgrades the schema first; an SQLite file is copied before, unless `backup`
     is False. Raises `StartError` if the database cannot be used, or if the schema is outdated and `migrate` is False.
     """
     if url.startswith("sqlite://"):
@@ -30,7 +33,7 @@ async def open_store(url: str, *, migrate: bool = True, backup: bool = True) -> 
     elif url.startswith("postgresql://"):
         from bot.store.engine.postgres.store import open_postgres  # imported here because SQLite does not need it
 
-        opening = open_postgres(url, upgrade=migrate)
+        opening = open_postgres(url, direct=direct, upgrade=migrate, is_shared=is_shared)
     else:
         raise StartError("DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name.")
     async with opening as store:

@@ -44,7 +44,7 @@ async def pg_store(url: str) -> AsyncIterator[Store]:
 async def cut(store: Store, postgres: Postgres, url: str) -> None:
     """End the store's connections, and wait until it has noticed."""
     assert isinstance(store, PostgresStore)
-    driver = (await (await store._locked.get()).get_raw_connection()).driver_connection
+    driver = (await (await store._writing.get()).get_raw_connection()).driver_connection
     assert driver is not None
     seen = asyncio.Event()
     driver.add_termination_listener(lambda _: seen.set())

@@ -11,6 +11,7 @@ from bot.store.engine.outage import Away, Work
 
 CONFLICTS: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: repeat the whole operation
 READ_ONLY: Final = "25006"
+LOCK_TIMEOUT: Final = "55P03"  # lock_not_available
 
 _SERVER: Final = "Check that PostgreSQL runs and can be reached. Easel goes on by itself."
 _LOCKED: Final = "End the session that locks Easel's rows or tables. Easel goes on by itself."
@@ -21,7 +22,7 @@ _AWAY: Final = {
     READ_ONLY: "Make the PostgreSQL server writable: it is a standby, or its default is read-only. Easel goes on by itself.",
     "53100": "Free disk space on the PostgreSQL server. Easel goes on by itself.",
     "53300": "Raise PostgreSQL's max_connections, or end other sessions. Easel goes on by itself.",
-    "55P03": _LOCKED,  # lock_not_available
+    LOCK_TIMEOUT: _LOCKED,
     "57014": _LOCKED,  # query_canceled, by statement_timeout
     "08": _SERVER,  # connection_exception; PgBouncer's own errors too
     "28": "Check the user and the password in DATABASE_URL. Easel goes on by itself.",  # invalid_authorization_specification
@@ -30,7 +31,7 @@ _AWAY: Final = {
     "57P": _SERVER,  # admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, idle_session_timeout
     "58": _SERVER,  # system_error
 }
-_OTHERS_WORK: Final = ("55P03", "57014")
+_OTHERS_WORK: Final = (LOCK_TIMEOUT, "57014")
 _DAMAGED: Final = ("XX001", "XX002")  # data_corrupted, index_corrupted
 
 

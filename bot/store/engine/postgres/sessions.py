@@ -1,4 +1,4 @@
-"""Sessions of PostgreSQL: how they are opened, how long they may not answer, and the one that writes."""
+"""Sessions of PostgreSQL: how they are opened, how long they may not answer, and the connection that writes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any, Final
 from weakref import WeakSet
 
 import structlog
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.core.errors import DatabaseInUse, StartError
+from bot.core.errors import StartError
 from bot.store.engine import outage
 from bot.store.engine.postgres import errors
 from bot.store.engine.postgres.errors import SessionLost, TooSlow
 
-_LOCK_KEY: Final = int.from_bytes(b"easel")  # advisory locks are integers, per database
 _STATEMENTS: Final = 500  # kept prepared by each connection, more than there are: preparing one takes several times as long as running it
 
 # Set after connecting: PgBouncer refuses to start a session that asks for them.
@@ -28,19 +27,20 @@ SESSION: Final = {
     "synchronous_commit": "on",  # commits are durable whatever the server's default is
     "lock_timeout": "3s",  # a row that a person locked by hand must not stop all writes
     "statement_timeout": "60s",
-    "idle_in_transaction_session_timeout": "60s",  # the locks of a process that was stopped midway
+    "idle_in_transaction_session_timeout": "10s",  # a process that was stopped midway must not keep the others from writing
     # The server drops a dead client, and with it the lock, within a minute instead of two hours.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+_NAMED: Final = {"application_name": "easel"}  # for `pg_stat_activity`
 # The same for a dead server, by the names of the options that this system has.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 # Sessions of this process that still have its own lock: their connection was lost, and the server has not noticed.
 _END_OWN = """
     SELECT pg_terminate_backend(pid) FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = :high AND objid = :low AND objsubid = 1 AND pid <> pg_backend_pid()
+    WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objid = $2::bigint::oid AND objsubid = 1 AND pid <> pg_backend_pid()
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _END_PAUSE_S = 0.05
@@ -94,6 +94,11 @@ class Sessions:
                 await self.engine.dispose()
         self.terminate()
 
+    async def connect(self) -> Any:
+        """A connection of asyncpg, outside of the pool. Raises what asyncpg raises, and `SessionLost`."""
+        _, options = self.engine.dialect.create_connect_args(self.engine.url)
+        return await self._connect(**options, server_settings=_NAMED)
+
     async def _connect(self, **options: Any) -> Any:
         """asyncpg's connection, set up. Raises what asyncpg raises, and `SessionLost`."""
         limit_s = outage.LIMITS.connect_s
@@ -119,7 +124,7 @@ class Sessions:
     def _engine(self, url: URL) -> AsyncEngine:
         arguments = {
             "async_creator_fn": self._connect,
-            "server_settings": {"application_name": "easel"},  # for `pg_stat_activity`
+            "server_settings": _NAMED,
             "prepared_statement_cache_size": _STATEMENTS,
         }
         try:
@@ -163,41 +168,33 @@ async def driver_of(conn: AsyncConnection) -> Any:
     raise SessionLost("the connection was closed")
 
 
-class LockedConnection:
-    """The one connection that writes. It holds an advisory lock that keeps a second Easel off the database; they are lost together."""
+class WritingConnection:
+    """The one connection of a process that writes."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._conn: AsyncConnection | None = None
-        self._own_key = secrets.randbits(62)  # of a second lock, by which the sessions of this process are known
+        self.own_key = secrets.randbits(62)  # of an advisory lock that its transactions hold, by which they are known
 
     async def get(self) -> AsyncConnection:
-        """The connection, or if it was lost a new one. Raises `DatabaseInUse` if another Easel has the lock by now."""
+        """The connection, or if it was lost a new one, once nothing of the lost one can still be committed."""
         if self._conn is not None:
             with suppress(SessionLost):
                 await driver_of(self._conn)
                 return self._conn
-            log.info("database connection lost with its lock, locking again")
+            log.info("database connection lost, opening another")
         await self.drop()
-        async with AsyncExitStack() as unless_locked:
+        async with AsyncExitStack() as unless_ready:
             conn = await self._sessions.engine.connect()
-            unless_locked.push_async_callback(_discard, conn)
-            with self._sessions.bounded(await driver_of(conn), slow=0):
-                await self._lock(conn)
-            unless_locked.pop_all()
+            unless_ready.push_async_callback(_discard, conn)
+            driver = await driver_of(conn)
+            with self._sessions.bounded(driver, slow=0):
+                await end_sessions(driver, self.own_key)
+                if await driver.fetchval("SELECT pg_is_in_recovery()"):
+                    raise SessionLost("the server is a standby, which cannot be written")
+            unless_ready.pop_all()
         self._conn = conn
         return conn
-
-    async def _lock(self, conn: AsyncConnection) -> None:
-        own = {"high": self._own_key >> 32, "low": self._own_key & 0xFFFFFFFF}
-        while (await conn.execute(text(_END_OWN), own)).first():  # noqa: ASYNC110 - the server announces no end
-            await asyncio.sleep(_END_PAUSE_S)
-        if await conn.scalar(text("SELECT pg_is_in_recovery()")):
-            raise SessionLost("the server is a standby, which cannot be written")
-        for key in (_LOCK_KEY, self._own_key):
-            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-                raise DatabaseInUse(f"Another Easel is using the database {where(self._sessions.engine.url)}; stop it first.")
-        await conn.commit()  # the session keeps the locks
 
     async def drop(self) -> None:
         """End the session; the next `get` begins a new one."""
@@ -211,6 +208,12 @@ class LockedConnection:
         if conn is not None:
             with suppress(SQLAlchemyError, OSError):
                 await conn.close()
+
+
+async def end_sessions(driver: Any, own_key: int) -> None:
+    """End the sessions that hold this process's lock `own_key`: their connections were lost, and the server has not noticed."""
+    while await driver.fetch(_END_OWN, own_key >> 32, own_key & 0xFFFFFFFF):  # noqa: ASYNC110  the server announces no end
+        await asyncio.sleep(_END_PAUSE_S)
 
 
 async def _discard(conn: AsyncConnection) -> None:

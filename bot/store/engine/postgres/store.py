@@ -1,7 +1,8 @@
-"""PostgreSQL over asyncpg: one connection writes and commits in groups; reads run concurrently.
+"""PostgreSQL over asyncpg: one connection of each process writes and commits in groups; reads run concurrently.
 
-As on SQLite, a commit waits for the disk and a server's budget is one row, so all queued writes share a transaction. Nothing of ours
-then waits for a row. Operations lock rows all the same (`with_for_update`), and one that conflicts with another session is retried.
+As on SQLite, a commit waits for the disk and a server's budget is one row, so all queued writes share a transaction, and those of all
+processes take turns by an advisory lock. Nothing of ours then waits for a row. Operations lock rows all the same (`with_for_update`), and
+one that conflicts with another session is retried. A process that others have given up is refused (`TakenOver`).
 
 A COMMIT whose answer was lost is not repeated: the database knows by the transaction's id whether it was committed.
 """
@@ -9,11 +10,12 @@ A COMMIT whose answer was lost is not repeated: the database knows by the transa
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import stamina
 import structlog
@@ -21,18 +23,26 @@ from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.errors import StartError
+from bot.core.errors import StartError, TakenOver
 from bot.store.engine import outage, schema
-from bot.store.engine.base import GROUP_MAX, Store, Withdrawn, Write, WriteResult, WriteStage, attempt
+from bot.store.engine.base import GROUP_MAX, Store, Topic, Withdrawn, Write, WriteResult, WriteStage, attempt
 from bot.store.engine.outage import Away, Work
 from bot.store.engine.postgres import errors as trouble
-from bot.store.engine.postgres.sessions import LockedConnection, Sessions, driver_of, where
+from bot.store.engine.postgres.errors import SessionLost
+from bot.store.engine.postgres.session import CHANNEL, Session
+from bot.store.engine.postgres.sessions import Sessions, WritingConnection, driver_of, where
 from bot.store.engine.schema import Migration
 
-_TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"  # NULL: nothing was written
+_TAKE_TURN = "SELECT pg_advisory_xact_lock({writer}), pg_advisory_xact_lock({own})"
+_IS_MEMBER = "SELECT EXISTS (SELECT FROM processes WHERE id = $1)"
+_ANNOUNCE = "SELECT count(pg_notify($1, said)), pg_current_xact_id_if_assigned()::text FROM unnest($2::text[]) AS said"  # NULL: not written
 _STATUS = "SELECT pg_xact_status($1::text::xid8)"
 _SIZE = "SELECT pg_database_size(current_database())"
-_UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"  # a migration takes as long as it takes
+_GIVEN_UP: Final = "Another Easel has taken over the work of this process, which did not renew its lease in time; start it again."
+_TOPICS: Final = frozenset(Topic)
+_WRITER: Final = int.from_bytes(b"writer")  # the advisory lock of the transaction that writes
+# A migration takes as long as it takes, and waits for another one.
+_UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0"
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -45,11 +55,15 @@ class UnknownCommit(Exception):
 class PostgresStore(Store):
     """A store on a PostgreSQL database. One task runs all queued writes in one transaction: a commit waits for the disk."""
 
-    def __init__(self, sessions: Sessions, locked: LockedConnection, migration: Migration) -> None:
+    def __init__(self, sessions: Sessions, writing: WritingConnection, session: Session, migration: Migration, *, is_shared: bool) -> None:
         super().__init__(migration)
+        self.is_shared = is_shared
+        self.coordination = session
+        self._session = session
         self._sessions = sessions
         self._reads = sessions.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._locked = locked
+        self._writing = writing
+        self._name = secrets.token_hex(4)  # in announcements, to know its own
         self._queue: deque[Write] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._slow: dict[Work, int] = dict.fromkeys(Work, 0)  # attempts in a row that were not answered in time
@@ -116,13 +130,15 @@ class PostgresStore(Store):
         return results
 
     async def _transaction(self, group: list[Write]) -> list[WriteResult]:
-        conn = await self._locked.get()
+        await self._session.ensure()
+        conn = await self._writing.get()
         driver = await driver_of(conn)
         with self._sessions.bounded(driver, slow=self._slow[Work.WRITES]):
             transaction = await conn.begin()
             try:
+                await self._take_turn(conn, driver)
                 results = await conn.run_sync(lambda sync: [attempt(sync, write) for write in group])
-                number = await driver.fetchval(_TRANSACTION)
+                _, number = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results))
                 self._begin_commit(group)
             except BaseException as error:
                 await self._roll_back(transaction, driver, error)
@@ -130,18 +146,49 @@ class PostgresStore(Store):
             try:
                 await transaction.commit()
             except Exception as error:
-                await self._locked.drop()
+                await self._writing.drop()
                 if number is None or not await self._was_committed(number):
                     raise
                 log.info("a commit whose answer was lost was carried out", error=type(error).__name__)
         self.commits += 1
         return results
 
+    async def _take_turn(self, conn: AsyncConnection, driver: Any) -> None:
+        """Wait until no other process writes. Raises `TakenOver` if others have given this one up."""
+        try:
+            await conn.exec_driver_sql(_TAKE_TURN.format(writer=_WRITER, own=self._writing.own_key))
+        except DBAPIError as error:
+            if trouble.state_of(error) == trouble.LOCK_TIMEOUT:  # of everybody's writes, not of one row
+                raise SessionLost("another process does not end its transaction") from error
+            raise
+        if self.process_id is not None and not await driver.fetchval(_IS_MEMBER, self.process_id):
+            raise TakenOver(_GIVEN_UP)
+
+    def _said(self, results: list[WriteResult]) -> list[str]:
+        """The announcements for other processes."""
+        announced = {each for result in results for each in result.announced} if self.is_shared else ()
+        return [f"{self._name}:{each.topic}:{each.key}" for each in announced]
+
+    def hear(self, said: str) -> None:
+        """Wake and inform those whom an announcement of another process concerns."""
+        name, topic, key = said.split(":", 2)
+        if name == self._name or topic not in _TOPICS:
+            return  # our own, or of a newer version
+        self.wake(Topic(topic))
+        for forget in self._forgetful[Topic(topic)]:
+            forget(key)
+
+    def missed(self) -> None:
+        """Announcements may have been lost: wake everybody, and keep nothing in memory."""
+        self.wake(*Topic)
+        for forget in (each for all_of_topic in self._forgetful.values() for each in all_of_topic):
+            forget(None)
+
     async def _roll_back(self, transaction: Any, driver: Any, error: BaseException) -> None:
         """Keep the connection if it still works."""
         away = None if isinstance(error, Withdrawn) else self._away_of(error, Work.WRITES)
         if driver.is_closed() or (away is not None and away.is_whole):
-            await self._locked.drop()
+            await self._writing.drop()
             return
         with suppress(SQLAlchemyError, OSError):  # then the next one finds the connection lost
             await transaction.rollback()
@@ -167,7 +214,7 @@ class PostgresStore(Store):
                 await asyncio.sleep(outage.PAUSE_MIN_S)
 
     async def _status_of(self, number: str) -> str | None:
-        driver = await driver_of(await self._locked.get())
+        driver = await driver_of(await self._writing.get())
         with self._sessions.bounded(driver, slow=0):
             status: str | None = await driver.fetchval(_STATUS, number)
         return status
@@ -217,19 +264,43 @@ class PostgresStore(Store):
 
 
 @asynccontextmanager
-async def open_postgres(address: str, *, upgrade: bool) -> AsyncIterator[Store]:
-    """The store in the database at `address` (postgresql://...), locked for this process. Raises `StartError`."""
-    sessions = Sessions(_url(address))
-    locked = LockedConnection(sessions)
+async def open_postgres(address: str, *, direct: str = "", upgrade: bool, is_shared: bool) -> AsyncIterator[Store]:
+    """The store in the database at `address` (postgresql://...). `direct`: the same, without a pooler between. Raises `StartError`.
+
+    Without `is_shared` no other process can open it at the same time.
+    """
+    sessions, direct_sessions = Sessions(_url(address)), Sessions(_url(direct or address))
+    heard = _Heard()
+    session = Session(direct_sessions, is_shared=is_shared, hear=heard.hear, missed=heard.missed)
+    writing = WritingConnection(sessions)
     try:
-        store = PostgresStore(sessions, locked, await _prepare(locked, sessions.engine.url, upgrade=upgrade))
+        migration = await _prepare(session, writing, sessions.engine.url, upgrade=upgrade)
+        heard.store = store = PostgresStore(sessions, writing, session, migration, is_shared=is_shared)
+        if is_shared:
+            session.keep()
         try:
             yield store
         finally:
             await store.close()
     finally:
-        await locked.close()
+        await session.close()
+        await writing.close()
+        await direct_sessions.close()
         await sessions.close()
+
+
+class _Heard:
+    """Passes on to the store what the session hears, once there is one."""
+
+    store: PostgresStore | None = None
+
+    def hear(self, said: str) -> None:
+        if self.store is not None:
+            self.store.hear(said)
+
+    def missed(self) -> None:
+        if self.store is not None:
+            self.store.missed()
 
 
 @asynccontextmanager
@@ -246,11 +317,14 @@ async def reading(address: str) -> AsyncIterator[AsyncConnection]:
         yield conn
 
 
-async def _prepare(locked: LockedConnection, url: URL, *, upgrade: bool) -> Migration:
+async def _prepare(session: Session, writing: WritingConnection, url: URL, *, upgrade: bool) -> Migration:
+    """Migrate or check the schema. Of several processes that start together one migrates, and the others wait for it."""
+    turn = _TAKE_TURN.format(writer=_WRITER, own=writing.own_key)
     with _as_start_error(url):
-        conn = await locked.get()
+        await session.ensure()
+        conn = await writing.get()
         async with conn.begin():
-            await conn.run_sync(lambda sync: [sync.exec_driver_sql(each) for each in _UNBOUNDED.split("; ")])
+            await conn.run_sync(lambda sync: [sync.exec_driver_sql(each) for each in (*_UNBOUNDED.split("; "), turn)])
             return await conn.run_sync(schema.upgrade if upgrade else schema.check)
 
 
