@@ -37,6 +37,8 @@ from bot.domain.money.usage import GroupBy
 from bot.domain.scheduling import Caps
 from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, steps, sweeps, tables, tray, usage
 from bot.store.claims import Place
+from bot.store.cluster import processes
+from bot.store.cluster.processes import Newcomer
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.moderation import audit_log, cases, conduct, expiry, flagging, record, verdicts
@@ -65,6 +67,7 @@ _READS_ALL = {
     "/imagemod, a member",
     "doctor --ledger",
 }
+_NEWCOMER = Newcomer(name="benchmark", home="", release="1", lease_ms=20_000)
 _CAPS, _PLACE = Caps(per_user=9, per_guild=9, total=9), Place(max_running=9, turns=9, queued=True)
 _STAR = normalized_emoji(STARS)
 _CHUNK = 2000  # jobs
@@ -205,9 +208,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "relatives": lambda conn: lineage.relatives(conn, get(conn, newest)),
         "/privacy export": partial(write_export, user_id=USUAL),
         "queue": partial(claims.queue_of, now=NOW),
-        "open jobs": partial(jobs.open_after, created_at=0, job_id="", most=100),
-        "lost submissions": partial(claims.lost, now=NOW, free=100, active=()),
-        "prompts to check": partial(claims.to_check, now=NOW, free=100, active=()),
+        "open jobs": partial(jobs.open_after, created_at=0, job_id="", owner=1, most=100),
+        "prompts to check": partial(claims.to_check, now=NOW, owner=1, free=100, active=()),
         "outbox": lambda conn: (outbox.due(conn, NOW), outbox.next_due(conn, NOW)),
         "/usage, 30 days": partial(usage.report, guild_id=GUILD, **month, by=GroupBy.MEMBER, series_max=8),
         "/usage, its file": partial(usage.use, guild_id=GUILD, **month, by=list(GroupBy)),
@@ -251,6 +253,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "an order": partial(jobs.add, job=waiting, refs=(), payment=paid, max_waiting=8, now=NOW),
         "an order until delivery": partial(deliver, job=waiting, paid=paid),
         "claim of images": partial(claims.to_submit, now=NOW, free=10, caps=_CAPS, places={"oxen": _PLACE}),
+        "lost submissions": partial(claims.lost, now=NOW, free=100),
         "claim of reads": partial(claims.to_read, provider="oxen", now=NOW, free=10, new_since=0, soon=NOW, later=NOW),
         "/gift": partial(transfers.gift, **accounts, amount=1, key="gift", now=NOW),
         "a reaction": partial(reactions.claim, reaction=reaction, entry=entry, pace=pace, burst=5, now=NOW),
@@ -263,7 +266,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "purge of a member": partial(verdicts.purge, guild_id=GUILD, user_id=USUAL, by_id=9, now=NOW),
         "/history, deletion": partial(history.take_away, job_id=job_id(7), now=NOW),
         "/privacy erase": partial(erase.erase, user_id=USUAL, now=NOW),
-        "a start": partial(jobs.forget_answers, now=NOW),
+        "a start": partial(processes.join, newcomer=_NEWCOMER, now=NOW, gone_homes=(), is_alone=True),
+        "a lease": partial(processes.renew, process_id=1, now=NOW, lease_ms=20_000, may_judge=True),
         "sweep, one image": partial(sweeps.remove, expired=delivery.old_images(NOW), keys=[(job_id(count - 1), 0)]),
         "sweep, 50 reactions": partial(
             sweeps.remove, expired=reactions.old(NOW), keys=[reaction_key(n) for n in range(0, 100, 2)]

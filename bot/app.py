@@ -48,6 +48,8 @@ from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.submission import Packing
 from bot.services.pipeline.watch import Watch
+from bot.services.processes.membership import Membership
+from bot.services.processes.roles import Roles
 from bot.services.services import Services
 from bot.store.engine.base import Store
 from cogs.images.delivery import DiscordPost
@@ -93,6 +95,8 @@ class App:
     notices: Notices
     heartbeat: Heartbeat
     backups: ScheduledBackups
+    membership: Membership
+    roles: Roles
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises `StartError` if the bot cannot go on: a refused token, a damaged or lost database."""
@@ -136,25 +140,35 @@ class App:
         erased = partial(housekeeping.overwrite_erased, store=self.store, every_s=self.timing.overwrite_s, clock=self.clock)
         runs: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "supervisor": self.supervisor.watch,
+            "lease": self.membership.run,
             "loop lag": self.lag.run,
             "commands": partial(self.client.keep_registered, partial(self.timing.backoff_s, longest_s=_REGISTERING_EVERY_S)),
             "progress": self.progress.run,
+            "models": self.models.follow,
+            "gauges": self.gauges.run,
+        }
+        runs_once: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "flags": self.services.flagging.run,
             "bill": self.bill.run,
             "backups": self.backups.run,
-            "gauges": self.gauges.run,
             "housekeeping": sweep,
             "erased": erased,
             "sponsorships": partial(sponsorships.run, store=self.store, clock=self.clock, every_s=self.timing.slow_s),
+            "removed image APIs": self.dispatch.keep_ending_removed,
             **{f"guard {name}": guard.run for name, guard in self.guards.items()},
         }
-        working: Sequence[Dispatch | Outbox | Watch] = (self.dispatch, self.outbox, *self.watches.values())
+        once: Loops = {
+            **{name: Loop(run=run) for name, run in runs_once.items()},
+            **self.models.loops,
+            **{name: loop for each in self.watches.values() for name, loop in each.loops(grace_s=grace_s).items()},
+        }
         return {
             **{name: Loop(run=run) for name, run in runs.items()},
             "heartbeat": Loop(run=self.heartbeat.run, finish=self.heartbeat.finish),
             "notices": Loop(run=self.notices.run, finish=self.notices.finish),
-            **self.models.loops,
-            **{name: loop for each in working for name, loop in each.loops(grace_s=grace_s).items()},
+            **self.dispatch.loops(grace_s=grace_s),
+            **self.outbox.loops(grace_s=grace_s),
+            **self.roles.once_in_all(once),
         }
 
 
@@ -228,6 +242,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         guards=image_apis.guards,
         watches=watches,
         policy=policy,
+        confirm=resources.membership.confirm,
         clock=clock,
     )
     progress = Progress(store=store, orders=orders, timing=timing, post=discord.post, locks=results.locks, clock=clock)
@@ -264,6 +279,8 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         heartbeat=Heartbeat.of(settings.data_dir),
         supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, check_s=timing.slow_s / 6, clock=clock),
         backups=_scheduled_backups(resources),
+        membership=resources.membership,
+        roles=Roles(coordination=store.coordination, retry_s=timing.role_s),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,12 +11,11 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.config import Settings
-from bot.core.errors import StartError
+from bot.core.running.coordination import SharedLocks
 from bot.core.running.executors import BoundedExecutor
-from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.home import opened
 from bot.core.running.loops import Timing
 from bot.core.running.machine import Disk
 from bot.domain.money import quota
@@ -59,11 +56,12 @@ from bot.services.pipeline.delivery.spool import Spool
 from bot.services.pipeline.intake import Intake
 from bot.services.pipeline.references import References
 from bot.services.privacy import Privacy, Retention
+from bot.services.processes.membership import Membership
 from bot.services.reactions import Reactions
 from bot.services.reposts import Reposts
 from bot.services.services import Services
 from bot.services.thumbnails import ThumbnailCache
-from bot.store import claims, jobs
+from bot.store import claims
 from bot.store.backup import restored
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
@@ -100,7 +98,8 @@ class Resources:
     exporting: BoundedExecutor
     classifier: Classifier
     disk: Disk  # of DATA_DIR
-    spool: Path
+    membership: Membership
+    spool: Path  # of this process alone
     retention: Retention
 
 
@@ -108,7 +107,7 @@ class Resources:
 async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing: Timing, clock: Clock) -> AsyncIterator[Resources]:
     """Open the store, the connections and the spool. Raises `StartError`."""
     async with (
-        open_store(settings.database) as store,
+        open_store(settings.database, direct=settings.database_direct, is_shared=True) as store,
         open_session() as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         DecodingPool() as decoding,
@@ -122,11 +121,11 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         keys = result_credentials(apis)
         fetchers = {name: Fetcher(rules=each, credential=keys.get(name), proxies=settings.proxies) for name, each in rules.items()}
         result_fetchers = {name: await stack.enter_async_context(fetcher) for name, fetcher in fetchers.items()}
-        # After the store is open: only the process that has opened it may use the spool.
-        spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
-        await store.write(jobs.forget_answers, clock())
-        await store.write(claims.lose_all, clock())
-        await _follow_clock(store, clock())
+        home = stack.enter_context(opened(settings.data_dir / "spool"))
+        membership = Membership(store=store, home=home, lease_s=timing.lease_s, clock=clock)
+        joined = await stack.enter_async_context(membership.joined())
+        if not joined.others:
+            await _follow_clock(store, clock())
         if (made_at := await store.write(restored.resume, clock())) is not None:
             log.warning("started from a backup", made_at=made_at, do="Orders after that time are unknown, as docs/operating.md says.")
         yield Resources(
@@ -144,7 +143,8 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             exporting=exporting,
             classifier=Classifier(endpoint=moderations_of(settings, session), decoding=decoding),
             disk=Disk(settings.data_dir),
-            spool=spool,
+            membership=membership,
+            spool=home.folder,
             retention=_retention(settings, apis),
         )
 
@@ -159,18 +159,6 @@ async def _follow_clock(store: Store, now: int) -> None:
             do="Check this machine's time. Work goes on; credits that were refilled too early are not refilled again.",
         )
     await store.write(claims.pull_in, now)
-
-
-def _clean_spool(folder: Path) -> Path:
-    """Remove images left by a killed run; they are fetched again."""
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        private_files.make_folder(folder)
-        private_files.tighten_folder(folder.parent)
-    except OSError as error:
-        raise StartError(f"DATA_DIR cannot be used: {error.strerror or type(error).__name__} at {folder}; check who owns it.") from error
-    return folder
 
 
 # --- the image APIs ------------------------------------------------------------------------------------------------------
@@ -240,7 +228,14 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         admissions=admissions,
         appeals=Appeals(store=store, clock=clock),
         cases=Cases(store=store, orders=orders, clock=clock),
-        flagging=Flagging(store=store, orders=orders, guilds=guilds, clock=clock, flagged_by=flagged_by),
+        flagging=Flagging(
+            store=store,
+            orders=orders,
+            guilds=guilds,
+            weighing=SharedLocks("flags", store.coordination),
+            clock=clock,
+            flagged_by=flagged_by,
+        ),
         gallery=Gallery(store=store, clock=clock),
         guilds=guilds,
         history=History(store=store, clock=clock),
@@ -329,7 +324,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
         attachments=resources.reference_fetcher,
         decoding=resources.decoding,
         shown=post,
-        locks=KeyedLocks(),
+        locks=SharedLocks("job", resources.store.coordination),
         spool=Spool(resources.spool),
         max_bytes=int(settings.result_max_mb * _MB),
         max_pixels=RESULT_MAX_PIXELS,

@@ -53,6 +53,7 @@ def _modules_only(names: frozenset[str]) -> set[str]:
 
 def test_no_folder_has_too_many_modules() -> None:
     folders = Counter(path.parent for package in ("bot", "cogs") for path in (PROJECT / package).rglob("*.py") if path.stem != "__init__")
+    del folders[PROJECT / "bot/store/migrations/versions"]  # there is one more with each change of the database
     assert {str(folder.relative_to(PROJECT)): count for folder, count in folders.items() if count > 16} == {}
 
 

@@ -149,6 +149,7 @@ class Easel(ShardedBot):
             http_trace=self._requests.trace,
         )
         self._store = store
+        self.coordination = store.coordination
         self._load = load
         self.handlers = asyncio.Semaphore(_HANDLERS)
         self.refused: dict[tuple[str, Hashable], float] = {}  # by Discord, and until when it is not asked again; see `cogs.kit.outbound`

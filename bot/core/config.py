@@ -37,6 +37,11 @@ class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, Retention
     """All settings. A secret or an image API that nobody gave is empty; `load` says whether that is an error."""
 
     @property
+    def database_direct(self) -> str:
+        """The same database without a pooler between."""
+        return self.database_direct_url.get_secret_value() or self.database
+
+    @property
     def database(self) -> str:
         """The database URL, with the default filled in."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'easel.sqlite3'}"

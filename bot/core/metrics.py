@@ -45,6 +45,7 @@ class Acknowledged(StrEnum):
 
 # --- image APIs --------------------------------------------------------------------------------------------------------
 
+PROCESSES: Final = Gauge("easel_processes", "Processes that work on the same database, this one included.")
 PROVIDER_UP: Final = Gauge("easel_provider_up", "1 while an image API is available, 0 while it is not.", ["provider"])
 SUBMISSIONS: Final = Counter("easel_submissions", "Images requested from an image API.", ["provider", "outcome"])  # ..._total
 STREAM_UP: Final = Gauge("easel_stream_up", "1 while the event stream of an image API is connected.", ["provider"])

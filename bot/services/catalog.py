@@ -9,18 +9,19 @@ from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.core.errors import EaselError, MachineTrouble, ProviderAccount, ProviderBusy, ProviderError
 from bot.core.running.executors import BoundedExecutor
-from bot.core.running.supervision import Loop, Loops, pause
+from bot.core.running.supervision import Loop, Loops, pause, resting
 from bot.domain.catalog.costs import needs_estimate, with_estimate
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots, makes_images, takes_prompt
 from bot.domain.catalog.reading import id_of, is_quick
 from bot.providers.explanations import ACCOUNT_DO
 from bot.providers.provider import Provider
 from bot.store import kv
-from bot.store.engine.base import Store
+from bot.store.engine.base import Store, Topic, announce
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,9 @@ class Models:
         self._lists: dict[str, Raw] = dict.fromkeys(providers, ())
         self._catalog = read(self._lists)
         self._known = asyncio.Event()
+        self._stale: set[str | None] = set()  # lists that another process has refreshed; None: any
+        self._refreshed = store.subscribe(Topic.MODELS)
+        store.when_changed_elsewhere(Topic.MODELS, self._stale.add)
 
     @property
     def catalog(self) -> Catalog:
@@ -89,8 +93,7 @@ class Models:
     async def load(self) -> None:
         """Load the lists of the last run, so that commands work before the image APIs respond."""
         for name in self._providers:
-            kept = await self._store.read(kv.get, f"{_KV_PREFIX}{name}")
-            self._lists[name] = kept if isinstance(kept, list) else ()
+            await self._load(name)
         await self._read_lists()
 
     async def refresh(self, name: str) -> None:
@@ -101,11 +104,27 @@ class Models:
                 await self._publish(name, raw)  # the first list does not wait for estimates
             await self._publish(name, await with_estimates(self._providers[name], raw))
 
+    async def follow(self) -> None:
+        """Load the lists that another process has refreshed, until cancelled."""
+        while True:
+            with resting():
+                await self._refreshed.wait(timeout_s=self._refresh_s)
+            stale = set(self._stale)
+            self._stale.clear()
+            for name in self._providers.keys() if None in stale else self._providers.keys() & stale:
+                await self._load(name)
+            if stale:
+                await self._read_lists()
+
+    async def _load(self, name: str) -> None:
+        kept = await self._store.read(kv.get, f"{_KV_PREFIX}{name}")
+        self._lists[name] = kept if isinstance(kept, list) else ()
+
     async def _publish(self, name: str, raw: Raw) -> None:
         async with self._publishing:  # so that what is stored was read, and what is left out is not stored
             self._lists[name] = raw
             await self._read_lists()
-            await self._store.write(kv.put, f"{_KV_PREFIX}{name}", self._lists[name], self._clock())
+            await self._store.write(_keep, name, self._lists[name], self._clock())
 
     async def _read_lists(self) -> None:
         """Read the current lists, long ones in a thread. What is left out is removed, so that the next start does not read it again."""
@@ -159,6 +178,11 @@ class Models:
         elif name in self._refused:
             self._refused.remove(name)
             log.warning("models not refreshed is over", provider=name)
+
+
+def _keep(conn: Connection, name: str, raw: Raw, now: int) -> None:
+    kv.put(conn, f"{_KV_PREFIX}{name}", raw, now)
+    announce(conn, Topic.MODELS, name)
 
 
 def _without(models: Raw, ids: Container[str]) -> Raw:

@@ -12,6 +12,7 @@ from bot.core.clock import Clock
 from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
 from bot.core.markdown import escaped
+from bot.core.running.shared_cache import SharedCache
 from bot.core.settings.field_types import ManagersMay
 from bot.domain.catalog.options import folded
 from bot.domain.gestures import check_meanings, is_reserved, taken
@@ -23,9 +24,10 @@ from bot.domain.guild.ids import without
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.request import Request
 from bot.store import documents
-from bot.store.engine.base import Store
+from bot.store.engine.base import Store, Topic
 
 _NO_GUILD = GuildSettings()  # in direct messages
+_CACHED_MAX = 50_000  # guilds: more than a process has
 
 
 class Outdated(Refusal):
@@ -41,16 +43,19 @@ def fingerprint(policy: Policy) -> str:
 class Guilds:
     """Reads and changes guild settings.
 
-    They are read with every reaction, so they are cached. This is safe because no other process opens the store, and a value is cached
-    only after it was written.
+    They are read with every reaction, so they are cached, and forgotten when another process announces that it has changed them. A value is
+    cached only after it was written.
     """
 
     store: Store
     clock: Clock
     served: frozenset[int] | None = None  # the guilds that the bot works in; None: all
     managers_may: frozenset[ManagersMay] = frozenset(ManagersMay)
-    _known: dict[int, GuildSettings] = field(init=False, repr=False, default_factory=dict)  # cache by guild
+    _known: SharedCache[int, GuildSettings] = field(init=False, repr=False, default_factory=partial(SharedCache, most=_CACHED_MAX))
     _changing: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)  # keeps the cache in the order of the writes
+
+    def __post_init__(self) -> None:
+        self.store.when_changed_elsewhere(Topic.GUILD_SETTINGS, self._changed_elsewhere)
 
     def serves(self, guild_id: int | None) -> bool:
         """Whether the bot works in this guild; always in direct messages."""
@@ -60,11 +65,13 @@ class Guilds:
         """The guild's settings; the defaults if they were never changed, and in direct messages (`None`)."""
         if guild_id is None:
             return _NO_GUILD
-        if guild_id not in self._known:
-            kept = await self.store.read(documents.guild_settings, guild_id)
-            # A value that was written during the read is newer.
-            self._known.setdefault(guild_id, self._allotted(kept))
-        return self._known[guild_id]
+        return await self._known.get(guild_id, partial(self._read, guild_id))
+
+    async def _read(self, guild_id: int) -> GuildSettings:
+        return self._allotted(await self.store.read(documents.guild_settings, guild_id))
+
+    def _changed_elsewhere(self, guild_id: str | None) -> None:
+        self._known.forget(None if guild_id is None else int(guild_id))
 
     async def change(self, guild_id: int, change: Callable[[GuildSettings], GuildSettings], *, actor_id: int | None) -> GuildSettings:
         """Replace the guild's settings by `change` of them, and write an audit log entry for `actor_id`.
@@ -74,7 +81,7 @@ class Guilds:
         async with self._changing:
             allowed = partial(self._changed, change)
             changed = await self.store.write(documents.change_guild_settings, guild_id, allowed, self.clock(), actor_id=actor_id)
-            self._known[guild_id] = changed
+            self._known.keep(guild_id, changed)
         return changed
 
     async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> GuildSettings:
@@ -91,7 +98,8 @@ class Guilds:
         if all(each.id in settings.gone for each in settings.gone_in_policy(deleted)):
             return
         async with self._changing:
-            self._known[guild_id] = self._allotted(await self.store.write(documents.mark_gone, guild_id, deleted, self.clock()))
+            kept = await self.store.write(documents.mark_gone, guild_id, deleted, self.clock())
+            self._known.keep(guild_id, self._allotted(kept))
 
     async def remove_gone(self, guild_id: int, unwanted: Collection[int], *, actor_id: int | None) -> GuildSettings:
         """Remove these deleted channels and roles from the rules."""

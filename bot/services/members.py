@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
+from bot.core.running import patience
 from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.shared_cache import SharedCache
 from bot.domain import permissions
 from bot.domain.admission import check_consent, check_saving
 from bot.domain.order import TrayItem
@@ -18,7 +22,7 @@ from bot.domain.permissions import Target
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from bot.store import documents, tray
-from bot.store.engine.base import Store
+from bot.store.engine.base import Store, Topic
 from bot.store.moderation import conduct
 
 TRAY_MAX = 4  # images: as many as /edit takes
@@ -36,10 +40,14 @@ class Members:
 
     store: Store
     clock: Clock
-    _known: OrderedDict[int, Preferences] = field(init=False, repr=False, default_factory=OrderedDict)  # the last used, by member
+    _known: SharedCache[int, Preferences] = field(init=False, repr=False, default_factory=partial(SharedCache, most=_CACHED_MAX))
     _private: set[int] = field(init=False, repr=False, default_factory=set)  # all members who chose private answers
     _erasures: Counter[int] = field(init=False, repr=False, default_factory=Counter)  # by member
+    _reloading: list[asyncio.Task[None]] = field(init=False, repr=False, default_factory=list)
     _changing: KeyedLocks = field(init=False, repr=False, default_factory=KeyedLocks)  # keeps the cache in the order of the writes
+
+    def __post_init__(self) -> None:
+        self.store.when_changed_elsewhere(Topic.PREFERENCES, self._changed_elsewhere)
 
     async def load(self) -> None:
         """Read who chose private answers. Call this before the first interaction."""
@@ -51,12 +59,7 @@ class Members:
 
     async def preferences(self, user_id: int) -> Preferences:
         """The member's preferences; the defaults if they never changed any."""
-        if user_id not in self._known:
-            kept = await self.store.read(documents.preferences, user_id)
-            if user_id not in self._known:  # else they were changed during the read
-                self._keep(user_id, kept)
-        self._known.move_to_end(user_id)
-        return self._known[user_id]
+        return await self._known.get(user_id, lambda: self.store.read(documents.preferences, user_id))
 
     async def change(self, user_id: int, change: Callable[[Preferences], Preferences]) -> Preferences:
         """Replace the member's preferences by `change` of them. If `change` raises a `Refusal`, nothing is changed."""
@@ -82,10 +85,26 @@ class Members:
         if not permissions.is_owner(request, Target(owner_id=owner_id)):
             check_consent(request, {owner_id: await self.preferences(owner_id)})
 
+    def _changed_elsewhere(self, key: str | None) -> None:
+        """Another process has changed or erased a member's preferences."""
+        if key is None:
+            self._known.forget(None)
+            self._reloading.append(asyncio.create_task(self._reload(), name="preferences"))
+            return
+        user_id, _, how = key.partition(":")
+        self._known.forget(int(user_id))
+        self._private.discard(int(user_id))
+        if how == documents.PRIVATE:
+            self._private.add(int(user_id))
+        self._erasures[int(user_id)] += how == documents.ERASED
+
+    async def _reload(self) -> None:
+        with patience.endless():
+            await self.load()
+        self._reloading.clear()
+
     def _keep(self, user_id: int, preferences: Preferences) -> None:
-        self._known[user_id] = preferences
-        if len(self._known) > _CACHED_MAX:
-            self._known.popitem(last=False)
+        self._known.keep(user_id, preferences)
         if preferences.private:
             self._private.add(user_id)
         else:

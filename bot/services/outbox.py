@@ -94,10 +94,9 @@ class Outbox:
     def _worker(self, pool: Pool, size: int) -> Worker[Claimed]:
         kinds = tuple(kind for kind in self._handlers if POOL_OF[kind] is pool)
 
-        async def claim(free: int, active: frozenset[Hashable]) -> Batch[Claimed]:
+        async def claim(free: int, _active: frozenset[Hashable]) -> Batch[Claimed]:
             now = self._clock()
-            names = {str(name) for name in active}
-            found, next_due = await self._store.write(outbox.claim, now, kinds=kinds, free=free, active=names, pause_ms=self._pause_ms)
+            found, next_due = await self._store.write(outbox.claim, now, kinds=kinds, free=free, pause_ms=self._pause_ms)
             pause_s = self._timing.slow_s if next_due is None else (next_due - now) / 1000
             return Batch(work=found, pause_s=min(pause_s, self._timing.slow_s))
 

@@ -18,13 +18,13 @@ from bot.domain.job import Generation, GenerationState, JobState, Lane, Referenc
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import steps, usage
+from bot.store.engine.base import process_of
 from bot.store.engine.statements import Prepared
 from bot.store.rows import GENERATION, generation_of, read_generations, shape_of
 from bot.store.tables import generations, jobs, ledger, outbox, references
 from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
 
 PAST_USE_MS = 30 * DAY_MS  # the slow lane orders members by their use in this period
-_NOT_LOST = 2**62  # Unix ms: its task says when the answer is lost, or the next run
 _STUCK = 200  # handled at a time
 LONGEST_MS = 3_660_000  # no pause that is set is longer, apart from an image API's own, which asking once more does not hurt
 _TOKEN_MS = 900_000  # how long an interaction's token lives
@@ -59,10 +59,25 @@ _DUE_CHECKS = (
     select(jobs.c.id)
     .where(
         text(UNCHECKED),
+        jobs.c.owner.is_not_distinct_from(bindparam("by", type_=BigInteger)),
         exists().where(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.WAITING, generations.c.not_before <= _NOW),
     )
     .order_by(jobs.c.created_at)
     .limit(bindparam("most"))
+)
+_LOST = (
+    select(generations.c.job_id, generations.c.n)
+    .where(_SUBMITTING, generations.c.owner.is_(None), generations.c.not_before <= _NOW)
+    .order_by(*_BY_AGE)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("lost")
+)
+_FIND = Prepared(
+    update(generations)
+    .where(generations.c.job_id == _LOST.c.job_id, generations.c.n == _LOST.c.n)
+    .values(owner=bindparam("by", type_=BigInteger))
+    .returning(*GENERATION)
 )
 _DUE_READS = (
     select(generations.c.job_id, generations.c.n)
@@ -123,7 +138,7 @@ def to_submit(conn: Connection, now: int, *, free: int, caps: Caps, places: Mapp
     running = queue.running_by_provider
     provider_caps = {name: min(place.max_running, running.get(name, 0) + place.turns) for name, place in places.items()}
     chosen = choose(queue, caps, provider_caps, most=free)
-    started = [steps.start(conn, each.job_id, each.n, now, queued=places[each.provider].queued, look_up_at=_NOT_LOST) for each in chosen]
+    started = [steps.start(conn, each.job_id, each.n, now, queued=places[each.provider].queued) for each in chosen]
     marked = [generation for generation in started if generation is not None]
     with_references = set(conn.scalars(_WITH_REFERENCES, {"job_ids": list({g.job_id for g in marked})})) if marked else set()
     return [ToSubmit(generation=generation, has_references=generation.job_id in with_references) for generation in marked]
@@ -147,21 +162,15 @@ def queue_of(conn: Connection, now: int, *, most: int = _CANDIDATES, lock: bool 
     )
 
 
-def lost(conn: Connection, now: int, *, free: int, active: Collection[Hashable]) -> list[Generation]:
-    """At most `free` generations whose submission may or may not have arrived and must be looked up, without the `active` ones."""
-    due = and_(_SUBMITTING, generations.c.not_before <= now)
-    found = read_generations(conn, due, limit=free + len(active))
-    return [each for each in found if (each.job_id, each.n) not in active][:free]
+def lost(conn: Connection, now: int, *, free: int) -> list[Generation]:
+    """Claim at most `free` generations whose submission may or may not have arrived and must be looked up."""
+    claimed = _FIND.mappings(conn, {"now": now, "most": free, "by": process_of(conn)})
+    return [generation_of(row) for row in claimed]
 
 
-def lose_all(conn: Connection, now: int) -> None:
-    """At a start: what the previous run was submitting counts as lost."""
-    conn.execute(update(generations).where(_SUBMITTING).values(not_before=now))
-
-
-def to_check(conn: Connection, now: int, *, free: int, active: Collection[Hashable]) -> list[str]:
-    """At most `free` jobs whose prompt must be checked, oldest first, without the `active` ones."""
-    due = conn.scalars(_DUE_CHECKS, {"now": now, "most": free + len(active)})
+def to_check(conn: Connection, now: int, *, owner: int | None, free: int, active: Collection[Hashable]) -> list[str]:
+    """At most `free` of the owner's jobs whose prompt must be checked, oldest first, without the `active` ones."""
+    due = conn.scalars(_DUE_CHECKS, {"now": now, "most": free + len(active), "by": owner})
     return [job_id for job_id in due if job_id not in active][:free]
 
 

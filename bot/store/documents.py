@@ -17,7 +17,7 @@ from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.preferences import Preferences
 from bot.store import kv, outbox
-from bot.store.engine.base import upsert
+from bot.store.engine.base import Topic, announce, upsert
 from bot.store.moderation import audit_log
 from bot.store.tables import guilds, job_messages, members
 
@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 Document = TypeVar("Document", bound=BaseModel)
 Path = tuple[int | str, ...]
 
+# How the key of an announcement of preferences ends, after the member's id.
+PRIVATE, PUBLIC, ERASED = "private", "public", "erased"
 _PREFERENCES = select(members.c.preferences).where(members.c.user_id == bindparam("id"))
 _SETTINGS = select(guilds.c.settings).where(guilds.c.guild_id == bindparam("id"))
 
@@ -47,7 +49,9 @@ def private_members(conn: Connection) -> set[int]:
 
 def change_preferences(conn: Connection, user_id: int, change: Callable[[Preferences], Preferences], now: int) -> Preferences:
     """Replace a member's preferences by `change(preferences)`. Returns the new ones. If `change` raises, nothing is changed."""
-    return _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
+    new = _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
+    announce(conn, Topic.PREFERENCES, f"{user_id}:{PRIVATE if new.private else PUBLIC}")
+    return new
 
 
 def guild_settings(conn: Connection, guild_id: int) -> GuildSettings:
@@ -70,6 +74,7 @@ def change_guild_settings(
     if changes:
         line = AuditLine(action=AuditAction.SETTINGS, at=now, guild_id=guild_id, actor_id=actor_id, details=as_details(changes))
         audit_log.note(conn, line)
+    announce(conn, Topic.GUILD_SETTINGS, guild_id)
     return new
 
 
@@ -85,6 +90,7 @@ def mark_gone(conn: Connection, guild_id: int, deleted: Collection[int], now: in
         return settings.model_copy(update={"gone": settings.gone | new})
 
     settings = _change(conn, guilds, "guild_id", "settings", guild_id, GuildSettings, marked, now)
+    announce(conn, Topic.GUILD_SETTINGS, guild_id)
     if new:
         conn.execute(delete(job_messages).where(job_messages.c.role == MessageRole.CASE, job_messages.c.channel_id.in_(new)))
         outbox.add(conn, OutboxItem(kind=ItemKind.GONE, due_at=now, data={"guild_id": guild_id, "ids": sorted(new)}))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from statistics import median
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, or_, select, text, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, func, insert, or_, select, text, update
 
 from bot.domain.admission import check_waiting
 from bot.domain.gestures import TAKEN, Reaction, normalized_emoji
@@ -25,7 +25,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.queueing.forecast import QueueStanding, RunningImage
 from bot.store import messages, outbox, tray
-from bot.store.engine.base import Topic, announce
+from bot.store.engine.base import Topic, announce, process_of
 from bot.store.engine.statements import Prepared, write
 from bot.store.money import ledger
 from bot.store.money.payment import pay, with_sponsor
@@ -40,6 +40,7 @@ _OPEN_AFTER = (
     select(jobs.c.id, jobs.c.created_at)
     .where(
         text(OPEN),
+        jobs.c.owner.is_not_distinct_from(bindparam("by", type_=BigInteger)),
         jobs.c.created_at >= bindparam("at"),
         or_(jobs.c.created_at > bindparam("at"), jobs.c.id > bindparam("after")),
     )
@@ -98,7 +99,7 @@ def add(
     write(
         conn,
         *holds,
-        (_ADD_JOB, [job_row(job)]),
+        (_ADD_JOB, [job_row(job, owner=process_of(conn))]),
         (_ADD_GENERATION, [generation_row(g) for g in job.generations]),
         (_ADD_REFERENCE, [reference_row(job.id, n, ref) for n, ref in enumerate(refs)]),
     )
@@ -128,13 +129,7 @@ def mark_answered(conn: Connection, job_id: str, message_id: int | None, now: in
         place = {"channel_id": job["channel_id"], "guild_id": job["guild_id"]}
         messages.replace(conn, JobMessage(message_id=message_id, **place, role=MessageRole.RESULT, job_id=job_id, at=now))
     if job["state"] != JobState.OPEN:
-        outbox.stop_waiting(conn, now, job_id=job_id)
-
-
-def forget_answers(conn: Connection, now: int) -> None:
-    """At a start: stop waiting for first answers that the previous run did not finish."""
-    conn.execute(update(jobs).where(jobs.c.state == JobState.OPEN, jobs.c.answer_until > 0).values(answer_until=0))
-    outbox.stop_waiting(conn, now)
+        outbox.stop_waiting(conn, now, job_id)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -156,9 +151,9 @@ def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 2
     return read_jobs(conn, and_(jobs.c.user_id == user_id, jobs.c.state == state), newest=True, limit=limit)
 
 
-def open_after(conn: Connection, created_at: int, job_id: str, *, most: int) -> list[tuple[str, int]]:
-    """At most `most` open jobs, as (id, Unix ms of the order), in this order after the given pair."""
-    return [(row.id, row.created_at) for row in conn.execute(_OPEN_AFTER, {"at": created_at, "after": job_id, "most": most})]
+def open_after(conn: Connection, created_at: int, job_id: str, *, owner: int | None, most: int) -> list[tuple[str, int]]:
+    """At most `most` open jobs of a process, as (id, Unix ms of the order), in this order after the given pair."""
+    return [(row.id, row.created_at) for row in conn.execute(_OPEN_AFTER, {"at": created_at, "after": job_id, "most": most, "by": owner})]
 
 
 def claimed(conn: Connection, provider: str, provider_ids: Collection[str]) -> set[str]:

@@ -8,12 +8,12 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, false, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, false, func, insert, null, or_, select, update
 
 from bot.domain.gestures import BatchEntry, BatchPace, Fate, Reaction, ReactionBatch, ReactionOutcome
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import POOL_OF, TROUBLE_AT, ItemKind, OutboxItem
-from bot.store.engine.base import Topic, announce
+from bot.store.engine.base import Topic, announce, process_of
 from bot.store.engine.statements import Prepared
 from bot.store.rows import jobs_by_id
 from bot.store.tables import jobs, outbox
@@ -21,9 +21,13 @@ from bot.store.tables import jobs, outbox
 _FIELDS = tuple(outbox.c[each.name] for each in fields(OutboxItem))
 _ADD = Prepared(insert(outbox))
 _CLAIM = Prepared(
-    update(outbox).where(outbox.c.id == bindparam("item_id")).values(attempts=bindparam("tried"), due_at=bindparam("due", type_=BigInteger))
+    update(outbox)
+    .where(outbox.c.id == bindparam("item_id"))
+    .values(attempts=bindparam("tried"), due_at=bindparam("due", type_=BigInteger), owner=bindparam("by", type_=BigInteger))
 )
-_POSTPONE = Prepared(update(outbox).where(outbox.c.id == bindparam("item_id")).values(due_at=bindparam("due", type_=BigInteger)))
+_POSTPONE = Prepared(
+    update(outbox).where(outbox.c.id == bindparam("item_id")).values(due_at=bindparam("due", type_=BigInteger), owner=null())
+)
 _BATCHES_MAX = 8  # of a member
 _OVER_NAMED = 10  # of the reactions over the limit
 _DONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("item_id")))
@@ -33,12 +37,12 @@ _DONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("item_id")))
 def _due(kinds: tuple[ItemKind, ...], *, lock: bool = False) -> Prepared:
     due = select(*_FIELDS).where(outbox.c.due_at <= bindparam("now"), or_(false(), *(outbox.c.kind == kind for kind in kinds)))
     due = due.order_by(outbox.c.due_at, outbox.c.id).limit(bindparam("most"))
-    return Prepared(due.with_for_update(skip_locked=True) if lock else due)
+    return Prepared(due.where(outbox.c.owner.is_(None)).with_for_update(skip_locked=True) if lock else due)
 
 
 @cache
 def _next(kinds: tuple[ItemKind, ...]) -> Prepared:
-    of_kinds = or_(false(), *(outbox.c.kind == kind for kind in kinds))
+    of_kinds = and_(outbox.c.owner.is_(None), or_(false(), *(outbox.c.kind == kind for kind in kinds)))
     return Prepared(select(func.min(outbox.c.due_at)).where(outbox.c.due_at > bindparam("now"), of_kinds))
 
 
@@ -54,7 +58,7 @@ def add(conn: Connection, item: OutboxItem) -> None:
 def due(
     conn: Connection, now: int, *, kinds: Collection[ItemKind] = tuple(ItemKind), limit: int = 50, lock: bool = False
 ) -> list[OutboxItem]:
-    """The items of these kinds that are due at `now`, the longest due first; with `lock` without those that another claim has locked."""
+    """The items of these kinds that are due at `now`, the longest due first; with `lock` without those that are claimed."""
     return [_item(row) for row in _due(tuple(kinds), lock=lock).mappings(conn, {"now": now, "most": limit})]
 
 
@@ -71,21 +75,22 @@ def get(conn: Connection, item_id: str) -> OutboxItem | None:
 
 
 def claim(
-    conn: Connection, now: int, *, kinds: Collection[ItemKind], free: int, active: Collection[str], pause_ms: Callable[[OutboxItem], int]
+    conn: Connection, now: int, *, kinds: Collection[ItemKind], free: int, pause_ms: Callable[[OutboxItem], int]
 ) -> tuple[list[tuple[OutboxItem, Job | None]], int | None]:
-    """At most `free` due items of these kinds with their jobs, without the `active` ones, and when (Unix ms) the next one is due.
+    """At most `free` due items of these kinds with their jobs, and when (Unix ms) the next one is due.
 
-    An attempt is counted before it is made; if it is interrupted, the next one is due after `pause_ms(item)`. The items are as before.
+    They belong to this process until it is done with them, postpones them or is gone. An attempt is counted before it is made; if it is
+    interrupted, the next one is due after `pause_ms(item)`. The items are as before.
     """
-    found = [item for item in due(conn, now, kinds=kinds, limit=free + len(active), lock=True) if item.id not in active][:free]
+    found = due(conn, now, kinds=kinds, limit=free, lock=True)
     for item in found:
-        _CLAIM.run(conn, {"item_id": item.id, "tried": item.attempts + 1, "due": now + pause_ms(item)})
+        _CLAIM.run(conn, {"item_id": item.id, "tried": item.attempts + 1, "due": now + pause_ms(item), "by": process_of(conn)})
     known = {job.id: job for job in jobs_by_id(conn, {item.job_id for item in found if item.job_id is not None})}
     return [(item, known.get(item.job_id or "")) for item in found], next_due(conn, now, kinds=kinds)
 
 
 def postpone(conn: Connection, item: OutboxItem, *, due_at: int) -> None:
-    """Make an item due at `due_at` (Unix ms)."""
+    """Make an item due at `due_at` (Unix ms), for any process."""
     _POSTPONE.run(conn, {"item_id": item.id, "due": due_at})
     announce(conn, Topic(POOL_OF[item.kind]))
 
@@ -96,7 +101,7 @@ def postpone_for_machine(conn: Connection, item: OutboxItem, *, due_at: int, now
     A first attempt counts all the same, so that the next one searches for what it may have sent.
     """
     data = {**item.data, TROUBLE_AT: now}
-    conn.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=due_at, attempts=max(1, item.attempts), data=data))
+    conn.execute(update(outbox).where(outbox.c.id == item.id).values(due_at=due_at, attempts=max(1, item.attempts), data=data, owner=None))
     announce(conn, Topic(POOL_OF[item.kind]))
 
 
@@ -120,15 +125,10 @@ def deliver(conn: Connection, job_id: str, *, due_at: int) -> None:
     add(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, job_id=job_id, due_at=due_at))
 
 
-def stop_waiting(conn: Connection, now: int, *, job_id: str | None = None) -> None:
-    """Make deliveries due at once that waited for the first answer to the user; of all jobs or of one.
-
-    Of all: also the answers to reactions, some of which the last run did not act on.
-    """
-    kinds = (ItemKind.DELIVER,) if job_id is not None else (ItemKind.DELIVER, ItemKind.REACTIONS)
-    waits = and_(outbox.c.kind.in_(kinds), outbox.c.attempts == 0, outbox.c.due_at > now)
-    where = waits if job_id is None else and_(waits, outbox.c.id == job_id)
-    if conn.execute(update(outbox).where(where).values(due_at=now)).rowcount:
+def stop_waiting(conn: Connection, now: int, job_id: str) -> None:
+    """Make a job's delivery due at once if it waited for the first answer to the user."""
+    waits = and_(outbox.c.kind == ItemKind.DELIVER, outbox.c.attempts == 0, outbox.c.due_at > now)
+    if conn.execute(update(outbox).where(waits, outbox.c.id == job_id).values(due_at=now)).rowcount:
         announce(conn, Topic.RESULTS)
 
 

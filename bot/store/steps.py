@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exists, insert, null, or_, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Update, and_, bindparam, exists, insert, null, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.job import (
@@ -26,7 +26,7 @@ from bot.domain.job import (
 )
 from bot.domain.money.payment import charged
 from bot.store import outbox, usage
-from bot.store.engine.base import Topic, announce
+from bot.store.engine.base import Topic, announce, process_of
 from bot.store.engine.statements import Prepared
 from bot.store.money import ledger
 from bot.store.rows import GENERATION, generation_of, jobs_by_id, read_generations
@@ -50,16 +50,20 @@ _START = Prepared(
         submitted_at=bindparam("now"),
         queued=bindparam("in_queue"),
         lookups=0,
-        not_before=bindparam("look_up_at"),
+        not_before=bindparam("now"),
+        owner=bindparam("by", type_=BigInteger),
     ).returning(*GENERATION)
 )
-_ACCEPT = Prepared(_to(GenerationState.RUNNING, provider_id=bindparam("id"), not_before=bindparam("read_at")).returning(generations.c.lane))
+_ACCEPT = Prepared(
+    _to(GenerationState.RUNNING, provider_id=bindparam("id"), not_before=bindparam("read_at"), owner=null()).returning(generations.c.lane)
+)
 _PUT_BACK = Prepared(
     _to(
         GenerationState.WAITING,
         generations.c.state == GenerationState.SUBMITTING,
         submitted_at=null(),
         not_before=bindparam("at"),
+        owner=null(),
     )
 )
 _SETTLE = {
@@ -70,6 +74,7 @@ _SETTLE = {
             result_url=bindparam("link"),
             failure=bindparam("why"),
             error=bindparam("sentence"),
+            owner=null(),
         ).returning(*(generations.c[name] for name in (*_CHARGED, *usage.COUNTED)))
     )
     for then in ENDED
@@ -104,12 +109,12 @@ class Fallback:
     params: Mapping[str, Any]
 
 
-def start(conn: Connection, job_id: str, n: int, now: int, *, queued: bool = True, look_up_at: int = 0) -> Generation | None:
-    """Mark a waiting generation as being submitted, to the provider's queue (`queued`) or in a call that returns the image.
+def start(conn: Connection, job_id: str, n: int, now: int, *, queued: bool = True) -> Generation | None:
+    """Mark a waiting generation as being submitted by this process, to a queue (`queued`) or in a call that returns the image.
 
-    From here on the provider may have it. `look_up_at`: Unix ms after which it counts as lost. None if it is not waiting, or postponed.
+    From here on the provider may have it. It is lost if this process says so or is gone. None if it is not waiting, or postponed.
     """
-    row = _START.one_or_none(conn, {"of_job": job_id, "of_n": n, "now": now, "in_queue": queued, "look_up_at": look_up_at})
+    row = _START.one_or_none(conn, {"of_job": job_id, "of_n": n, "now": now, "in_queue": queued, "by": process_of(conn)})
     return None if row is None else generation_of(row)
 
 
@@ -160,7 +165,7 @@ def send_inline(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
     linked = and_(of_job, or_(references.c.url.is_not(None), references.c.url_expires_at > (sent_at or now)))
     if not conn.scalar(select(exists().where(linked))):
         return False
-    again = _to(GenerationState.WAITING, submitted_at=null(), provider_id=null(), not_before=now)
+    again = _to(GenerationState.WAITING, submitted_at=null(), provider_id=null(), not_before=now, owner=null())
     if conn.execute(again, {"of_job": job_id, "of_n": n}).rowcount != 1:
         return False
     conn.execute(update(references).where(of_job, references.c.url.is_not(None)).values(url=None, url_expires_at=now))
@@ -181,9 +186,9 @@ def reroute(conn: Connection, job_id: str, n: int, *, other: Fallback) -> bool:
 
 
 def postpone_lookup(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
-    """Record `lookups` failed lookups of a lost answer; the next one is at `not_before` (Unix ms)."""
+    """Record `lookups` failed lookups of a lost answer; the next one is at `not_before` (Unix ms), by any process."""
     lost = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
-    if conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before)).rowcount:
+    if conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before, owner=None)).rowcount:
         announce(conn, Topic.LOST)
 
 

@@ -16,7 +16,7 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import ImageError, MessageRefused, RouteClosed, TryLater
-from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.coordination import SharedLocks
 from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobMessage, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, CaseState, Decision
@@ -51,7 +51,7 @@ class CasePosts:
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
-        self._locks = KeyedLocks()  # one task at a time on a message, also before it is posted
+        self._locks = SharedLocks("post", client.coordination)  # one task at a time on a message, also before it is posted
         self.handlers: Mapping[ItemKind, Handler] = {
             ItemKind.COVER: self._cover,
             ItemKind.CASE: self._case,

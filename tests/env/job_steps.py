@@ -6,18 +6,20 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, true
 
 from bot.domain.job import Generation, GenerationState, Job, JobState
 from bot.domain.money.accounts import AccountRef, user_account
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.store import jobs, steps, tables
+from bot.store.cluster import processes
+from bot.store.cluster.processes import Newcomer
 from bot.store.engine.base import Store
 from bot.store.engine.statements import write
 from bot.store.money import audit, ledger
 from bot.store.money.payment import pay
-from bot.store.rows import generation_of, read_generations, read_jobs
+from bot.store.rows import read_generations, read_jobs
 from bot.store.tables import ledger as lines
 from tests.env.jobs import TEN
 
@@ -32,6 +34,14 @@ def hold(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, i
     images = [(job_id, n, amount, amount) for job_id, n, amount in amounts]
     _charge, holds = pay(payment, ledger.lock(conn, payment.accounts, now), images, now)
     write(conn, *holds)
+
+
+async def restart(store: Store, now: int) -> int:
+    """Begin a process, after all before it have died. Returns its id."""
+    newcomer = Newcomer(name="test", home="", release="1", lease_ms=20_000)
+    joined = await store.write(processes.join, newcomer, now, gone_homes=(), is_alone=True)
+    store.process_id = joined.id
+    return joined.id
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:
@@ -84,7 +94,7 @@ async def check_usage(store: Store) -> None:
 def _usage(conn: Connection) -> tuple[dict[tuple[Any, ...], tuple[int, ...]], dict[tuple[Any, ...], tuple[int, ...]]]:
     counted = {tuple(row[:5]): tuple(row[5:]) for row in conn.execute(select(tables.daily_usage))}
     found = defaultdict[tuple[Any, ...], tuple[int, ...]](lambda: (0,) * 6)
-    for g in (generation_of(row) for row in conn.execute(select(tables.generations)).mappings()):
+    for g in read_generations(conn, true()):
         made, failed = g.state is GenerationState.SUCCEEDED, g.state is GenerationState.FAILED
         corrected = 0 if g.billed is None else g.billed - made * g.cost
         amounts = (

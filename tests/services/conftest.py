@@ -194,7 +194,8 @@ class Pipeline:
     @property
     def folder(self) -> Path:
         """The spool of results."""
-        return self.data_dir / "spool"
+        (folder,) = (path for path in (self.data_dir / "spool").iterdir() if path.is_dir())
+        return folder
 
     # --- actions ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from bot.domain.preferences import Preferences
-from bot.services import members
 from bot.services.members import Members
 from bot.store import documents
 from bot.store.engine.base import Store
@@ -56,11 +55,11 @@ async def test_who_chose_private_answers_is_known_after_a_restart_and_after_chan
     assert [restarted.chose_private(each) for each in (ADA, BEN)] == [False, True]
 
 
-async def test_the_cache_is_bounded_but_who_chose_private_answers_stays_known(cache: Members, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "_CACHED_MAX", 2)
+async def test_the_cache_is_bounded_but_who_chose_private_answers_stays_known(cache: Members) -> None:
+    cache._known._most = 2
     for member in range(1, 6):
         await cache.change(member, changed(private=True))
-    assert list(cache._known) == [4, 5]
+    assert list(cache._known._values) == [4, 5]
     assert all(cache.chose_private(member) for member in range(1, 6))
 
 

@@ -18,11 +18,15 @@ from bot.store import outbox
 from bot.store.engine.base import Store
 from tests.env.app import BRISK
 from tests.env.fake_messenger import FakeMessenger
+from tests.env.job_steps import restart
 from tests.env.jobs import new_job
 from tests.services.conftest import FakeClock, Pipeline
 
 DAY_MS = 86_400_000
-CLAIM: dict[str, Any] = {"kinds": list(ItemKind), "free": 9, "active": ()}
+CLAIM: dict[str, Any] = {
+    "kinds": list(ItemKind),
+    "free": 9,
+}
 
 
 @dataclass(kw_only=True)
@@ -154,7 +158,8 @@ async def test_an_item_that_is_a_day_late_is_tried_once(harness: Harness) -> Non
 
 async def test_an_item_is_retried_as_a_second_attempt_after_a_kill(harness: Harness) -> None:
     await harness.add_item()
-    await harness.store.write(outbox.claim, harness.clock(), **CLAIM, pause_ms=lambda _item: 4000)  # and then the process was killed
+    await harness.store.write(outbox.claim, harness.clock(), **CLAIM, pause_ms=lambda _item: 4000)
+    await restart(harness.store, harness.clock())
     await harness.run_once()
     assert harness.messenger.sent == []
     harness.clock.advance(4000)

@@ -34,11 +34,11 @@ from bot.domain.moderation.cases import Report
 from bot.domain.outbox import ItemKind
 from bot.services import housekeeping
 from bot.services.guilds import Guilds
-from bot.store import jobs, outbox, reactions
+from bot.store import outbox, reactions
 from bot.store.engine.base import Store
 from bot.store.moderation import reports
 from bot.store.reactions import BURST_MS, PAUSE_MS, REPEAT_MS
-from tests.env.job_steps import order
+from tests.env.job_steps import order, restart
 from tests.env.jobs import new_job, request_by
 
 NOW = 1_700_000_000_000
@@ -149,7 +149,7 @@ async def test_claims_over_the_limit_are_counted_and_told_once_a_minute(store: S
     claims = [await claim(store, replace(FOX, emoji=emoji), now=NOW + n) for n, emoji in enumerate("abcdef")]
     assert claims == [Claim.NEW] * 3 + [Claim.TOO_MANY] * 3
     assert [(len(each.entries), each.left_out, each.limit) for each in await batches(store)] == [(6, 3, 3)]
-    await store.write(outbox.claim, 2 * NOW, kinds=[ItemKind.REACTIONS], free=1, active=(), pause_ms=lambda _item: 1000)
+    await store.write(outbox.claim, 2 * NOW, kinds=[ItemKind.REACTIONS], free=1, pause_ms=lambda _item: 1000)
     await claim(store, replace(FOX, emoji="g"), now=NOW + PACE.longest_ms)
     assert len(await batches(store)) == 1
 
@@ -177,10 +177,11 @@ async def test_the_limit_resets_after_a_burst(store: Store) -> None:
 
 
 async def test_a_reaction_that_ordered_a_job_was_taken_even_if_the_bot_ends_at_once(store: Store) -> None:
+    await restart(store, NOW)
     await claim(store)
     place = ReplyTarget(user_id=FOX.user_id, channel_id=5, reply_to=FOX.message_id)
     await order(store, new_job(place=place, reaction="🎨"))
-    await store.write(jobs.forget_answers, NOW)
+    await restart(store, NOW)
     due = {item.kind for item in await store.read(outbox.due, NOW)}
     assert (due, [each.fate for (batch,) in [await batches(store)] for each in batch.entries]) == (
         {ItemKind.MARK, ItemKind.REACTIONS},

@@ -15,7 +15,7 @@ from bot.store import claims, rows, steps
 from bot.store.claims import Place, ToSubmit
 from bot.store.engine.base import Store
 from bot.store.tables import generations
-from tests.env.job_steps import order, run
+from tests.env.job_steps import order, restart, run
 from tests.env.jobs import new_job
 
 WIDE = Caps(per_user=100, per_guild=100, total=100)
@@ -59,20 +59,22 @@ async def test_a_claim_takes_what_the_image_api_takes(store: Store, places: dict
 async def test_a_job_whose_prompt_is_not_checked_waits(store: Store) -> None:
     job = await order(store, new_job(needs_check=True))
     assert await claimed(store) == []
-    assert await store.read(claims.to_check, NOW, free=5, active=()) == [job.id]
-    assert await store.read(claims.to_check, NOW, free=5, active=[job.id]) == []
+    assert await store.read(claims.to_check, NOW, owner=None, free=5, active=()) == [job.id]
+    assert await store.read(claims.to_check, NOW, owner=None, free=5, active=[job.id]) == []
+    assert await store.read(claims.to_check, NOW, owner=99, free=5, active=()) == []
 
 
-async def test_a_lost_submission_is_looked_up_unless_it_is_in_progress(store: Store) -> None:
+async def test_a_submission_is_looked_up_by_one_process_once_the_one_that_sent_it_is_gone(store: Store) -> None:
+    await restart(store, NOW)
     await waiting_jobs(store, 2)
-    first, second = ((each.generation.job_id, 0) for each in await claimed(store))
+    sent = [(each.generation.job_id, 0) for each in await claimed(store)]
 
-    async def lost(*active: tuple[str, int]) -> list[tuple[str, int]]:
-        return [(each.job_id, each.n) for each in await store.read(claims.lost, NOW, free=5, active=active)]
+    async def lost(free: int) -> list[tuple[str, int]]:
+        return [(each.job_id, each.n) for each in await store.write(claims.lost, NOW, free=free)]
 
-    assert await lost() == []
-    await store.write(claims.lose_all, NOW)
-    assert (await lost(), await lost(first)) == ([first, second], [second])
+    assert await lost(5) == []
+    await restart(store, NOW)
+    assert await lost(1) + await lost(5) + await lost(5) == sent
 
 
 async def test_a_running_generation_is_read_when_it_is_due_and_then_later(store: Store) -> None:

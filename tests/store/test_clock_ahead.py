@@ -37,9 +37,9 @@ async def test_open_work_of_the_future_is_due_now(store: Store) -> None:
 
 async def test_what_may_have_been_sent_is_searched_for_since_long_before(store: Store) -> None:
     job = await order(store, new_job(now=AHEAD))
-    await store.write(steps.start, job.id, 0, AHEAD, look_up_at=NOW)
+    await store.write(steps.start, job.id, 0, AHEAD)
     await store.write(claims.pull_in, NOW)
-    (lost,) = await store.read(claims.lost, NOW, free=9, active=())
+    (lost,) = await store.write(claims.lost, NOW, free=9)
     assert (lost.state, lost.submitted_at) == (GenerationState.SUBMITTING, NOW - DAY_MS)
 
 

@@ -15,7 +15,7 @@ from bot.services import housekeeping
 from bot.store import claims, delivery, history, jobs, outbox, steps, sweeps
 from bot.store.engine.base import Store
 from bot.store.tables import thumbnails
-from tests.env.job_steps import in_state, order, own, run, seen
+from tests.env.job_steps import in_state, order, own, restart, run, seen
 from tests.env.jobs import REFERENCE, SUCCEEDED, TEN, new_job
 
 MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"image")
@@ -70,18 +70,20 @@ async def test_a_delivery_waits_for_the_first_answer_or_its_deadline(store: Stor
 
 
 async def test_after_a_restart_nothing_waits_for_an_answer(store: Store) -> None:
+    await restart(store, 1000)
     job_id = await ended(store, answer_until=120_000)
     still_open = await order(store, new_job(answer_until=120_000))
-    await store.write(jobs.forget_answers, 4000)
+    await restart(store, 4000)
     assert [item.id for item in await store.read(outbox.due, 4000)] == [job_id]
     assert (await seen(store, still_open)).answer_until == 0
 
 
 async def test_an_answer_does_not_change_when_a_retry_is_due(store: Store) -> None:
+    await restart(store, 1000)
     job_id = await ended(store)
-    await store.write(outbox.claim, 3000, kinds=[ItemKind.DELIVER], free=9, active=(), pause_ms=lambda _item: 5000)
+    await store.write(outbox.claim, 3000, kinds=[ItemKind.DELIVER], free=9, pause_ms=lambda _item: 5000)
     await store.write(jobs.mark_answered, job_id, None, 4000)
-    await store.write(jobs.forget_answers, 4000)
+    await restart(store, 4000)
     assert [await store.read(outbox.next_due, now) for now in (7999, 8000)] == [8000, None]
 
 

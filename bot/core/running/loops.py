@@ -27,6 +27,8 @@ class Timing:
     slow_s: float = 60  # full check of everything in progress, also while the stream works
     poll_min_s: float = 2  # without a stream: first polls of a generation
     poll_max_s: float = 5  # without a stream: later polls
+    lease_s: float = 20  # how long a process that does not answer keeps what it has claimed
+    role_s: float = 2  # how often a process asks for what only one process does
     lookup_grace_s: float = 15  # how long a request with a lost response may still be in transit
     retry_min_s: float = 1  # first pause after a failure
     retry_max_s: float = 60  # longest pause between failures
@@ -70,7 +72,8 @@ class Worker(Generic[T]):
     """A loop that claims due work, at most as much as it has free places, and does it in tasks.
 
     `claim(free, active)` returns work that no other claim returns: it marks it in the store, or leaves out the `active` keys, which this
-    worker has in progress. `work` ends by recording the result. Whatever makes work due later must wake `wakeups`. A failure is logged.
+    worker has in progress. `work` ends by recording the result, whereupon the same may be claimed again. Whatever makes work due later
+    must wake `wakeups`. A failure is logged.
     """
 
     def __init__(
@@ -86,13 +89,13 @@ class Worker(Generic[T]):
         self.name, self._size = name, size
         self._claim, self._work, self._key = claim, work, key
         self._wakeups = wakeups
-        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._tasks: dict[asyncio.Task[None], Hashable] = {}  # with the key of its work
         self._is_behind = False  # the last claim filled every free place, so more may be due
 
     @property
     def active(self) -> frozenset[Hashable]:
         """The keys of the work in progress."""
-        return frozenset(self._tasks)
+        return frozenset(self._tasks.values())
 
     async def run(self) -> None:
         """Run until cancelled. Work in progress goes on meanwhile, also after a failure of a claim, until `finish`."""
@@ -124,7 +127,7 @@ class Worker(Generic[T]):
 
     async def finish(self, grace_s: float) -> None:
         """Wait `grace_s` seconds for the work in progress, then cancel the rest."""
-        if tasks := list(self._tasks.values()):
+        if tasks := list(self._tasks):
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:
                 task.cancel()
@@ -133,14 +136,17 @@ class Worker(Generic[T]):
     def _start(self, work: Sequence[T]) -> None:
         for each in work:
             key = self._key(each)
-            self._tasks[key] = asyncio.create_task(self._do(key, each), name=f"{self.name} {key}")
+            task = asyncio.create_task(self._do(key, each), name=f"{self.name} {key}")
+            self._tasks[task] = key
+            task.add_done_callback(self._ended)
 
     async def _do(self, key: Hashable, each: T) -> None:
         try:
             await self._work(each)
         except Exception:  # one failure must not end the others
             log.exception("work failed", worker=self.name, key=key)
-        finally:
-            if self._is_behind:
-                self._wakeups.wake()
-            del self._tasks[key]
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        if self._is_behind:
+            self._wakeups.wake()

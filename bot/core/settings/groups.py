@@ -254,6 +254,11 @@ class AdvancedSettings(_Fields):
         SecretStr(""),
         description="The database: sqlite:///path or postgresql://user:password@host/name. Empty: easel.sqlite3 in DATA_DIR.",
     )
+    database_direct_url: DatabaseUrl = Field(
+        SecretStr(""),
+        description="The address of the same PostgreSQL database without the pooler (PgBouncer) that DATABASE_URL names, for locks and"
+        " notifications, which need a session of their own. Empty: DATABASE_URL.",
+    )
     backup_dir: Path | None = Field(
         None,
         description="The folder that the running bot writes backups of the database into, best on another disk. Empty: it makes none."

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, NotAllowed, NotFound
 from bot.core.i18n import _, ngettext
-from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.coordination import SharedLocks
 from bot.core.running.supervision import apart, pause
 from bot.domain import permissions
 from bot.domain.gestures import Reaction, Reactors
@@ -56,9 +56,9 @@ class Flagging:
     store: Store
     orders: Orders
     guilds: Guilds
+    weighing: SharedLocks  # by guild
     clock: Clock
     flagged_by: FlaggedBy = no_longer_said
-    _weighing: KeyedLocks = field(init=False, repr=False, default_factory=KeyedLocks)  # by guild
 
     async def flag(self, request: Request, report: Report, *, reaction: Reaction | None = None) -> Flagged:
         """Record a member's flag of an image, by `reaction`, or a report in words.
@@ -97,7 +97,7 @@ class Flagging:
         answer, `run` does it.
         """
         opened = []
-        async with self._weighing.of(guild_id):  # Discord is asked once for many flags at a time
+        async with self.weighing.of(guild_id):  # Discord is asked once for many flags at a time
             for report in await self.store.read(flagging.enough, guild_id, rules, message_id=message_id):
                 try:
                     present = await self._present(report)

@@ -28,9 +28,9 @@ from bot.core.errors import (
 )
 from bot.core.i18n import N_, _
 from bot.core.running import machine
-from bot.core.running.loops import Batch, Claim, Timing, Worker
+from bot.core.running.loops import Batch, Timing, Worker
 from bot.core.running.machine import Disk
-from bot.core.running.supervision import Loop, Loops, apart, pause
+from bot.core.running.supervision import Loops, apart, pause
 from bot.core.settings.field_types import UncertainCalls
 from bot.domain.failures import LOST, failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
@@ -94,10 +94,13 @@ class Dispatch:
         packing: Packing,
         disk: Disk,
         policy: DispatchPolicy,
+        confirm: Callable[[], Awaitable[None]],
         timing: Timing,
         clock: Clock,
     ) -> None:
+        """`confirm` raises if another process has taken over the work of this one."""
         self._store = store
+        self._confirm = confirm
         self._guards = guards
         self._watches = watches
         self._orders = orders
@@ -122,27 +125,26 @@ class Dispatch:
         self._lookups = Worker(
             "lookups",
             size=_LOOKUPS_AT_A_TIME,
-            claim=self._due(claims.lost),
-            work=self._find_lost,
+            claim=self._claim_lost,
+            work=self._search,
             key=_key,
             wakeups=store.subscribe(Topic.LOST),
         )
         self._checks = Worker(
             "prompt checks",
             size=_CHECKS_AT_A_TIME,
-            claim=self._due(claims.to_check),
+            claim=self._claim_checks,
             work=lambda job_id: screening.prompt(job_id, give_up_ms=policy.give_up_ms),
             key=lambda job_id: job_id,
             wakeups=store.subscribe(Topic.CHECKS),
         )
 
     def loops(self, *, grace_s: float) -> Loops:
-        """Its workers, and what ends the generations of removed image APIs; running requests have `grace_s` seconds at the stop."""
-        workers = {worker.name: worker.loop(grace_s=grace_s) for worker in (self._sending, self._lookups, self._checks)}
-        return {"removed image APIs": Loop(run=self._end_removed), **workers}
+        """Its workers; running requests have `grace_s` seconds at the stop."""
+        return {worker.name: worker.loop(grace_s=grace_s) for worker in (self._sending, self._lookups, self._checks)}
 
-    async def _end_removed(self) -> None:
-        """End what waits for an image API that the settings no longer name."""
+    async def keep_ending_removed(self) -> None:
+        """A loop that ends what waits for an image API that the settings no longer name."""
         while True:
             with apart() as attempt:
                 for generation in await self._store.read(claims.of_others, list(self._guards)):
@@ -183,14 +185,15 @@ class Dispatch:
         waits = (until - now for guard in self._guards.values() if (until := guard.waits_until()) is not None)
         return min(_IDLE_S, self._timing.lookup_grace_s, *(max(wait_ms, 10) / 1000 for wait_ms in waits))
 
-    def _due(self, query: Callable[..., Sequence[T]]) -> Claim[T]:
-        """A claim that reads what is due and not active."""
+    async def _claim_lost(self, free: int, _active: frozenset[Hashable]) -> Batch[Generation]:
+        found = await self._store.write(claims.lost, self._clock(), free=free)
+        return Batch(work=found, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
 
-        async def claim(free: int, active: frozenset[Hashable]) -> Batch[T]:
-            due = await self._store.read(query, self._clock(), free=free, active=active)
-            return Batch(work=due, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
-
-        return claim
+    async def _claim_checks(self, free: int, active: frozenset[Hashable]) -> Batch[str]:
+        """Of the jobs in this process's care."""
+        owner = self._store.process_id
+        due = await self._store.read(claims.to_check, self._clock(), owner=owner, free=free, active=active)
+        return Batch(work=due, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
 
     def _guard(self, generation: Generation) -> ProviderGuard:
         return self._guards[generation.provider]
@@ -234,6 +237,7 @@ class Dispatch:
         """Send it. An answer that takes longer than a generation may is lost. Raises the provider's errors."""
         generation = claimed.generation
         packed = await self._packed(claimed)
+        await self._confirm()
         attempt = self._failures[_key(generation)] + generation.uncertain + 1
         with structlog.contextvars.bound_contextvars(job=generation.job_id, n=generation.n, attempt=attempt):
             return await self._unless_given_up(generation, self._guard(generation).submit(packed))
@@ -369,6 +373,13 @@ class Dispatch:
 
     async def _send_again(self, generation: Generation) -> None:
         await self._store.write(steps.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
+
+    async def _search(self, generation: Generation) -> None:
+        try:
+            await self._find_lost(generation)
+        except Exception:
+            await self._insist(lambda: self._postpone_lookup(generation, generation.lookups, int(1000 * self._timing.lookup_grace_s)))
+            raise
 
     async def _find_lost(self, generation: Generation) -> None:
         """Search for a generation in the API's queue. If it is not found twice, with the grace time in between, it never arrived.

@@ -12,7 +12,7 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import EaselError
-from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.coordination import SharedLocks
 from bot.core.running.loops import Timing
 from bot.core.running.supervision import pause
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
@@ -21,7 +21,7 @@ from bot.domain.queueing.forecast import whole_seconds
 from bot.services.orders import Orders
 from bot.services.pipeline.delivery.routes import BAR_STEPS, Post
 from bot.store import delivery, jobs
-from bot.store.engine.base import Store
+from bot.store.engine.base import Store, Topic
 from bot.store.rows import jobs_by_id
 
 log = structlog.get_logger(__name__)
@@ -37,10 +37,11 @@ _WRITTEN_LATE_MS = 10_000  # longest time from an order to its record
 class Progress:
     """A loop that edits a waiting message when its content has changed, and never after its result was shown.
 
-    It checks a bounded number of jobs at a time, the longest unchecked first, so a long queue costs no more than a short one.
+    It checks a bounded number of jobs at a time, the longest unchecked first, so a long queue costs no more than a short one. Each job is
+    in the care of one process.
     """
 
-    def __init__(self, *, store: Store, orders: Orders, post: Post, locks: KeyedLocks, timing: Timing, clock: Clock) -> None:
+    def __init__(self, *, store: Store, orders: Orders, post: Post, locks: SharedLocks, timing: Timing, clock: Clock) -> None:
         self._store = store
         self._orders = orders
         self._post = post
@@ -51,6 +52,7 @@ class Progress:
         self._shown: OrderedDict[str, Hashable | None] = OrderedDict()
         self._steps: dict[str, int] = {}  # the most that each bar has shown: it never goes back
         self._newest = 0  # Unix ms: when the newest of them was ordered
+        self._adopted = store.subscribe(Topic.ADOPTED)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -77,9 +79,11 @@ class Progress:
                 await self._try_to_show(jobs_left[job_id])
 
     async def _add_new(self) -> None:
-        """Add the open jobs that were ordered since the last turn. They may have been written in another order than they were ordered."""
+        """Add the open jobs that this process took since the last turn. They may have been written in another order than ordered."""
+        if await self._adopted.wait(timeout_s=0):
+            self._newest = 0  # older ones were taken from a process that is gone
         after = (self._newest - _WRITTEN_LATE_MS, "")
-        while page := await self._store.read(jobs.open_after, *after, most=_PAGE):
+        while page := await self._store.read(jobs.open_after, *after, owner=self._store.process_id, most=_PAGE):
             for job_id, created_at in page:
                 self._shown.setdefault(job_id, None)
                 self._newest, after = created_at, (created_at, job_id)

@@ -39,6 +39,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
+_PROCESS = "process"  # key in a connection's `info`: the id of the process that writes
 _ANNOUNCED = "announced"  # key in a connection's `info`: what the current write announces
 
 
@@ -58,6 +59,7 @@ class Topic(StrEnum):
     PREFERENCES = "preferences"
     MODELS = "models"
     PROVIDERS = "providers"
+    ADOPTED = "adopted"  # a process has taken over open jobs of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,8 +399,15 @@ def announce(conn: Connection, topic: Topic, key: object = "") -> None:
     conn.info.setdefault(_ANNOUNCED, set()).add(Announcement(topic, str(key)))
 
 
-def attempt(conn: Connection, write: Write) -> WriteResult:
-    """Run a write. Raises what its operation raises."""
+def process_of(conn: Connection) -> int | None:
+    """The process that writes, for what it claims; None outside of one."""
+    process_id: int | None = conn.info.get(_PROCESS)
+    return process_id
+
+
+def attempt(conn: Connection, write: Write, process_id: int | None) -> WriteResult:
+    """Run a write of a process. Raises what its operation raises."""
+    conn.info[_PROCESS] = process_id
     announced = conn.info[_ANNOUNCED] = set[Announcement]()  # new: a failed operation may have left some
     if write.key is not None:
         request_keys.store(conn, write.key)

@@ -1,4 +1,8 @@
-"""Schema migration: each start upgrades the database to the newest revision, in one transaction."""
+"""Schema migration: each start upgrades the database to the newest revision, in one transaction.
+
+Migrations only add, so that processes of the version before go on while others are upgraded, and one can go back to it. One that takes
+something away raises `OLDEST`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, delete, insert, inspect, select
 
+from bot.core.clock import system
 from bot.core.errors import StartError
+from bot.store.tables import kv
 
+OLDEST = "0021"  # the oldest revision whose code works with the newest schema
+_OLDEST = "schema:oldest"  # key in the key-value table: the same, of whoever upgraded the database last
 _FOLDER = Path(__file__).parent.parent / "migrations"
 _VERSION_TABLE = "alembic_version"
 
@@ -24,16 +32,19 @@ class Migration:
 
 def upgrade(conn: Connection) -> Migration:
     """Upgrade the schema to the head, in the caller's transaction. Raises `StartError` if the schema is newer than this code."""
-    before = _known(conn)
-    if before != head():
-        _migrate(conn)
+    before = check_version(conn)
+    if before is not None and before >= head():
+        return Migration(before=before, after=before)
+    _migrate(conn)
+    conn.execute(delete(kv).where(kv.c.name == _OLDEST))
+    conn.execute(insert(kv).values(name=_OLDEST, value=OLDEST, updated_at=system()))
     return Migration(before=before, after=head())
 
 
 def check(conn: Connection) -> Migration:
-    """Raises `StartError` unless the schema is at the head. Changes nothing."""
-    before = _known(conn)
-    if before != head():
+    """Raises `StartError` unless this code works with the schema. Changes nothing."""
+    before = check_version(conn)
+    if before is None or before < head():
         raise StartError("The database's schema is older than this Easel; run `python -m bot migrate`.")
     return Migration(before=before, after=before)
 
@@ -51,10 +62,13 @@ def current(conn: Connection) -> str | None:
     return revision
 
 
-def _known(conn: Connection) -> str | None:
+def check_version(conn: Connection) -> str | None:
+    """The database's revision. Raises `StartError` if it is of a newer Easel that this one is too old for."""
     revision = current(conn)
-    if revision is not None and revision not in _revisions():
-        raise StartError(f"The database was written by a newer Easel (schema {revision}); install that version or restore a backup.")
+    if revision is not None and revision > head():
+        oldest = conn.scalar(select(kv.c.value).where(kv.c.name == _OLDEST))
+        if oldest is None or oldest > head():
+            raise StartError(f"The database was upgraded by a newer Easel (schema {revision}); install that version or restore a backup.")
     return revision
 
 

@@ -160,7 +160,7 @@ class SqliteStore(Store):
         cursor = conn.connection.cursor()
         cursor.execute("SAVEPOINT one_write")
         try:
-            result = attempt(conn, write)
+            result = attempt(conn, write, self.process_id)
         except BaseException as error:
             if trouble.away(error, Work.WRITES) or trouble.damage(error):
                 raise  # of the whole group: SQLite may have rolled back its transaction (disk full)

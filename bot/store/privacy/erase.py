@@ -21,6 +21,7 @@ from bot.domain.money.ledger import Entry
 from bot.domain.money.quota import EMPTY, Bucket, available_at
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import documents, kv, messages, outbox, steps, sweeps, usage
+from bot.store.engine.base import Topic, announce
 from bot.store.moderation import audit_log
 from bot.store.money import folding, sponsorships
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
@@ -51,6 +52,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     _keep_fingerprints(conn, me)
     shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
     _pseudonymise_accounts(conn, me, now)
+    announce(conn, Topic.PREFERENCES, f"{user_id}:{documents.ERASED}")
     usage.forget_member(conn, me.id)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}
     _ask_to_remove(conn, shown, now)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.errors import InvalidRequest, NotAllowed, NotFound
+from bot.core.running.coordination import SharedLocks
 from bot.domain.actor import Actor
 from bot.domain.job import Job, JobState, ReplyTarget
 from bot.domain.moderation.cases import Case, Decision, Report
@@ -40,7 +41,13 @@ async def cases(pipeline: Pipeline) -> Cases:
 @pytest.fixture
 async def flagging(pipeline: Pipeline) -> Flagging:
     guilds = Guilds(store=pipeline.store, clock=pipeline.clock)
-    return Flagging(store=pipeline.store, orders=pipeline.orders, guilds=guilds, clock=pipeline.clock)
+    return Flagging(
+        store=pipeline.store,
+        orders=pipeline.orders,
+        guilds=guilds,
+        weighing=SharedLocks("flags", pipeline.store.coordination),
+        clock=pipeline.clock,
+    )
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ async def is_posted(pipeline: Pipeline, job_id: str) -> bool:
 
 async def test_the_next_run_continues_after_a_kill_after_the_claim(pipeline: Pipeline) -> None:
     job = await pipeline.ended_job(MADE)
-    claim: dict[str, Any] = {"kinds": [ItemKind.DELIVER], "free": 1, "active": (), "pause_ms": lambda _item: 50}
+    claim: dict[str, Any] = {"kinds": [ItemKind.DELIVER], "free": 1, "pause_ms": lambda _item: 50}
     assert (await pipeline.store.write(outbox.claim, pipeline.clock(), **claim))[0]
     async with (await pipeline.restart()).running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)

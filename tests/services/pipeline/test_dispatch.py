@@ -19,6 +19,7 @@ from bot.store import jobs, kv, steps
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.env.images import png
+from tests.env.job_steps import restart
 from tests.services.conftest import GIVE_UP_MS, MODEL, Pipeline, eventually
 
 PRICE = 1_000_000
@@ -89,6 +90,7 @@ async def test_a_call_without_a_queue_is_not_repeated_after_a_switch_to_a_queue(
     """The previous run was killed while sending. A call that returns the image leaves nothing in the queue that a lookup could find."""
     job = await pipeline.order()
     await pipeline.store.write(steps.start, job.id, 0, pipeline.clock(), queued=queued)
+    await restart(pipeline.store, pipeline.clock())
     async with pipeline.running():
         await pipeline.until(job)
     assert await pipeline.enqueued() == int(queued)
@@ -329,6 +331,7 @@ async def test_in_sync_mode_an_uncertain_call_is_not_repeated(pipeline: Pipeline
     restarted = await pipeline.restart(mode="sync")
     job = await restarted.order()
     await restarted.store.write(steps.start, job.id, 0, restarted.clock(), queued=False)
+    await restart(restarted.store, restarted.clock())
     async with restarted.running("dispatch"):
         ended = await restarted.until(job)
     assert (ended.generations[0].error or "").startswith("The image service's answer got lost")

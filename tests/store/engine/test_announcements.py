@@ -19,6 +19,8 @@ from bot.domain.job import Failure, Lane
 from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, gallery, history, jobs, kv, outbox, reactions, steps
+from bot.store.cluster import processes
+from bot.store.cluster.processes import Newcomer
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.postgres.store import PostgresStore
 from bot.store.moderation import cases, screening, verdicts
@@ -37,6 +39,7 @@ ROUTE = Fallback(model="dev", api_model="dev", provider="oxen", seed=1, params={
 REMOVAL = OutboxItem(kind=ItemKind.REMOVE, due_at=NOW, data={"channel_id": 5, "message_id": 6})
 QUEUE, CHECKS, LOST, RUNNING = Topic.QUEUE, Topic.CHECKS, Topic.LOST, Topic.RUNNING
 RESULTS, MEMBERS, MODERATORS = Topic.RESULTS, Topic.MEMBERS, Topic.MODERATORS
+PREFERENCES = Topic.PREFERENCES
 
 
 async def woken(store: Store, write: Callable[[], Awaitable[Any]]) -> set[Topic]:
@@ -151,7 +154,13 @@ async def an_appeal(store: Store) -> Op:
 
 
 def _claimed(conn: Connection, _job_id: str) -> None:
-    outbox.claim(conn, NOW, kinds=[ItemKind.DELIVER], free=1, active=(), pause_ms=lambda _item: 9000)
+    outbox.claim(conn, NOW, kinds=[ItemKind.DELIVER], free=1, pause_ms=lambda _item: 9000)
+
+
+def _died(conn: Connection) -> None:
+    """One process after the other, each alone."""
+    for _ in range(2):
+        processes.join(conn, Newcomer(name="test", home="", release="1", lease_ms=20_000), NOW, gone_homes=(), is_alone=True)
 
 
 def _postponed(conn: Connection, job_id: str) -> None:
@@ -183,7 +192,10 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "a reaction taken back": (a_reaction_taken_back, {QUEUE, RESULTS}),
     "answered while it waits": (waits(jobs.mark_answered, 6, NOW), set()),
     "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {RESULTS}),
-    "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {RESULTS}),
+    "a process that is gone": (
+        given(_died),
+        {Topic.ADOPTED, QUEUE, CHECKS, LOST, RESULTS, MEMBERS, MODERATORS},
+    ),
     "spoiled": (ended(steps.spoil, 0, "No image.", NOW), set()),
     "refunded": (ended(steps.refund, 0, NOW), set()),
     "a prompt allowed": (waits(screening.mark_passed), {QUEUE}),
@@ -207,8 +219,8 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
         ended(gallery.show_if_starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), now=NOW),
         set(),
     ),
-    "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {MEMBERS}),
-    "an erased member's running job": (made(lambda conn, _id: erase.erase(conn, 7, NOW)), {RUNNING}),
+    "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {MEMBERS, PREFERENCES}),
+    "an erased member's running job": (made(lambda conn, _id: erase.erase(conn, 7, NOW)), {RUNNING, PREFERENCES}),
     "a key-value entry": (given(bind(kv.put, "name", 1, NOW)), set()),
 }
 

@@ -14,7 +14,7 @@ from bot.core.errors import MachineTrouble, MessageRefused, ProviderError, Refus
 from bot.core.i18n import _
 from bot.core.markdown import escaped
 from bot.core.metrics import CREDITS, IMAGES, ORDER_SECONDS
-from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.coordination import SharedLocks
 from bot.core.running.loops import Timing
 from bot.domain.gestures import BatchEntry, Fate, ReactionBatch, normalized_emoji
 from bot.domain.job import Failure, GenerationState, Job, JobState
@@ -49,7 +49,7 @@ class Deliver:
     routes: Routes
     progress: Progress
     keep_images: bool  # keep images that an API returned inline for a while after delivery
-    locks: KeyedLocks  # by job id: one task at a time edits a job's message
+    locks: SharedLocks  # by job id: one task at a time edits a job's message
     timing: Timing
     clock: Clock
 

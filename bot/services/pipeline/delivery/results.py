@@ -15,7 +15,7 @@ from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, EaselError, ImageError, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import _
 from bot.core.running import machine
-from bot.core.running.keyed_locks import KeyedLocks
+from bot.core.running.coordination import SharedLocks
 from bot.domain.job import Generation, Job, JobState
 from bot.media import codec
 from bot.media.addresses import HostNotListed
@@ -76,7 +76,7 @@ class Results:
     attachments: Fetcher  # for Discord's
     decoding: DecodingPool
     shown: ShownResults
-    locks: KeyedLocks
+    locks: SharedLocks
     spool: Spool
     max_bytes: int
     max_pixels: int

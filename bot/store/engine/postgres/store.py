@@ -137,7 +137,7 @@ class PostgresStore(Store):
             transaction = await conn.begin()
             try:
                 await self._take_turn(conn, driver)
-                results = await conn.run_sync(lambda sync: [attempt(sync, write) for write in group])
+                results = await conn.run_sync(lambda sync: [attempt(sync, write, self.process_id) for write in group])
                 _, number = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results))
                 self._begin_commit(group)
             except BaseException as error:

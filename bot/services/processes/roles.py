@@ -1,0 +1,51 @@
+"""Roles: what only one process of an installation does at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from bot.core.running.coordination import Coordination
+from bot.core.running.supervision import Loop, Loops, pause
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Runs loops only while this process has their role. A process that ends or dies leaves its roles to the others."""
+
+    coordination: Coordination
+    retry_s: float  # how often a process asks for the roles that others have
+
+    def once_in_all(self, loops: Loops) -> Loops:
+        """The same loops, each in one process at a time."""
+        return {name: replace(loop, run=partial(self._run, name, loop)) for name, loop in loops.items()}
+
+    async def _run(self, name: str, loop: Loop) -> None:
+        role = f"role:{name}"
+        while True:
+            while not await self.coordination.try_lock(role):
+                await pause(self.retry_s)
+            try:
+                await self._run_while_held(name, loop)
+            finally:
+                await asyncio.shield(self.coordination.unlock(role))
+
+    async def _run_while_held(self, name: str, loop: Loop) -> None:
+        """Raises what the loop raises."""
+        running = asyncio.create_task(loop.run(), name=name)
+        lost = asyncio.create_task(self.coordination.wait_lost(), name=f"{name} role")
+        try:
+            await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+                raise RuntimeError("the loop has ended")
+            log.info("role lost", role=name)
+        finally:
+            lost.cancel()
+            running.cancel()
+            await asyncio.wait({running, lost})
