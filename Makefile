@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once doctor invite run test prove lint type chaos bench soak messages lock image clean
+.PHONY: help setup demo demo-once doctor invite run test prove lint type chaos bench soak messages lock sbom advisories audit image clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,11 +78,21 @@ soak: $(READY) ## run jobs for ten minutes, and measure memory and database (ARG
 messages: $(READY) ## update the translation catalogues after a sentence changed
 	$(BIN)/python -m bot messages
 
-lock: $(READY) ## choose newer versions of the dependencies, and write the three pin files
+lock: $(READY) ## choose newer versions of the dependencies; write the pin files, the bill of materials and the advisories
 	$(LOCK) pyproject.toml --extra postgres -o requirements.txt
 	$(LOCK) pyproject.toml --extra postgres --group dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group build -c requirements.txt -o requirements-build.txt
+	$(MAKE) sbom advisories
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11
+
+sbom: $(READY) ## write the bill of materials of the pinned packages, deploy/sbom.json (after a new version of Easel, too)
+	@$(BIN)/python -m tests.pins.sbom
+
+advisories: $(READY) ## ask the package registry what is known against the pinned packages, and keep it in .ci/advisories.json
+	@$(BIN)/python -m tests.pins.advisories
+
+audit: $(READY) ## compare the pinned packages with .ci/advisories.json, without a network, and say how old it is
+	@$(BIN)/python -m tests.pins.audit
 
 image: ## follow the Dockerfile without a container engine, and try the result
 	$(PYTHON) .ci/image

@@ -1,0 +1,1 @@
+"""The pinned dependencies: what is known against them, and the bill of materials."""
