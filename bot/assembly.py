@@ -127,7 +127,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         if not joined.others:
             await _follow_clock(store, clock())
         if (made_at := await store.write(restored.resume, clock())) is not None:
-            log.warning("started from a backup", made_at=made_at, do="Orders after that time are unknown, as docs/operating.md says.")
+            log.warning("started from a backup", made_at=made_at, do="Orders after that time are unknown, as docs/operators.md says.")
         yield Resources(
             settings=settings,
             timing=timing,

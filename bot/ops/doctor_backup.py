@@ -33,7 +33,7 @@ Show = Callable[[Finding], object]
 
 _OLD_MS: Final = 7 * DAY_MS
 _SQLITE, _DUMP = b"SQLite format 3\0", b"PGDMP"
-_AS_IN_THE_GUIDE: Final = "docs/operating.md says how, under Backups"
+_AS_IN_THE_GUIDE: Final = "docs/operators.md says how, under Backups"
 
 
 # --- backup --------------------------------------------------------------------------------------------------------------

@@ -58,5 +58,5 @@ def test_legends_name_labels_that_exist() -> None:
 
 def test_every_alert_says_what_to_do_and_no_other_is_explained() -> None:
     assert all(re.findall(r"^ {10}(\w+): \S", rule, re.MULTILINE) == ["summary", "do"] for _, rule in ALERTS)
-    explained = [row[0] for row in rows(page("docs/metrics.md").section("## What to do at an alert"))]
+    explained = [row[0] for row in rows(page("docs/operators.md").section("## Alerts"))]
     assert explained == [name for name, _ in ALERTS]

@@ -123,7 +123,7 @@ def test_the_privacy_policy_has_every_subject_of_the_command() -> None:
     assert len(list(rows(page("PRIVACY.md").section("## What is stored")))) == len(SUBJECTS)
 
 
-def test_operating_says_of_every_table_how_long_it_is_kept() -> None:
-    cells = list(rows(page("docs/operating.md").section("## What is kept how long")))
+def test_the_handbook_says_of_every_table_how_long_it_is_kept() -> None:
+    cells = list(rows(page("docs/operators.md").section("## What is kept how long")))
     assert {name for row in cells for name in re.findall(r"`(\w+)`", row[0])} == set(metadata.tables)
     assert {name for row in cells for name in re.findall(r"`(\w+)`", row[3])} == {name for name in NAMES if name.endswith("_KEEP_DAYS")}

@@ -316,7 +316,7 @@ GROUPS: Final = (
     SettingsGroup(
         title="Limits", about="Where the bot works, how much it does at once, and how large images may be.", fields=LimitSettings
     ),
-    SettingsGroup(title="Retention", about="How long things are kept. Operating lists the rest.", fields=RetentionSettings),
+    SettingsGroup(title="Retention", about="How long things are kept. The operators' handbook lists the rest.", fields=RetentionSettings),
     SettingsGroup(
         title="Moderation",
         about="A service that checks prompts and images. The managers of each server decide whether it is used there.",

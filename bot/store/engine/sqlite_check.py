@@ -72,5 +72,5 @@ def refuse_damaged(path: Path, *, longest_s: float = START_S) -> None:
 
 def damaged(path: Path, reason: str) -> DatabaseDamaged:
     return DatabaseDamaged(
-        f"The file {path} is damaged or is no SQLite database ({reason.splitlines()[-1]}); restore a backup, as docs/operating.md says."
+        f"The file {path} is damaged or is no SQLite database ({reason.splitlines()[-1]}); restore a backup, as docs/operators.md says."
     )

@@ -165,7 +165,7 @@ def damage(file: Path) -> None:
 async def test_a_damaged_page_is_found_before_anything_is_written(file: Path) -> None:
     damage(file)
     before = await asyncio.to_thread(file.read_bytes)
-    with pytest.raises(DatabaseDamaged, match=r"is damaged .* restore a backup, as docs/operating.md says"):
+    with pytest.raises(DatabaseDamaged, match=r"is damaged .* restore a backup, as docs/operators.md says"):
         async with open_store(url(file)):
             pass
     assert await asyncio.to_thread(file.read_bytes) == before
