@@ -82,6 +82,28 @@ def test_other_events_that_are_explained_are_logged(section: str, column: int) -
     assert [event for event in named if not re.search(rf'\(\s*"{re.escape(event)}"', everything)] == []
 
 
+def test_the_example_of_the_log_is_what_is_logged() -> None:
+    (example,) = (block for language, block in HANDBOOK.blocks if not language)
+    console, as_json = example.splitlines()
+    event = {"provider": "oxen", "do": "See its status page."}
+    code = "import structlog, sys; from bot.core import log; log.set_up(level='INFO', form=sys.argv[1], known_secrets=[]);"
+    code += f"structlog.get_logger('bot.providers.guard').critical('image API down', **{event})"
+    for form, line in (("console", console), ("json", as_json)):
+        command = [sys.executable, "-c", code, form]
+        told = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stderr  # noqa: S603 - ours
+        assert re.sub(r"\d", "0", told) == re.sub(r"\d", "0", line) + "\n"
+
+
+@pytest.mark.parametrize(("section", "column"), [("## Alerts", 2), ("### What members see", 0)])
+def test_what_members_see_are_words_of_the_bot(section: str, column: int) -> None:
+    """Parts of its sentences; what Discord says itself is marked."""
+    cells = [cells[column] for cells in rows(HANDBOOK.section(section)) if "(Discord's words)" not in cells[column]]
+    said = {part for cell in cells for words in re.findall(r'"([^"]+)"', cell) for part in re.split(r",? ?\.\.\.", words)}
+    everything = "\n".join(SOURCES.values())
+    assert len(said) > 5
+    assert [words for words in said if words not in everything] == []
+
+
 def test_ten_settings_matter() -> None:
     assert len(list(rows(HANDBOOK.section("### The ten settings that matter")))) == 10
 
@@ -103,7 +125,7 @@ async def paid_into(url: str) -> None:
 
 
 async def test_the_drill_on_sqlite(tmp_path: Path) -> None:
-    (drill,) = (each for each in DRILLS if "DATA_DIR" in each)
+    (drill,) = (each for each in DRILLS if "sqlite:///" in each)
     await paid_into(f"sqlite:///{tmp_path}/data/easel.sqlite3")
     told = carried_out(drill, tmp_path, {"DATA_DIR": "data"})
     assert told.count("every credit is accounted for") == 3
@@ -111,7 +133,7 @@ async def test_the_drill_on_sqlite(tmp_path: Path) -> None:
 
 
 async def test_the_drill_on_postgresql(postgres: Postgres, tmp_path: Path) -> None:
-    (drill,) = (each for each in DRILLS if "DATABASE_URL" in each)
+    (drill,) = (each for each in DRILLS if "postgresql://" in each)
     url = postgres.emptied()
     await paid_into(url)
     restored = make_url(url).set(database="restored").render_as_string(hide_password=False)
