@@ -22,6 +22,7 @@ COPY --from=build --chown=10001:10001 $DATA_DIR $DATA_DIR
 COPY pyproject.toml $APP/
 COPY bot $APP/bot
 COPY cogs $APP/cogs
+COPY deploy/sbom.json $APP/
 # The user below may not write here, so without this each start would compile all modules again.
 RUN python -m compileall -q $APP/bot $APP/cogs
 WORKDIR $APP
