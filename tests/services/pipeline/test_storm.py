@@ -7,13 +7,14 @@ from random import Random
 
 import pytest
 
-from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
+from bot.domain.job import Failure, Generation, GenerationState, Job, JobState, ReplyTarget
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.job_steps import check_ledger
 from tests.services.conftest import Pipeline, eventually
 
 PRICE = 1_000_000
+KILLS = 4
 STORM = {
     "enqueue-answer-lost": 4,
     "images-error": 4,
@@ -41,6 +42,11 @@ async def all_delivered(pipeline: Pipeline, ordered: list[Job]) -> bool:
     return True
 
 
+def is_lost_twice(generation: Generation) -> bool:
+    """Whether it was sent again and got lost again: an error or an identical one took the first try, a kill the second."""
+    return generation.failure is Failure.UNCERTAIN and generation.uncertain == 1
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_every_job_is_made_paid_and_shown_once_despite_all_faults(pipeline: Pipeline, switchboard: Switchboard, seed: int) -> None:
     dice, run = Random(seed), pipeline
@@ -51,16 +57,17 @@ async def test_every_job_is_made_paid_and_shown_once_despite_all_faults(pipeline
         switchboard.turn_on(fault, times=times)
     for route in (DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.PROGRESS):
         pipeline.discord.faults[route].extend(dice.choices(list(DiscordFault), k=6))
-    for _ in range(4):
+    for _ in range(KILLS):
         async with run.running(grace_s=0):
             await asyncio.sleep(dice.uniform(0, 0.4))  # a kill at a random time
         run = await pipeline.restart()
     async with run.running():
         await eventually(lambda: all_delivered(run, ordered), timeout_s=20)
-    images = sum(len(job.generations) for job in ordered)
     ended = [g for job in ordered for g in (await run.orders.job(job.id)).generations]
-    assert {g.state for g in ended} == {GenerationState.SUCCEEDED}
-    assert len({g.provider_id for g in ended}) == await run.enqueued() == images
-    assert sum([await run.spent(member) for member in (1, 2, 3, 4)]) == images * PRICE
+    made = [g for g in ended if not is_lost_twice(g)]
+    assert {g.state for g in made} == {GenerationState.SUCCEEDED}
+    assert len(made) >= len(ended) - KILLS  # each of them was on its way during a kill
+    assert len({g.provider_id for g in made}) == await run.enqueued() == len(made)
+    assert sum([await run.spent(member) for member in (1, 2, 3, 4)]) == len(made) * PRICE
     assert [len(pipeline.discord.results_of(job.id)) for job in ordered] == [1] * len(ordered)
     await check_ledger(run.store)
