@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
@@ -39,12 +39,13 @@ class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, Retention
     @property
     def database_direct(self) -> str:
         """The same database without a pooler between."""
-        return self.database_direct_url.get_secret_value() or self.database
+        return with_password(self.database_direct_url.get_secret_value(), self.database_password.get_secret_value()) or self.database
 
     @property
     def database(self) -> str:
-        """The database URL, with the default filled in."""
-        return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'easel.sqlite3'}"
+        """The database URL, with the default and the password filled in."""
+        given = self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'easel.sqlite3'}"
+        return with_password(given, self.database_password.get_secret_value())
 
     @property
     def providers(self) -> tuple[OxenSettings | Endpoint, ...]:
@@ -60,14 +61,25 @@ class Settings(AdvancedSettings, ImageApiSettings, ModerationSettings, Retention
         """Every secret value, so that it can be kept out of logs."""
         own = [value for _, value in self if isinstance(value, SecretStr)]
         keys = [secret.get_secret_value() for secret in (*own, *(each.key for each in self.providers))]
-        return tuple(dict.fromkeys(filter(None, (*keys, urlsplit(self.https_proxy).password))))
+        passwords = (urlsplit(self.https_proxy).password, quote(self.database_password.get_secret_value(), safe=""))
+        return tuple(dict.fromkeys(filter(None, (*keys, *passwords))))
 
     def is_given(self, name: str) -> bool:
         """Whether the operator set the variable of this name."""
         return name.lower() in self.model_fields_set
 
 
-SECRETS = (*(name.upper() for name, each in Settings.model_fields.items() if each.annotation is SecretStr), "OPENAI_ENDPOINTS")
+def with_password(address: str, password: str) -> str:
+    """The address of a PostgreSQL database with the password of its user, unless it has one; any other address as it is."""
+    parts = urlsplit(address)
+    user, _, host = parts.netloc.rpartition("@")
+    if parts.scheme != "postgresql" or not (user and password) or ":" in user:
+        return address
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+_SECRET_FIELDS = tuple(name.upper() for name, each in Settings.model_fields.items() if each.annotation is SecretStr)
+SECRETS = (*_SECRET_FIELDS, "OPENAI_ENDPOINTS", "HTTPS_PROXY")  # these two may contain some
 SECRET_FILES = tuple(f"{name}_FILE" for name in SECRETS)
 _LOWER_CASE = ("https_proxy", "no_proxy")  # as other programs name them too
 NAMES = frozenset(name.upper() for name in Settings.model_fields) | frozenset(SECRET_FILES)
@@ -162,12 +174,12 @@ class _Reading:
             path = given.get(name, "").strip()
             if not path:
                 continue
-            try:
-                values[name.removesuffix("_FILE")] = Path(path).read_text("utf-8")
-            except (OSError, ValueError) as error:  # a ValueError where it is no text
+            secret, trouble = _read_secret(Path(path))
+            values[name.removesuffix("_FILE")] = secret
+            if trouble:
                 self.mistaken.add(name.removesuffix("_FILE"))
                 is_now = f" is {path}, which" if "/" in path else " names a file that"  # without a slash it may be the secret itself
-                self.wrong.append(f"{name}{is_now} can't be read ({_reason(error)}).")
+                self.wrong.append(f"{name}{is_now} {trouble}.")
         return values
 
     def validate(self, values: Mapping[str, str]) -> Settings:
@@ -193,6 +205,15 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or binding.key is not None:
             yield binding.original.line, binding.key or "", binding.value
+
+
+def _read_secret(path: Path) -> tuple[str, str]:
+    """What a file holds, and what is wrong with it; either is empty."""
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:  # a ValueError where it is no text
+        return "", f"can't be read ({_reason(error)})"
+    return secret, "" if secret else "is empty"
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -220,10 +220,30 @@ def test_any_value_is_accepted_or_refused_by_name(name: str, value: str) -> None
 @pytest.mark.parametrize("name", [name for name in SECRETS if name != "OPENAI_ENDPOINTS"])
 def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    value = "https://example.org/from/a/file" if name == "OPERATOR_WEBHOOK_URL" else "sqlite:///from/a/file"
+    value = {"OPERATOR_WEBHOOK_URL": "https://example.org/a/file", "HTTPS_PROXY": "http://me:pw@proxy:3128"}.get(name, "sqlite:///a/file")
     path.write_text(f"{value}\n")
     settings = config.load({**ENOUGH, name: "", f"{name}_FILE": str(path)}, env_file=None)
-    assert getattr(settings, name.lower()).get_secret_value() == value
+    held = getattr(settings, name.lower())
+    assert (held if name == "HTTPS_PROXY" else held.get_secret_value()) == value
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_an_empty_secret_file_is_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("\n")
+    assert refusal({**ENOUGH, f"{name}_FILE": str(path)}) == f"{name}_FILE is {path}, which is empty."
+
+
+def test_the_password_of_the_database_may_come_from_a_file_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("p@ss/w:rd\n")
+    given = {"DATABASE_PASSWORD_FILE": str(path)}
+    settings = load(**given, DATABASE_URL="postgresql://easel@db:5433/easel?ssl=require")
+    assert settings.database == "postgresql://easel:p%40ss%2Fw%3Ard@db:5433/easel?ssl=require"
+    assert {"p@ss/w:rd", "p%40ss%2Fw%3Ard"} <= set(settings.secrets)
+    assert load(**given, DATABASE_DIRECT_URL="postgresql://easel@db/easel").database_direct == "postgresql://easel:p%40ss%2Fw%3Ard@db/easel"
+    for with_its_own in ("postgresql://easel:other@db/easel", "postgresql://db/easel", "sqlite:///easel.sqlite3"):
+        assert load(**given, DATABASE_URL=with_its_own).database == with_its_own
 
 
 def test_a_webhook_that_is_no_address_is_refused_without_repeating_it() -> None:
@@ -367,6 +387,8 @@ def test_endpoints_and_their_keys_may_come_from_files(tmp_path: Path) -> None:
     (tmp_path / "endpoints").write_text(json.dumps([described]))
     (local,) = alone(OPENAI_ENDPOINTS_FILE=str(tmp_path / "endpoints")).providers
     assert local.key.get_secret_value() == "the-filed-key"
+    (tmp_path / "key").write_text("")
+    assert "OPENAI_ENDPOINTS has a key_file that is empty." in refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([described])})
 
 
 def test_an_endpoints_key_is_a_secret() -> None:

@@ -242,11 +242,14 @@ def _with_key(given: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(path, str) or "key" in given:
         raise ValueError("must have key or key_file (the path of a file) in an entry, not both")
     try:
-        return {**rest, "key": Path(path).read_text("utf-8").strip()}
+        key = Path(path).read_text("utf-8").strip()
     except OSError as error:
         raise ValueError(f"has a key_file that can't be read ({error.strerror})") from None
     except ValueError:
         raise ValueError("has a key_file that isn't text") from None
+    if not key:
+        raise ValueError("has a key_file that is empty")
+    return {**rest, "key": key}
 
 
 def _checked(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:

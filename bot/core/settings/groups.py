@@ -259,6 +259,11 @@ class AdvancedSettings(_Fields):
         description="The address of the same PostgreSQL database without the pooler (PgBouncer) that DATABASE_URL names, for locks and"
         " notifications, which need a session of their own. Empty: DATABASE_URL.",
     )
+    database_password: SecretStr = Field(
+        SecretStr(""),
+        description="The password of the user in DATABASE_URL and DATABASE_DIRECT_URL, for addresses that don't contain it. PostgreSQL"
+        " only.",
+    )
     backup_dir: Path | None = Field(
         None,
         description="The folder that the running bot writes backups of the database into, best on another disk. Empty: it makes none."
