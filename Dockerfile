@@ -29,7 +29,7 @@ WORKDIR $APP
 USER 10001:10001
 VOLUME $DATA_DIR
 STOPSIGNAL SIGTERM
-# Unhealthy: not started yet, stopped, or its event loop is stuck. The first start may upgrade a large database.
+# Unhealthy: not started yet, stopped, or its loops are stuck. The first start may upgrade a large database.
 HEALTHCHECK --interval=60s --timeout=10s --start-period=300s CMD ["python", "-m", "bot", "health"]
 ENTRYPOINT ["python", "-m", "bot"]
 CMD ["run"]

@@ -147,11 +147,11 @@ def _agrees() -> bool:
 
 def _health(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, needs=())
-    from bot.services.operating.heartbeat import Heartbeat
+    from bot.services.operating import heartbeat
 
-    if trouble := Heartbeat.of(settings.data_dir).trouble():
+    if trouble := heartbeat.trouble_of(settings.data_dir):
         return _say(trouble, WRONG)
-    print("The bot runs, and its event loop turns.")
+    print("The bot runs, its event loop turns, and its background loops work.")
     return DONE
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from bot.assembly import ImageApis, Resources, build_services, caps_of, configured_apis, connect_image_apis, open_resources
 from bot.client.easel import REQUEST_FAILED, Easel, do_about, refusal_of, set_addresses
-from bot.core import metrics
+from bot.core import config, metrics
 from bot.core.clock import Clock, steady
 from bot.core.config import Settings
 from bot.core.errors import StartError
@@ -35,10 +35,12 @@ from bot.services.gauges import Gauges
 from bot.services.moderation.flagging import FlaggedBy, no_longer_said
 from bot.services.money import sponsorships
 from bot.services.money.bill import Bill
+from bot.services.operating import heartbeat as heartbeats
 from bot.services.operating import page
 from bot.services.operating.heartbeat import Heartbeat
 from bot.services.operating.notices import Notices, Send
-from bot.services.operating.readiness import DatabaseCheck, Readiness
+from bot.services.operating.readiness import DatabaseCheck, Readiness, lasting_trouble
+from bot.services.operating.service_manager import ServiceManager
 from bot.services.operating.webhook import Webhook
 from bot.services.outbox import Handler, Outbox
 from bot.services.pipeline.delivery.deliver import Deliver
@@ -94,6 +96,7 @@ class App:
     lag: LoopLag
     notices: Notices
     heartbeat: Heartbeat
+    service_manager: ServiceManager
     backups: ScheduledBackups
     membership: Membership
     roles: Roles
@@ -166,6 +169,7 @@ class App:
             **{name: Loop(run=run) for name, run in runs.items()},
             "heartbeat": Loop(run=self.heartbeat.run, finish=self.heartbeat.finish),
             "notices": Loop(run=self.notices.run, finish=self.notices.finish),
+            **self.service_manager.loops,
             **self.dispatch.loops(grace_s=grace_s),
             **self.outbox.loops(grace_s=grace_s),
             **self.roles.once_in_all(once),
@@ -227,6 +231,8 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
     settings, store, timing, clock = resources.settings, resources.store, resources.timing, resources.clock
     orders, guilds, results = services.orders, services.guilds, services.results
     policy = _dispatch_policy(settings)
+    supervisor = Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, check_s=timing.slow_s / 6, clock=clock)
+    trouble = partial(lasting_trouble, store, supervisor)
     watches = {
         name: Watch(store=store, orders=orders, timing=timing, give_up_ms=policy.give_up_ms, clock=clock, provider=provider)
         for name, provider in image_apis.providers.items()
@@ -276,8 +282,9 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
         lag=LoopLag(),
         notices=_notices(resources, easel),
-        heartbeat=Heartbeat.of(settings.data_dir),
-        supervisor=Supervisor(backoff_s=timing.backoff_s, healthy_s=timing.retry_max_s, check_s=timing.slow_s / 6, clock=clock),
+        heartbeat=Heartbeat(heartbeats.folder_of(settings.data_dir), trouble=trouble),
+        service_manager=ServiceManager(config.told_by_service_manager(), trouble=trouble),
+        supervisor=supervisor,
         backups=_scheduled_backups(resources),
         membership=resources.membership,
         roles=Roles(coordination=store.coordination, retry_s=timing.role_s),

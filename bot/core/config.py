@@ -141,6 +141,11 @@ def environment_of_program(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in NAMES} | more
 
 
+def told_by_service_manager() -> dict[str, str]:
+    """The variables that systemd, or another service manager, sets for what it starts."""
+    return {name: os.environ[name] for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC") if name in os.environ}
+
+
 def _is_missing(need: Need, settings: Settings) -> bool:
     return not settings.discord_token if need is Need.DISCORD else not settings.providers
 

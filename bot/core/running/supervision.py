@@ -136,6 +136,14 @@ class Supervisor:
         found = {name: state.trouble(self._told_after_s) for name, state in self.states.items()}
         return {name: trouble for name, trouble in found.items() if trouble is not None}
 
+    @property
+    def lasting_troubles(self) -> Mapping[str, Trouble]:
+        """Those of which the operator is told."""
+        return {name: trouble for name, trouble in self.troubles.items() if self._lasts(trouble)}
+
+    def _lasts(self, trouble: Trouble) -> bool:
+        return self._clock() - trouble.since > self._told_after_s * 1000
+
     async def _run_once(self, name: str, loop: Loop, state: LoopState) -> None:
         state.turn_began = began = self._monotonic()
         try:
@@ -162,7 +170,7 @@ class Supervisor:
             if state.is_told:
                 log.warning("background loop not working is over", loop=name)
             state.is_told = False
-        elif not state.is_told and self._clock() - trouble.since > self._told_after_s * 1000:
+        elif not state.is_told and self._lasts(trouble):
             state.is_told = True
             log.critical(
                 "background loop not working",

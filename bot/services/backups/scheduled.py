@@ -14,7 +14,7 @@ from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.errors import EaselError
 from bot.core.metrics import LAST_BACKUP
-from bot.core.running.supervision import pause
+from bot.core.running.supervision import pause, resting
 from bot.services.backups.making import Backups, dated
 from bot.store.engine import sqlite_start
 from bot.store.engine.opening import sqlite_file
@@ -65,7 +65,8 @@ class ScheduledBackups:
         """Seconds until the next one. A failure is told once, until one succeeds."""
         try:
             await asyncio.to_thread(private_files.make_folder, schedule.folder)
-            made = await self._backups.make(schedule.folder, keep=schedule.keep)
+            with resting(is_done=False):  # a large database takes long
+                made = await self._backups.make(schedule.folder, keep=schedule.keep)
         except (EaselError, OSError) as error:
             self._tell(error.sentence if isinstance(error, EaselError) else str(error), do="Check BACKUP_DIR, its disk and who owns it.")
             return min(_RETRY_S, schedule.every_s)

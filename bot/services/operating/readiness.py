@@ -54,3 +54,12 @@ class Readiness:
         troubles = self.supervisor.troubles
         loops = {f"loop {name}": troubles.get(name) for name in sorted(self.supervisor.states)}
         return {"discord": self.gateway(), "database": await self.database.trouble(), **loops}
+
+
+def lasting_trouble(store: Store, supervisor: Supervisor) -> str | None:
+    """A sentence about loops that have not worked for minutes, which a restart may mend; None if all work.
+
+    While the database is away, what waits for it works: a restart would not help.
+    """
+    names = sorted(supervisor.lasting_troubles) if store.away_since is None else ()
+    return f"Background loops have not worked for minutes: {', '.join(names)}." if names else None
