@@ -1,0 +1,1 @@
+"""What operators install: containers, the systemd unit, and the files for hosts."""
