@@ -86,6 +86,9 @@ DATABASE_UP: Final = Gauge("easel_database_up", "1 while the database answers, 0
 WRITE_SECONDS: Final = Histogram("easel_database_write_seconds", "Writes, from the call to the commit.", buckets=_WRITE_S)
 WRITES_WAITING: Final = Gauge("easel_database_writes_waiting", "Writes that are not committed yet.")
 COMMIT_WRITES: Final = Histogram("easel_database_commit_writes", "Writes in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64))
+_LOCK = "the lock with which one process at a time writes to PostgreSQL"
+LOCK_WAIT: Final = Histogram("easel_database_lock_wait_seconds", f"Waits for {_LOCK}, of each commit.", buckets=_WRITE_S)
+LOCK_HOLD: Final = Histogram("easel_database_lock_hold_seconds", f"Holds of {_LOCK}, to the end of the commit.", buckets=_WRITE_S)
 DATABASE_BYTES: Final = Gauge("easel_database_bytes", "Size of the database and of its write-ahead log.", ["part"])
 LOOP_LAG: Final = Histogram("easel_loop_lag_seconds", "How late the event loop is, twice a second.", buckets=_LAG_S)
 LOOP_UP: Final = Gauge("easel_background_loop_up", "1 while a background loop works, 0 from its failure to its next turn.", ["loop"])

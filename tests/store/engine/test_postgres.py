@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.util import await_only
 
 from bot.core.errors import DatabaseAway, StartError
+from bot.core.metrics import LOCK_HOLD, LOCK_WAIT
 from bot.core.running import patience
 from bot.store import kv
 from bot.store.engine.base import GROUP_MAX, Store
@@ -95,6 +96,17 @@ async def deadlock(other: Any) -> tuple[Op, list[asyncio.Task[None]]]:
 async def test_queued_writes_are_committed_together(pg_store: Store) -> None:
     await together(pg_store, *(put(f"k{n}") for n in range(GROUP_MAX + 1)))
     assert pg_store.commits == 2
+
+
+async def test_how_long_processes_wait_for_their_turn_to_write_is_measured(url: str) -> None:
+    def slow(conn: Connection) -> None:
+        conn.exec_driver_sql("SELECT pg_sleep(0.05)")
+
+    waited, held = (metric._sum.get() for metric in (LOCK_WAIT, LOCK_HOLD))
+    async with open_store(url, is_shared=True) as store, open_store(url, is_shared=True) as other:
+        await asyncio.gather(store.write(slow), other.write(slow))
+    assert LOCK_WAIT._sum.get() - waited >= 0.04
+    assert LOCK_HOLD._sum.get() - held >= 0.1
 
 
 async def test_one_failed_write_does_not_affect_the_rest_of_its_group(pg_store: Store) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StartError, TakenOver
+from bot.core.metrics import LOCK_HOLD, LOCK_WAIT
 from bot.store.engine import outage, schema
 from bot.store.engine.base import GROUP_MAX, Store, Topic, Withdrawn, Write, WriteResult, WriteStage, attempt
 from bot.store.engine.outage import Away, Work
@@ -136,7 +137,9 @@ class PostgresStore(Store):
         with self._sessions.bounded(driver, slow=self._slow[Work.WRITES]):
             transaction = await conn.begin()
             try:
-                await self._take_turn(conn, driver)
+                with LOCK_WAIT.time():
+                    await self._take_turn(conn, driver)
+                held_from = time.perf_counter()
                 results = await conn.run_sync(lambda sync: [attempt(sync, write, self.process_id) for write in group])
                 _, number = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results))
                 self._begin_commit(group)
@@ -150,6 +153,7 @@ class PostgresStore(Store):
                 if number is None or not await self._was_committed(number):
                     raise
                 log.info("a commit whose answer was lost was carried out", error=type(error).__name__)
+        LOCK_HOLD.observe(time.perf_counter() - held_from)
         self.commits += 1
         return results
 
