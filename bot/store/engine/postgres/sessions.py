@@ -11,7 +11,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 import structlog
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -33,6 +33,7 @@ SESSION: Final = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+_SET_LOCAL: Final = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SESSION.items())
 _NAMED: Final = {"application_name": "easel"}  # for `pg_stat_activity`
 # The same for a dead server, by the names of the options that this system has.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
@@ -49,9 +50,13 @@ log = structlog.get_logger(__name__)
 
 
 class Sessions:
-    """The driver's connections of one store. Whatever does not answer in time is terminated: a frozen server cannot be asked to stop."""
+    """The driver's connections of one store. Whatever does not answer in time is terminated: a frozen server cannot be asked to stop.
 
-    def __init__(self, url: URL) -> None:
+    With `is_by_transaction`, a pooler gives each transaction another session of the server: see `bot.store.engine.postgres.pooling`.
+    """
+
+    def __init__(self, url: URL, *, is_by_transaction: bool = False) -> None:
+        self._is_by_transaction = is_by_transaction
         self._open: WeakSet[Any] = WeakSet()
         self._busy: set[Any] = set()
         self._late: WeakSet[Any] = WeakSet()  # terminated because they did not answer
@@ -97,7 +102,7 @@ class Sessions:
     async def connect(self) -> Any:
         """A connection of asyncpg, outside of the pool. Raises what asyncpg raises, and `SessionLost`."""
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
-        return await self._connect(**options, server_settings=_NAMED)
+        return await self._connect(**options, **self._arguments())
 
     async def _connect(self, **options: Any) -> Any:
         """asyncpg's connection, set up. Raises what asyncpg raises, and `SessionLost`."""
@@ -115,18 +120,20 @@ class Sessions:
         self._open.add(driver)
         try:
             _keep_alive(driver)
-            await driver.execute("".join(f"SET {name} = '{value}';" for name, value in SESSION.items()))
+            if not self._is_by_transaction:
+                await driver.execute("".join(f"SET {name} = '{value}';" for name, value in SESSION.items()))
         except BaseException:
             driver.terminate()
             raise
         return driver
 
+    def _arguments(self) -> dict[str, Any]:
+        """For asyncpg. A prepared statement stays in its session, so none has a name if the next transaction is in another one."""
+        return {"server_settings": _NAMED} | ({"statement_cache_size": 0} if self._is_by_transaction else {})
+
     def _engine(self, url: URL) -> AsyncEngine:
-        arguments = {
-            "async_creator_fn": self._connect,
-            "server_settings": _NAMED,
-            "prepared_statement_cache_size": _STATEMENTS,
-        }
+        statements = 0 if self._is_by_transaction else _STATEMENTS
+        arguments = {"async_creator_fn": self._connect, "prepared_statement_cache_size": statements, **self._arguments()}
         try:
             engine = create_async_engine(
                 url,
@@ -140,6 +147,8 @@ class Sessions:
         except ModuleNotFoundError as error:
             raise StartError("PostgreSQL needs the extra `postgres`: install Easel with `pip install '.[postgres]'`.") from error
         event.listen(engine.sync_engine, "checkout", _replace_if_closed)
+        if self._is_by_transaction:
+            event.listen(engine.sync_engine, "begin", _set_for_transaction)
         return engine
 
 
@@ -147,6 +156,10 @@ def _replace_if_closed(dbapi_connection: Any, _record: object, _proxy: object) -
     """For a connection from the pool: the driver knows when it was cut, so nobody need be asked."""
     if dbapi_connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _set_for_transaction(conn: Connection) -> None:
+    conn.exec_driver_sql(_SET_LOCAL)
 
 
 def _keep_alive(driver: Any) -> None:

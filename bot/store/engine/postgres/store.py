@@ -30,6 +30,7 @@ from bot.store.engine.base import GROUP_MAX, Store, Topic, Withdrawn, Write, Wri
 from bot.store.engine.outage import Away, Work
 from bot.store.engine.postgres import errors as trouble
 from bot.store.engine.postgres.errors import SessionLost
+from bot.store.engine.postgres.pooling import is_by_transaction
 from bot.store.engine.postgres.session import CHANNEL, Session
 from bot.store.engine.postgres.sessions import Sessions, WritingConnection, driver_of, where
 from bot.store.engine.schema import Migration
@@ -43,7 +44,7 @@ _GIVEN_UP: Final = "Another Easel has taken over the work of this process, which
 _TOPICS: Final = frozenset(Topic)
 _WRITER: Final = int.from_bytes(b"writer")  # the advisory lock of the transaction that writes
 # A migration takes as long as it takes, and waits for another one.
-_UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0"
+_UNBOUNDED: Final = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -273,7 +274,10 @@ async def open_postgres(address: str, *, direct: str = "", upgrade: bool, is_sha
 
     Without `is_shared` no other process can open it at the same time.
     """
-    sessions, direct_sessions = Sessions(_url(address)), Sessions(_url(direct or address))
+    url, direct_url = _url(address), _url(direct or address)
+    direct_sessions = Sessions(direct_url)
+    with _as_start_error(url):
+        sessions = Sessions(url, is_by_transaction=await is_by_transaction(url, None if direct_url == url else direct_url))
     heard = _Heard()
     session = Session(direct_sessions, is_shared=is_shared, hear=heard.hear, missed=heard.missed)
     writing = WritingConnection(sessions)
@@ -309,14 +313,14 @@ class _Heard:
 
 @asynccontextmanager
 async def reading(address: str) -> AsyncIterator[AsyncConnection]:
-    """A read-only connection to the database at `address`, without its lock. Raises `StartError`."""
-    sessions = Sessions(_url(address))
+    """A read-only connection to the database at `address`, without its lock, directly or through any pooler. Raises `StartError`."""
+    sessions = Sessions(_url(address), is_by_transaction=True)
     reads = sessions.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(sessions.close)
         with _as_start_error(sessions.engine.url):
             conn = await stack.enter_async_context(reads.connect())
-            await (await driver_of(conn)).execute(_UNBOUNDED.replace("LOCAL ", ""))
+            await conn.run_sync(_unbounded)
             await conn.run_sync(schema.check)
         yield conn
 
@@ -328,8 +332,15 @@ async def _prepare(session: Session, writing: WritingConnection, url: URL, *, up
         await session.ensure()
         conn = await writing.get()
         async with conn.begin():
-            await conn.run_sync(lambda sync: [sync.exec_driver_sql(each) for each in (*_UNBOUNDED.split("; "), turn)])
+            await conn.run_sync(_unbounded)
+            await conn.exec_driver_sql(turn)
             return await conn.run_sync(schema.upgrade if upgrade else schema.check)
+
+
+def _unbounded(conn: Connection) -> None:
+    """For the current transaction."""
+    for each in _UNBOUNDED:
+        conn.exec_driver_sql(f"SET LOCAL {each} = 0")
 
 
 @contextmanager
