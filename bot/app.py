@@ -216,8 +216,9 @@ async def assemble(
     set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url, cdn_host=cdn_host)
     async with open_resources(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
         if discord is None:
-            handlers = Messenger(easel, clock=clock).handlers
-            discord = DiscordPorts(post=DiscordPost(easel, clock=clock), handlers=handlers, flagged_by=flagged_by(easel))
+            handlers = Messenger(easel, sealer=resources.sealer, clock=clock).handlers
+            post = DiscordPost(easel, sealer=resources.sealer, clock=clock)
+            discord = DiscordPorts(post=post, handlers=handlers, flagged_by=flagged_by(easel))
         image_apis = await connect_image_apis(apis, resources)
         easel.services = services = build_services(resources, image_apis, discord.post, discord.flagged_by)
         yield _pipeline(resources, image_apis, services, easel, discord)

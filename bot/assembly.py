@@ -18,6 +18,7 @@ from bot.core.running.executors import BoundedExecutor
 from bot.core.running.home import opened
 from bot.core.running.loops import Timing
 from bot.core.running.machine import Disk
+from bot.core.sealing import Sealer
 from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
 from bot.domain.order import RESULT_MAX_PIXELS, OperatorLimits
@@ -101,6 +102,7 @@ class Resources:
     membership: Membership
     spool: Path  # of this process alone
     retention: Retention
+    sealer: Sealer
 
 
 @asynccontextmanager
@@ -146,6 +148,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             membership=membership,
             spool=home.folder,
             retention=_retention(settings, apis),
+            sealer=Sealer(settings.discord_token.get_secret_value()),
         )
 
 
@@ -288,6 +291,7 @@ def _orders(
         classifier=resources.classifier,
         references=References(fetcher=resources.reference_fetcher, decoding=resources.decoding, limits=limits),
         disk=resources.disk,
+        sealer=resources.sealer,
         clock=clock,
     )
     return Orders(

@@ -11,6 +11,7 @@ from bot.client.refusals import is_dm_closed, reason_of
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
 from bot.core.running import machine
+from bot.core.sealing import Sealer
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.admin.gone import GoneNotices
@@ -33,8 +34,9 @@ class Messenger:
     An item may be tried again after a lost response, so posting checks for the message of an earlier try.
     """
 
-    def __init__(self, client: Easel, *, clock: Clock) -> None:
+    def __init__(self, client: Easel, *, sealer: Sealer, clock: Clock) -> None:
         self._client = client
+        self._sealer = sealer
         self._poster = Poster(client, clock=clock)
         self._by_kind: Mapping[ItemKind, Callable[[OutboxItem, Job | None], Awaitable[None]]] = {
             ItemKind.REMOVE: self._remove,
@@ -95,9 +97,10 @@ class Messenger:
 
     async def _ping_by_webhook(self, item: OutboxItem, job: Job) -> None:
         """The last way to ping a member about a private image. Only tried once: the interaction's webhook takes no nonce."""
-        if not _has_webhook(item):
+        token = self._sealer.open(item.data["token"], about=job.id) if _has_webhook(item) else None
+        if token is None:
             raise RouteClosed("No route to ping this member is left.")
-        webhook = discord.Webhook.partial(id=item.data["application_id"], token=item.data["token"], client=self._client)
+        webhook = discord.Webhook.partial(id=item.data["application_id"], token=token, client=self._client)
         webhook.type = discord.WebhookType.application  # only application webhooks send ephemeral messages
         try:
             await webhook.send(job_texts.ping(job), ephemeral=True, wait=True)

@@ -10,6 +10,7 @@ RARELY_NEEDED = {
     "alembic",
     "asyncpg",
     "babel",
+    "cryptography",
     "jsonschema_rs",
     "PIL",
     "pi_heif",

@@ -174,7 +174,8 @@ class ReplyTarget:
     guild_id: int | None = None
     message_id: int | None = None  # the job's message, once it exists
     application_id: int | None = None
-    token: str | None = field(default=None, repr=False)  # the interaction's; while valid, it edits the message without permissions
+    # The interaction's token, which edits the message without permissions while it is valid. A job's is sealed (`bot.core.sealing`).
+    token: str | None = field(default=None, repr=False)
     token_expires_at: int = 0  # Unix ms
     upload_limit_bytes: int = 10 * 1024 * 1024
     private: bool = False  # ephemeral, and a direct message once the token has expired; never public

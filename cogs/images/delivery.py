@@ -12,6 +12,8 @@ import discord
 from yarl import URL
 
 from bot.core.clock import Clock
+from bot.core.errors import RouteClosed
+from bot.core.sealing import Sealer
 from bot.domain.job import Job
 from bot.domain.order import Receipt
 from bot.media.codec import THUMBNAIL_EDGE
@@ -34,18 +36,23 @@ _CLOCK_SKEW_MS = 60_000  # between this machine and Discord
 class DiscordPost:
     """Implements `Post` of `delivery/routes.py` and `ShownResults` of `delivery/results.py` with the running client."""
 
-    def __init__(self, client: Easel, *, clock: Clock) -> None:
+    def __init__(self, client: Easel, *, sealer: Sealer, clock: Clock) -> None:
         self._client = client
+        self._sealer = sealer
         self._clock = clock
 
     async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
         """By the interaction's webhook: needs no permission and is not subject to the global rate limit."""
 
+        token = self._token(answer.job)
+        if token is None:
+            raise RouteClosed("The interaction's token can't be read.")
+
         async def edit() -> discord.Message:
             async with self._content(answer, files="attachments") as content:
-                return await self._edit_webhook(answer.job, content)
+                return await self._edit_webhook(answer.job, token, content)
 
-        async with self._asking(token=answer.job.place.token, message=answer.job.place.message_id):
+        async with self._asking(token=token, message=answer.job.place.message_id):
             message = await reopening(self._client, answer.job.place.channel_id, edit)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
@@ -113,9 +120,10 @@ class DiscordPost:
             "view": waiting_view(job.id),
             "allowed_mentions": _NO_MENTIONS,
         }
-        if place.token_lives(self._clock()) and not is_refused(self._client, "token", place.token):
-            async with self._asking(token=place.token, message=place.message_id):
-                await self._edit_webhook(job, change)
+        token = self._token(job) if place.token_lives(self._clock()) else None
+        if token is not None and not is_refused(self._client, "token", token):
+            async with self._asking(token=token, message=place.message_id):
+                await self._edit_webhook(job, token, change)
         elif place.message_id is not None and not place.private:
             async with self._asking(message=place.message_id, channel=place.channel_id):
                 await self._partial_message(job).edit(**change)
@@ -140,8 +148,11 @@ class DiscordPost:
                     message = await message.edit(**content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
-    async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
-        webhook = discord.Webhook.partial(id=job.place.application_id or 0, token=job.place.token or "", client=self._client)
+    def _token(self, job: Job) -> str | None:
+        return None if job.place.token is None else self._sealer.open(job.place.token, about=job.id)
+
+    async def _edit_webhook(self, job: Job, token: str, change: dict[str, Any]) -> discord.WebhookMessage:
+        webhook = discord.Webhook.partial(id=job.place.application_id or 0, token=token, client=self._client)
         # "@original" is the interaction's first answer; its id is unknown if the response was lost.
         message_id: Any = job.place.message_id or "@original"
         return await webhook.edit_message(message_id, **change)

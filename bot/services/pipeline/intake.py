@@ -19,6 +19,7 @@ from bot.core.i18n import N_, _
 from bot.core.markdown import escaped
 from bot.core.numbers import number
 from bot.core.running.machine import Disk
+from bot.core.sealing import Sealer
 from bot.domain import permissions, visibility
 from bot.domain.admission import Admission, Facts, check_megapixels
 from bot.domain.allowance import merge
@@ -69,6 +70,7 @@ class Intake:
     references: References
     limits: OperatorLimits
     disk: Disk
+    sealer: Sealer
     clock: Clock
 
     async def prepare(self, order: Order) -> Prepared:
@@ -224,14 +226,15 @@ class Intake:
     def _new_job(
         self, order: Order, admission: Admission, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None
     ) -> Job:
-        now, request = self.clock(), order.request
+        now, request, job_id = self.clock(), order.request, new_job_id()
+        token = request.reply_to.token
         job = Job(
-            id=new_job_id(),
+            id=job_id,
             kind=order.kind,
             model=model.id,
             prompt=prompt,
             params=params,
-            place=request.reply_to,
+            place=replace(request.reply_to, token=None if token is None else self.sealer.seal(token, about=job_id)),
             state=JobState.OPEN,
             created_at=now,
             spoiler=order.spoiler or admission.must_spoiler,
