@@ -34,6 +34,7 @@ from bot.domain.money.ledger import Entry
 from bot.domain.money.payment import Payment, monthly_budget
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.money.usage import GroupBy
+from bot.domain.queueing.rate import Rate
 from bot.domain.scheduling import Caps
 from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, steps, sweeps, tables, tray, usage
 from bot.store.claims import Place
@@ -68,7 +69,7 @@ _READS_ALL = {
     "doctor --ledger",
 }
 _NEWCOMER = Newcomer(name="benchmark", home="", release="1", lease_ms=20_000)
-_CAPS, _PLACE = Caps(per_user=9, per_guild=9, total=9), Place(max_running=9, turns=9, queued=True)
+_CAPS, _PLACE = Caps(per_user=9, per_guild=9, total=9), Place(max_running=9, rate=Rate(interval_us=1, burst=9), queued=True)
 _STAR = normalized_emoji(STARS)
 _CHUNK = 2000  # jobs
 _COUNT_USAGE = f"""

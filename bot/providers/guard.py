@@ -1,4 +1,4 @@
-"""Rate limiter and circuit breaker in front of an image API. It also respects Retry-After.
+"""Circuit breaker in front of an image API. It also respects Retry-After. Its rate is counted where submissions are claimed.
 
 The circuit breaker (Michael Nygard, "Release It!") opens after several failures in a row. A free ping closes it again, so that no paid
 request is needed to find out whether the image API is back.
@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 
 import structlog
-from aiolimiter import AsyncLimiter
 
 from bot.core.clock import Clock
 from bot.core.errors import (
@@ -27,6 +26,7 @@ from bot.core.errors import (
 )
 from bot.core.metrics import PROVIDER_UP, SUBMISSIONS, Submitted
 from bot.core.running.supervision import Trouble, pause, resting
+from bot.domain.queueing.rate import Rate
 from bot.providers.explanations import ACCOUNT_DO
 from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 
@@ -56,13 +56,14 @@ class ProviderGuard:
         pause_max_s: float = 60,
         on_recovery: Callable[[], None] = _nothing,
     ) -> None:
-        """`title` is shown to people. `rate_per_minute` is also the largest burst. `max_running` is enforced by the caller.
+        """`title` is shown to people. `rate_per_minute` is also the largest burst; it and `max_running` are enforced by the caller.
 
         After `failures` in a row, the image API counts as unavailable and is pinged, with pauses that double from `pause_min_s` to
         `pause_max_s`, until it answers; then `on_recovery` is called.
         """
         self.provider = provider
         self.title = title
+        self.rate = Rate.per_minute(rate_per_minute)
         self.max_running = max_running
         self.is_rate_limited = False  # whether the last pause that it asked for was one of a rate limit
         self.away_since: int | None = None  # Unix ms of the first failure in a row; None while it is available
@@ -71,9 +72,6 @@ class ProviderGuard:
         self._pause_min_s = self._pause_s = pause_min_s
         self._pause_max_s = pause_max_s
         self._on_recovery = on_recovery
-        burst = max(rate_per_minute, 1.0)  # with a burst below 1, nothing could ever be sent
-        self._limiter = AsyncLimiter(burst, time_period=60 * burst / rate_per_minute)
-        self.turn_ms = math.ceil(60_000 / rate_per_minute)  # between two submissions, once the burst is used up
         self._retry_not_before = 0  # Unix ms, from Retry-After, or after a rate limit that names no time
         self._limit_pause_s = pause_min_s  # after the next rate limit that names no time
         self._reported: dict[str, str] = {}  # problems of the account that were logged: the model, or "" for all of them
@@ -96,24 +94,10 @@ class ProviderGuard:
         """Until when (Unix ms) the image API takes no requests, by its own words; None if it may take them now."""
         return self._retry_not_before if self._clock() < self._retry_not_before else None
 
-    def turns(self, most: int) -> int:
-        """How many submissions may be sent now, up to `most`."""
-        if self.away_since is not None or self._clock() < self._retry_not_before:
-            return 0
-        return next((count for count in range(most, 0, -1) if self._limiter.has_capacity(count)), 0)
-
-    def waits_until(self) -> int | None:
-        """When (Unix ms) a submission may be sent again. None if now, or if it is unavailable: then `on_recovery` is called later."""
-        now = self._clock()
-        if self.away_since is not None:
-            return None
-        if now < self._retry_not_before:
-            return self._retry_not_before
-        return None if self._limiter.has_capacity() else now + self.turn_ms
-
-    async def take_turn(self) -> None:
-        """Wait until the rate limit allows a submission, and count it."""
-        await self._limiter.acquire()
+    @property
+    def is_open(self) -> bool:
+        """Whether requests may be sent now. Once it is available again, `on_recovery` is called."""
+        return self.away_since is None and self.limited_until is None
 
     async def submit(self, submission: Submission) -> Accepted | CompletedImage:
         """Call the provider's `submit` and update the circuit breaker by its result. Raises the provider's errors, and `MachineTrouble`."""

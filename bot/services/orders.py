@@ -36,6 +36,7 @@ from bot.services.members import Members
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
 from bot.store import history, jobs, kv, messages, outbox, steps
+from bot.store.cluster import rates
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log
 from bot.store.money import sponsorships
@@ -44,7 +45,6 @@ log = structlog.get_logger(__name__)
 
 _ANSWER_MS = 120_000  # after this time the first response is assumed to be lost
 _AT_ONCE_MS = 60_000  # how long deleting or hiding a message may take before the outbox does it
-_TURNS_MAX = 100  # of a rate limit that are counted
 _TOLD_MAX = 1000  # jobs
 _USUAL_MS = 60_000  # how long a model's usual time is kept
 
@@ -165,10 +165,10 @@ class Orders:
 
     async def waiting_for(self, job: Job) -> Receipt:
         """The receipt of an open job, with its current place in the queue."""
-        standing, host_id = await self.store.read(_queue_status, job)
+        standing, host_id, full_at = await self.store.read(_queue_status, job)
         models = {job.model, *(g.model for g in job.open), *(each.model for each in standing.running)}
         known = [(model, await self.usual_ms(model)) for model in models]
-        usual, capacity, now = {model: ms for model, ms in known if ms is not None}, self._capacity(job, standing), self.clock()
+        usual, capacity, now = {model: ms for model, ms in known if ms is not None}, self._capacity(job, standing, full_at), self.clock()
         return Receipt(
             job=job,
             model=self.models.catalog.get(job.model),
@@ -182,18 +182,22 @@ class Orders:
             host_id=host_id,
         )
 
-    def _capacity(self, job: Job, standing: QueueStanding) -> Capacity:
-        """Of the image API and the member, for the job's first open image; its image API may have been removed."""
-        first = next(iter(job.open), job.generations[0])
+    def _capacity(self, job: Job, standing: QueueStanding, full_at: int) -> Capacity:
+        """Of the image API and the member, for the job's first open image; its image API may have been removed.
+
+        `full_at`: when the image API's rate allows all its turns again (Unix microseconds).
+        """
+        first = _first_open(job)
         guard, caps = self.guards.get(first.provider), self.caps
         at_a_time = caps.total if guard is None else min(guard.max_running, caps.total)
         limit = caps.per_user if first.running_limit is None else first.running_limit
-        waiting = min(standing.ahead + standing.own_ahead + len(job.open), _TURNS_MAX)
+        unlimited = standing.ahead + standing.own_ahead + len(job.open)
+        turns = unlimited if guard is None else guard.is_open * guard.rate.turns(full_at, 1000 * self.clock())
         return Capacity(
             provider=at_a_time,
             member=min(limit, at_a_time, caps.total if job.place.guild_id is None else caps.per_guild),
-            turns=waiting if guard is None else guard.turns(waiting),
-            turn_ms=0 if guard is None else guard.turn_ms,
+            turns=turns,
+            turn_ms=0 if guard is None else guard.rate.interval_us / 1000,
         )
 
     async def usual_ms(self, model: str) -> int | None:
@@ -221,7 +225,7 @@ class Orders:
     def _outage(self, job: Job) -> Outage | None:
         """The first provider that the job waits for and that takes no requests now."""
         kept = [self.guards[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.guards]
-        closed = (guard for guard in kept if guard.away_since is not None or guard.limited_until is not None)
+        closed = (guard for guard in kept if not guard.is_open)
         return next((Outage(title=guard.title, since=guard.away_since) for guard in closed), None)
 
     @property
@@ -277,9 +281,13 @@ def _images(references: Sequence[Reference]) -> int:
     return sum(each.role is ReferenceRole.REFERENCE for each in references)
 
 
-def _queue_status(conn: Connection, job: Job) -> tuple[QueueStanding, int | None]:
-    """A job's place in the queue, and its sponsor's user id."""
-    return jobs.standing(conn, job), _host_id(conn, job)
+def _first_open(job: Job) -> Generation:
+    return next(iter(job.open), job.generations[0])
+
+
+def _queue_status(conn: Connection, job: Job) -> tuple[QueueStanding, int | None, int]:
+    """A job's place in the queue, its sponsor's user id, and when its image API's rate allows all its turns again."""
+    return jobs.standing(conn, job), _host_id(conn, job), rates.full_at(conn, rates.of_api(_first_open(job).provider))
 
 
 def _host_id(conn: Connection, job: Job) -> int | None:

@@ -16,8 +16,10 @@ from sqlalchemy.sql.expression import BindParameter
 from bot.domain.catalog.shapes.edit_shape import SourceShape
 from bot.domain.job import Generation, GenerationState, JobState, Lane, ReferenceRole
 from bot.domain.money.quota import DAY_MS
+from bot.domain.queueing.rate import Rate
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import steps, usage
+from bot.store.cluster.rates import ApiTurns
 from bot.store.engine.base import process_of
 from bot.store.engine.statements import Prepared
 from bot.store.rows import GENERATION, generation_of, read_generations, shape_of
@@ -108,7 +110,7 @@ class Place:
     """How much an image API takes now."""
 
     max_running: int
-    turns: int  # submissions that its rate limit allows now
+    rate: Rate  # of submissions
     queued: bool  # it is submitted to a queue; else in a call that returns the image
 
 
@@ -130,18 +132,23 @@ class Stuck:
     source_shape: SourceShape | None = None  # as its job's
 
 
-def to_submit(conn: Connection, now: int, *, free: int, caps: Caps, places: Mapping[str, Place]) -> list[ToSubmit]:
-    """Mark at most `free` waiting generations as being submitted, in fair order. `places`: the image APIs that are available."""
+def to_submit(conn: Connection, now: int, *, free: int, caps: Caps, places: Mapping[str, Place]) -> tuple[list[ToSubmit], int | None]:
+    """Mark at most `free` waiting generations as being submitted, in fair order. `places`: the image APIs that are available.
+
+    Also returns in how many ms a rate that is used up allows the next one; None if none is.
+    """
     queue = queue_of(conn, now, lock=True)
     if not queue.waiting:
-        return []
+        return [], None
+    turns = ApiTurns(conn, {name: place.rate for name, place in places.items()}, now)
     running = queue.running_by_provider
-    provider_caps = {name: min(place.max_running, running.get(name, 0) + place.turns) for name, place in places.items()}
+    provider_caps = {name: min(place.max_running, running.get(name, 0) + turns.of(name)) for name, place in places.items()}
     chosen = choose(queue, caps, provider_caps, most=free)
     started = [steps.start(conn, each.job_id, each.n, now, queued=places[each.provider].queued) for each in chosen]
     marked = [generation for generation in started if generation is not None]
+    wait_ms = turns.use(Counter(generation.provider for generation in marked))
     with_references = set(conn.scalars(_WITH_REFERENCES, {"job_ids": list({g.job_id for g in marked})})) if marked else set()
-    return [ToSubmit(generation=generation, has_references=generation.job_id in with_references) for generation in marked]
+    return [ToSubmit(generation=generation, has_references=generation.job_id in with_references) for generation in marked], wait_ms
 
 
 def queue_of(conn: Connection, now: int, *, most: int = _CANDIDATES, lock: bool = False) -> Queue:

@@ -66,7 +66,7 @@ def _key(generation: Any) -> Hashable:
 
 # What claims a job in each state: the name of its operation, and the keys in its result.
 _CLAIMS: Mapping[str, tuple[str, Callable[[Any], Iterable[Hashable]]]] = {
-    "to_submit": ("waiting", lambda claimed: [_key(each.generation) for each in claimed]),
+    "to_submit": ("waiting", lambda claimed: [_key(each.generation) for each in claimed[0]]),
     "lost": ("lost", lambda claimed: [_key(each) for each in claimed]),
     "to_check": ("unchecked", list),
     "to_read": ("running", lambda claimed: [_key(each) for each in claimed]),

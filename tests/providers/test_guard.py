@@ -106,7 +106,7 @@ def counted(guard: ProviderGuard, outcome: Submitted) -> float:
 async def test_submit_returns_the_provider_s_result(guard: ProviderGuard, ox: Submission) -> None:
     answer = await guard.submit(ox)
     assert isinstance(answer, Accepted if guard.provider.queues else CompletedImage)
-    assert (guard.name, guard.turns(1), guard.away_since, guard.waits_until()) == (guard.provider.name, True, None, None)
+    assert (guard.name, guard.is_open, guard.away_since, guard.limited_until) == (guard.provider.name, True, None, None)
 
 
 async def test_three_failures_in_a_row_open_the_breaker(
@@ -116,10 +116,10 @@ async def test_three_failures_in_a_row_open_the_breaker(
     switchboard.turn_on(side.down)
     for _ in range(2):
         await fail(guard, side.ox, times=1)
-        assert guard.turns(1)
+        assert guard.is_open
         clock.advance(10)
     await fail(guard, side.ox, times=1)
-    assert (guard.turns(1), guard.away_since, guard.waits_until()) == (False, began, None)
+    assert (guard.is_open, guard.away_since, guard.limited_until) == (False, began, None)
 
 
 @pytest.mark.faults("images-error")
@@ -149,7 +149,7 @@ async def test_account_errors_do_not_open_the_breaker(guard: ProviderGuard, ox: 
     with pytest.raises(ProviderAccount):
         await guard.submit(ox)
     await fail(guard, ox, times=5)
-    assert guard.turns(1)
+    assert guard.is_open
 
 
 @pytest.mark.parametrize("side", ["oxlo"], indirect=True)  # the other's answers come at once
@@ -171,7 +171,7 @@ async def test_results_of_submissions_before_a_recovery_are_ignored(
         switchboard.turn_on(side.down)
         with pytest.raises(AnswerLost):
             await submission
-        assert guard.turns(1)
+        assert guard.is_open
 
 
 # --- recovery --------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ async def test_a_ping_closes_the_breaker_without_a_paid_call(
         assert guard.away_since is not None
         switchboard.turn_off(side.down)
         await recovered.wait()
-    assert (guard.turns(1), paid_calls(server)) == (True, paid)
+    assert (guard.is_open, paid_calls(server)) == (True, paid)
 
 
 async def test_after_a_recovery_three_more_failures_are_needed(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
@@ -202,7 +202,7 @@ async def test_after_a_recovery_three_more_failures_are_needed(make_guard: MakeG
         await fail(guard, ox)
         await recovered.wait()
         await fail(guard, ox, times=2)
-        assert guard.turns(1)
+        assert guard.is_open
         await guard.submit(ox)
 
 
@@ -213,7 +213,7 @@ async def test_a_successful_submission_closes_the_breaker_too(make_guard: MakeGu
     await fail(guard, ox)
     await guard.submit(ox)
     await guard.submit(ox)
-    assert (guard.turns(1), recoveries) == (True, ["recovered"])
+    assert (guard.is_open, recoveries) == (True, ["recovered"])
 
 
 async def test_an_available_provider_is_not_pinged(guard: ProviderGuard, ox: Submission, server: images.ImageServer) -> None:
@@ -268,38 +268,16 @@ async def test_retry_after_pauses_the_guard_and_is_not_a_failure(
     readiness = list[tuple[bool, int | None]]()
     for seconds in (0, RETRY_AFTER_S - 1, 1):
         clock.advance(seconds)
-        readiness.append((bool(guard.turns(1)), guard.waits_until()))
+        readiness.append((guard.is_open, guard.limited_until))
     assert readiness == [(False, until), (False, until), (True, None)]
 
 
 async def test_a_success_keeps_retry_after(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: ManualClock) -> None:
     switchboard.turn_on("images-rate-limited", times=1)
     await fail(guard, ox, times=1)
-    until = guard.waits_until()
+    until = guard.limited_until
     await guard.submit(ox)  # sent before the response
-    assert guard.waits_until() == until
-
-
-async def test_the_61st_submission_in_a_minute_must_wait(guard: ProviderGuard, clock: ManualClock) -> None:
-    for _ in range(60):
-        assert guard.turns(1)
-        await guard.take_turn()
-    assert not guard.turns(1)
-    assert guard.waits_until() == clock.now + 1000
-
-
-async def test_take_turn_waits_for_the_rate_limit(make_guard: MakeGuard) -> None:
-    guard = make_guard(rate_per_minute=1200)  # one per 50 ms
-    began = asyncio.get_running_loop().time()
-    for _ in range(1201):
-        await guard.take_turn()
-    assert asyncio.get_running_loop().time() - began >= 0.049
-
-
-async def test_less_than_one_submission_per_minute_is_possible(make_guard: MakeGuard, clock: ManualClock) -> None:
-    guard = make_guard(rate_per_minute=0.5)
-    await guard.take_turn()
-    assert guard.waits_until() == clock.now + 120_000
+    assert guard.limited_until == until
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------

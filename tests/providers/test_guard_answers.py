@@ -38,7 +38,7 @@ async def test_a_refusing_provider_is_available(session: aiohttp.ClientSession, 
         wire.says({"error": {"message": "No", "code": code}}, status=status)
         with pytest.raises(kind):
             await guard.submit(OX)
-        assert guard.turns(1)
+        assert guard.is_open
 
 
 async def test_a_busy_api_without_a_time_fails_and_a_rate_limit_does_not(session: aiohttp.ClientSession) -> None:
@@ -46,7 +46,7 @@ async def test_a_busy_api_without_a_time_fails_and_a_rate_limit_does_not(session
         guard = guard_at(wire.url, session)
         wire.says({"error": {"message": "Later"}}, status=429, headers={"Retry-After": "0"})
         await fail(guard, OX, times=5)
-        assert (guard.away_since, guard.turns(1)) == (None, 0)
+        assert (guard.away_since, guard.is_open) == (None, False)
         wire.says({"error": {"message": "Later"}}, status=503, headers={"Retry-After": "0"})
         await fail(guard, OX)
         assert guard.away_since is not None

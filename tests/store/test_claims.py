@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.domain.job import GenerationState, Job
+from bot.domain.queueing.rate import Rate
 from bot.domain.scheduling import Caps
 from bot.store import claims, rows, steps
 from bot.store.claims import Place, ToSubmit
@@ -20,14 +21,17 @@ from tests.env.jobs import new_job
 
 WIDE = Caps(per_user=100, per_guild=100, total=100)
 NOW = 9000
+SECOND_US = 1_000_000
 
 
-def oxen(*, turns: int = 100, max_running: int = 100) -> dict[str, Place]:
-    return {"oxen": Place(max_running=max_running, turns=turns, queued=True)}
+def oxen(*, burst: int = 100, max_running: int = 100) -> dict[str, Place]:
+    return {"oxen": Place(max_running=max_running, rate=Rate(interval_us=SECOND_US, burst=burst), queued=True)}
 
 
-async def claimed(store: Store, *, free: int = 10, caps: Caps = WIDE, places: dict[str, Place] | None = None) -> list[ToSubmit]:
-    return await store.write(claims.to_submit, NOW, free=free, caps=caps, places=oxen() if places is None else places)
+async def claimed(
+    store: Store, *, free: int = 10, caps: Caps = WIDE, places: dict[str, Place] | None = None, now: int = NOW
+) -> list[ToSubmit]:
+    return (await store.write(claims.to_submit, now, free=free, caps=caps, places=oxen() if places is None else places))[0]
 
 
 async def waiting_jobs(store: Store, count: int, **more: Any) -> list[Job]:
@@ -49,11 +53,20 @@ async def test_a_claim_takes_the_oldest_first_and_marks_it(store: Store) -> None
 
 
 @pytest.mark.parametrize(
-    ("places", "count"), [(oxen(turns=2), 2), (oxen(max_running=3), 3), ({}, 0)], ids=["rate limit", "running at once", "unavailable"]
+    ("places", "count"), [(oxen(burst=2), 2), (oxen(max_running=3), 3), ({}, 0)], ids=["rate limit", "running at once", "unavailable"]
 )
 async def test_a_claim_takes_what_the_image_api_takes(store: Store, places: dict[str, Place], count: int) -> None:
     await waiting_jobs(store, 5)
     assert len(await claimed(store, places=places)) == count
+
+
+async def test_the_rate_of_an_image_api_holds_for_all_claims_together(store: Store) -> None:
+    await waiting_jobs(store, 8)
+    counts = [len(found) for found in await asyncio.gather(*(claimed(store, free=2, places=oxen(burst=5)) for _ in range(4)))]
+    assert sum(counts) == 5
+    found, wait_ms = await store.write(claims.to_submit, NOW + 400, free=9, caps=WIDE, places=oxen(burst=5))
+    assert (found, wait_ms) == ([], 600)
+    assert [len(await claimed(store, places=oxen(burst=5), now=NOW + ms)) for ms in (999, 1000, 1001, 3000)] == [0, 1, 0, 2]
 
 
 async def test_a_job_whose_prompt_is_not_checked_waits(store: Store) -> None:

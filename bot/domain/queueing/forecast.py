@@ -44,7 +44,7 @@ class Capacity:
     provider: int
     member: int
     turns: int  # that may be sent now
-    turn_ms: int  # between two of them, later
+    turn_ms: float  # between two of them, later
 
 
 def waits_for_own(job: Job, standing: QueueStanding, capacity: Capacity) -> bool:

@@ -165,25 +165,24 @@ class Dispatch:
                 await self._redirect(waiting, now)
         await self._end_limited()
         places = {
-            name: Place(max_running=guard.max_running, turns=turns, queued=guard.provider.queues)
+            name: Place(max_running=guard.max_running, rate=guard.rate, queued=guard.provider.queues)
             for name, guard in self._guards.items()
-            if (turns := guard.turns(free))
+            if guard.is_open
         }
-        claimed = await self._store.write(claims.to_submit, now, free=free, caps=self._policy.caps, places=places)
-        for each in claimed:
-            await self._guard(each.generation).take_turn()  # does not wait: only this claim takes turns
-        return Batch(work=claimed, pause_s=self._pause_s())
+        claimed, wait_ms = await self._store.write(claims.to_submit, now, free=free, caps=self._policy.caps, places=places)
+        return Batch(work=claimed, pause_s=self._pause_s(wait_ms))
 
     async def _can_store(self) -> bool:
         """Whether what is made can be stored: the disk has space, and no finished image has been waiting for that."""
         is_stuck = any(time.monotonic() - since > _STORED_S for since in self._unstored.values())
         return await self._disk.has_space() and not is_stuck
 
-    def _pause_s(self) -> float:
-        """Seconds until the next check: a generation's pause may end, or a guard may allow the next request."""
+    def _pause_s(self, wait_ms: int | None) -> float:
+        """Seconds until the next check: a generation's pause may end, or an image API may take the next one. `wait_ms`: by its rate."""
         now = self._clock()
-        waits = (until - now for guard in self._guards.values() if (until := guard.waits_until()) is not None)
-        return min(_IDLE_S, self._timing.lookup_grace_s, *(max(wait_ms, 10) / 1000 for wait_ms in waits))
+        waits = [until - now for guard in self._guards.values() if (until := guard.limited_until) is not None]
+        waits += [] if wait_ms is None else [wait_ms]
+        return min(_IDLE_S, self._timing.lookup_grace_s, *(max(each, 10) / 1000 for each in waits))
 
     async def _claim_lost(self, free: int, _active: frozenset[Hashable]) -> Batch[Generation]:
         found = await self._store.write(claims.lost, self._clock(), free=free)
@@ -341,7 +340,7 @@ class Dispatch:
         """Switch to the operator's fallback model, if there is one that can be used."""
         if not self._orders.models.offered:
             return False  # no list of models was read yet, so no fallback is known
-        answering = {name for name, guard in self._guards.items() if guard.away_since is None and guard.limited_until is None}
+        answering = {name for name, guard in self._guards.items() if guard.is_open}
         catalog = self._orders.models.catalog
         route, generation = fallback_for(stuck, catalog=catalog, routes=self._policy.routes, answering=answering), stuck.generation
         if route is None or not await self._store.write(steps.reroute, generation.job_id, generation.n, other=route):

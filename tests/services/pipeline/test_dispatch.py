@@ -397,3 +397,18 @@ async def test_what_another_process_sends_meanwhile_is_not_ended_as_waiting(pipe
     await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
     await pipeline.orders.settle_waiting(job.generations[0], failed(Failure.TIMEOUT))
     assert [g.state for g in (await pipeline.orders.job(job.id)).generations] == [GenerationState.SUBMITTING]
+
+
+async def test_a_restart_does_not_forget_how_many_were_sent_in_this_minute(pipeline: Pipeline) -> None:
+    limited = await pipeline.restart(OXEN_RATE_PER_MINUTE="2")
+    async with limited.running("dispatch", "watch"):
+        for job in [await limited.order() for _ in range(2)]:
+            await limited.until(job)
+    restarted = await pipeline.restart(OXEN_RATE_PER_MINUTE="2")
+    job = await restarted.order()
+    await restarted.app.dispatch._sending.turn()
+    assert (await restarted.orders.job(job.id)).generations[0].state is GenerationState.WAITING
+    restarted.clock.advance(30_000)
+    async with restarted.running("dispatch", "watch"):
+        await restarted.until(job)
+    assert await restarted.enqueued() == 3
