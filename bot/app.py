@@ -43,6 +43,7 @@ from bot.services.operating.readiness import DatabaseCheck, Readiness, lasting_t
 from bot.services.operating.service_manager import ServiceManager
 from bot.services.operating.webhook import Webhook
 from bot.services.outbox import Handler, Outbox
+from bot.services.pipeline.api_states import ApiStates
 from bot.services.pipeline.delivery.deliver import Deliver
 from bot.services.pipeline.delivery.routes import ResultPost, Routes
 from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
@@ -86,6 +87,7 @@ class App:
     services: Services
     models: Models
     guards: Mapping[str, ProviderGuard]  # by the provider's name
+    api_states: ApiStates
     dispatch: Dispatch
     watches: Mapping[str, Watch]  # by the provider's name
     outbox: Outbox
@@ -147,6 +149,7 @@ class App:
             "loop lag": self.lag.run,
             "commands": partial(self.client.keep_registered, partial(self.timing.backoff_s, longest_s=_REGISTERING_EVERY_S)),
             "progress": self.progress.run,
+            "image API states": partial(self.api_states.run, tuple(self.guards.values())),
             "models": self.models.follow,
             "gauges": self.gauges.run,
         }
@@ -275,6 +278,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         services=services,
         models=image_apis.models,
         guards=image_apis.guards,
+        api_states=image_apis.states,
         dispatch=dispatch,
         watches=watches,
         outbox=Outbox(store=store, handlers={ItemKind.DELIVER: deliver.handle, **discord.handlers}, timing=timing, clock=clock),

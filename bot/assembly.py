@@ -48,6 +48,7 @@ from bot.services.money.estimates import Estimates
 from bot.services.money.excess import Excesses
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
+from bot.services.pipeline.api_states import ApiStates
 from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.delivery.fitting import Fitting
 from bot.services.pipeline.delivery.links import Links
@@ -173,6 +174,7 @@ class ImageApis:
 
     providers: Mapping[str, Provider]
     guards: Mapping[str, ProviderGuard]
+    states: ApiStates
     models: Models
 
 
@@ -183,7 +185,7 @@ def configured_apis(settings: Settings, more: Sequence[ImageApi]) -> tuple[Image
 
 
 async def connect_image_apis(apis: Sequence[ImageApi], resources: Resources) -> ImageApis:
-    """Build the clients and their guards, and load the models that the last run knew."""
+    """Build the clients and their guards, and load what the last run knew: the models, and which image APIs are away."""
     settings, store = resources.settings, resources.store
     max_bytes = int(settings.result_max_mb * _MB)
     # Providers and models depend on each other: models are read from the providers, which ask for the seed field of a model.
@@ -197,8 +199,19 @@ async def connect_image_apis(apis: Sequence[ImageApi], resources: Resources) -> 
     )
     models = Models(store=store, providers=providers, read=reader_of(settings), reading=resources.reading, clock=resources.clock)
     await models.load()
-    guards = guards_of(apis, providers, resources.timing, resources.clock, on_recovery=partial(store.wake, Topic.QUEUE))
-    return ImageApis(providers=providers, guards=guards, models=models)
+    states = ApiStates(store=store, every_s=resources.timing.slow_s)
+    guards = guards_of(
+        apis,
+        providers,
+        states=states,
+        timing=resources.timing,
+        clock=resources.clock,
+        on_change=partial(store.wake, Topic.PROVIDERS),
+        on_recovery=partial(store.wake, Topic.QUEUE),
+    )
+    for guard in guards.values():
+        await guard.share()
+    return ImageApis(providers=providers, guards=guards, states=states, models=models)
 
 
 # --- the services --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from bot.core.settings.endpoints import Endpoint, OxenSettings, ProviderSettings
 from bot.domain.catalog.models import Catalog, Slots
 from bot.media.addresses import AddressRules, host_of
 from bot.media.fetch import Credential
-from bot.providers.guard import ProviderGuard
+from bot.providers.guard import ProviderGuard, SharedStates
 from bot.providers.openai import OpenAi
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
@@ -114,7 +114,14 @@ def providers_of(
 
 
 def guards_of(
-    apis: Iterable[ImageApi], providers: Mapping[str, Provider], timing: Timing, clock: Clock, on_recovery: Callable[[], None]
+    apis: Iterable[ImageApi],
+    providers: Mapping[str, Provider],
+    *,
+    states: SharedStates,
+    timing: Timing,
+    clock: Clock,
+    on_change: Callable[[], None],
+    on_recovery: Callable[[], None],
 ) -> dict[str, ProviderGuard]:
     return {
         api.settings.name: ProviderGuard(
@@ -122,10 +129,12 @@ def guards_of(
             title=api.settings.title,
             rate_per_minute=api.settings.rate_per_minute,
             max_running=api.settings.max_running,
+            states=states,
             clock=clock,
             failures=timing.unavailable_after,
             pause_min_s=timing.ping_min_s,
             pause_max_s=timing.ping_max_s,
+            on_change=on_change,
             on_recovery=on_recovery,
         )
         for api in apis

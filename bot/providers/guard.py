@@ -1,14 +1,14 @@
 """Circuit breaker in front of an image API. It also respects Retry-After. Its rate is counted where submissions are claimed.
 
-The circuit breaker (Michael Nygard, "Release It!") opens after several failures in a row. A free ping closes it again, so that no paid
-request is needed to find out whether the image API is back.
+A free ping closes the breaker again, so that no paid request is needed to find out whether the image API is back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -26,8 +26,8 @@ from bot.core.errors import (
 )
 from bot.core.metrics import PROVIDER_UP, SUBMISSIONS, Submitted
 from bot.core.running.supervision import Trouble, pause, resting
+from bot.domain.queueing.provider_state import ProviderState, Transition
 from bot.domain.queueing.rate import Rate
-from bot.providers.explanations import ACCOUNT_DO
 from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 
 log = structlog.get_logger(__name__)
@@ -37,11 +37,21 @@ _DOWN_DO = "See its status page. Its images wait, and go on by themselves; FALLB
 
 
 def _nothing() -> None:
-    """Default for `on_recovery`."""
+    """Default for `on_change` and `on_recovery`."""
+
+
+class SharedStates(Protocol):
+    """The port to what all processes know of the image APIs."""
+
+    async def read(self, provider: str) -> ProviderState: ...
+
+    async def change(self, provider: str, transitions: Sequence[Transition]) -> tuple[ProviderState, ProviderState]:
+        """Apply the transitions to the shared state. Returns what it was before and is now."""
+        ...
 
 
 class ProviderGuard:
-    """Sends submissions to one image API. Its state may be lost at a restart."""
+    """Sends submissions to one image API. What it learns counts at once here, and in other processes once `share` has written it."""
 
     def __init__(
         self,
@@ -50,33 +60,31 @@ class ProviderGuard:
         title: str,
         rate_per_minute: float,
         max_running: int,
+        states: SharedStates,
         clock: Clock,
         failures: int = 3,
         pause_min_s: float = 5,
         pause_max_s: float = 60,
+        on_change: Callable[[], None] = _nothing,
         on_recovery: Callable[[], None] = _nothing,
     ) -> None:
         """`title` is shown to people. `rate_per_minute` is also the largest burst; it and `max_running` are enforced by the caller.
 
         After `failures` in a row, the image API counts as unavailable and is pinged, with pauses that double from `pause_min_s` to
-        `pause_max_s`, until it answers; then `on_recovery` is called.
+        `pause_max_s`, until it answers; then `on_recovery` is called. `on_change` says that there is something to `share`.
         """
         self.provider = provider
         self.title = title
         self.rate = Rate.per_minute(rate_per_minute)
         self.max_running = max_running
-        self.is_rate_limited = False  # whether the last pause that it asked for was one of a rate limit
-        self.away_since: int | None = None  # Unix ms of the first failure in a row; None while it is available
+        self.state = ProviderState()  # the shared one as last read, with the changes that are not written yet
+        self._states = states
+        self._unwritten: list[Transition] = []
         self._clock = clock
         self._limit = failures
         self._pause_min_s = self._pause_s = pause_min_s
         self._pause_max_s = pause_max_s
-        self._on_recovery = on_recovery
-        self._retry_not_before = 0  # Unix ms, from Retry-After, or after a rate limit that names no time
-        self._limit_pause_s = pause_min_s  # after the next rate limit that names no time
-        self._reported: dict[str, str] = {}  # problems of the account that were logged: the model, or "" for all of them
-        self._failures = 0  # in a row
-        self._failing_since = 0  # Unix ms of the first of them
+        self._on_change, self._on_recovery = on_change, on_recovery
         self._recoveries = 0
         self._away = asyncio.Event()
         self._is_told = False  # the operator knows that it is away
@@ -90,9 +98,19 @@ class ProviderGuard:
         return self.provider.name
 
     @property
+    def away_since(self) -> int | None:
+        """Unix ms of the first failure in a row; None while it is available."""
+        return self.state.away_since
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """Whether the last pause that it asked for was one of a rate limit."""
+        return self.state.is_rate_limited
+
+    @property
     def limited_until(self) -> int | None:
         """Until when (Unix ms) the image API takes no requests, by its own words; None if it may take them now."""
-        return self._retry_not_before if self._clock() < self._retry_not_before else None
+        return self.state.retry_not_before if self._clock() < self.state.retry_not_before else None
 
     @property
     def is_open(self) -> bool:
@@ -107,75 +125,89 @@ class ProviderGuard:
         except ProviderError as error:
             self._count(_outcome(error))
             self._update(error, is_current=recoveries == self._recoveries)
-            if isinstance(error, ProviderAccount):
-                self._report(error, submission.model if isinstance(error, ModelLocked) else "")
             raise
         self._count(Submitted.ACCEPTED if isinstance(answer, Accepted) else Submitted.MADE)
-        self._answered()
-        self._limit_pause_s = self._pause_min_s
-        self._account_works(submission.model)
+        self._answered(ProviderState.accepted)
         return answer
 
     async def run(self) -> None:
-        """Run until cancelled: whenever the provider is unavailable, ping it until it answers."""
+        """Run until cancelled: whenever the provider is unavailable, ping it until it answers. One process at a time does it."""
         while True:
             with resting():
                 await self._away.wait()
             pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, self._pause_max_s)
             await pause(pause_s)
             if self._away.is_set() and await self._is_available():
-                self._recover()
+                self._change(ProviderState.answered)
             self._tell_if_long()
+
+    async def share(self) -> None:
+        """Write what this process has learned, and take over what others have. One call at a time."""
+        if writing := tuple(self._unwritten):
+            before, after = await self._states.change(self.name, writing)
+            del self._unwritten[: len(writing)]
+            self._log(before, after)
+        else:
+            after = await self._states.read(self.name)
+        for transition in self._unwritten:
+            after = transition(after)
+        self._show(after)
+
+    # --- what is learned ---------------------------------------------------------------------------------------------
 
     def _update(self, error: ProviderError, *, is_current: bool) -> None:
         """`is_current` is False for a submission sent before the last recovery: its failure is outdated and does not count."""
+        now = self._clock()
         match error:
             case ProviderRefused() | ModelLocked() | ProviderFailed():
-                self._answered()
+                self._answered(ProviderState.answered)
             case ProviderBusy(retry_after_s=wait_s) if wait_s:
-                self._pause(wait_s, is_rate_limit=isinstance(error, RateLimited))
+                until, is_rate_limit = now + math.ceil(wait_s * 1000), isinstance(error, RateLimited)
+                self._change(lambda state: state.paused(until, is_rate_limit=is_rate_limit))
             case RateLimited():  # it works, so this is no failure
-                self._answered()
-                self._pause(self._limit_pause_s, is_rate_limit=True)
-                self._limit_pause_s = min(2 * self._limit_pause_s, self._pause_max_s)
+                self._answered(lambda state: state.limited(now, shortest_s=self._pause_min_s, longest_s=self._pause_max_s))
             case ProviderBusy() | AnswerLost() if is_current:
-                self._failed()
+                self._change(lambda state: state.failed(now, limit=self._limit))
 
-    def _pause(self, wait_s: float, *, is_rate_limit: bool) -> None:
-        until = self._clock() + math.ceil(wait_s * 1000)
-        if until > self._retry_not_before and wait_s > self._pause_max_s and self.limited_until is None:
-            log.warning("image API takes no requests for a while", provider=self.name, wait_s=round(wait_s))
-        if until >= self._retry_not_before:
-            self._retry_not_before, self.is_rate_limited = until, is_rate_limit
-
-    def _report(self, error: ProviderAccount, model: str) -> None:
-        """Tell the operator of a problem of the account, once until it works again."""
-        cause = f"{model}: {error.detail.partition(':')[0].partition(' (')[0]}"  # the rest differs from call to call
-        if cause not in self._reported:
-            self._reported[cause] = model
-            reason = error.detail or error.sentence
-            log.critical("image API needs its operator", provider=self.name, model=model or None, reason=reason, do=ACCOUNT_DO)
-
-    def _account_works(self, model: str) -> None:
-        for works in {"", model} & set(self._reported.values()):
-            log.warning("image API needs its operator is over", provider=self.name, model=works or None)
-        self._reported = {cause: about for cause, about in self._reported.items() if about not in {"", model}}
-
-    def _answered(self) -> None:
-        self._failures = 0
+    def _answered(self, transition: Transition) -> None:
         self._pause_s = self._pause_min_s  # not reset by a ping: pauses keep growing if only pings are answered
-        self._recover()
+        self._change(transition)
 
-    def _failed(self) -> None:
-        self._failures += 1
-        if self._failures == 1:
-            self._failing_since = self._clock()
-        if self._failures < self._limit or self.away_since is not None:
+    def _change(self, transition: Transition) -> None:
+        """Nothing is written while all is well."""
+        state = transition(self.state)
+        if state != self.state:
+            self._unwritten.append(transition)
+            self._show(state)
+            self._on_change()
+
+    def _show(self, state: ProviderState) -> None:
+        was_away, self.state = self.state.away_since is not None, state
+        if was_away == (state.away_since is not None):
             return
-        self.away_since = self._failing_since
-        PROVIDER_UP.labels(self.name).set(0)
-        log.warning("provider unavailable", provider=self.name, failures=self._failures)
-        self._away.set()
+        PROVIDER_UP.labels(self.name).set(was_away)
+        if not was_away:
+            self._away.set()
+            return
+        if self._is_told:
+            log.warning("image API down is over", provider=self.name)
+        self._is_told = False
+        self._recoveries += 1
+        self._away.clear()
+        self._on_recovery()
+
+    # --- what is told ------------------------------------------------------------------------------------------------
+
+    def _log(self, before: ProviderState, after: ProviderState) -> None:
+        """What this process has changed for all."""
+        now = self._clock()
+        wait_ms = after.retry_not_before - now
+        if before.retry_not_before <= now and wait_ms > self._pause_max_s * 1000:
+            log.warning("image API takes no requests for a while", provider=self.name, wait_s=round(wait_ms / 1000))
+        if before.away_since is None and after.away_since is not None:
+            log.warning("provider unavailable", provider=self.name, failures=after.failures)
+        if before.away_since is not None and after.away_since is None:
+            log.info("provider recovered", provider=self.name, outage_s=(now - before.away_since) / 1000)
 
     def _tell_if_long(self) -> None:
         """Tell the operator of a long outage, once."""
@@ -185,20 +217,6 @@ class ProviderGuard:
         since = Trouble(since=self.away_since, reason="").since_utc
         reason = "it doesn't answer, or only with errors"
         log.critical("image API down", provider=self.name, since=since, reason=reason, do=_DOWN_DO)
-
-    def _recover(self) -> None:
-        if self.away_since is None:
-            return
-        if self._is_told:
-            log.warning("image API down is over", provider=self.name)
-        self._is_told = False
-        log.info("provider recovered", provider=self.name, outage_s=(self._clock() - self.away_since) / 1000)
-        self.away_since = None
-        self._failures = 0
-        self._recoveries += 1
-        self._away.clear()
-        PROVIDER_UP.labels(self.name).set(1)
-        self._on_recovery()
 
     async def _is_available(self) -> bool:
         try:

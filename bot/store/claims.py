@@ -23,7 +23,7 @@ from bot.store.cluster.rates import ApiTurns
 from bot.store.engine.base import process_of
 from bot.store.engine.statements import Prepared
 from bot.store.rows import GENERATION, generation_of, read_generations, shape_of
-from bot.store.tables import generations, jobs, ledger, outbox, references
+from bot.store.tables import generations, jobs, ledger, outbox, provider_states, references
 from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
 
 PAST_USE_MS = 30 * DAY_MS  # the slow lane orders members by their use in this period
@@ -240,6 +240,9 @@ def pull_in(conn: Connection, now: int) -> None:
     _set(conn, jobs, jobs.c.token_expires_at, unfinished, above=now + _TOKEN_MS, to=now + _TOKEN_MS)
     _set(conn, jobs, jobs.c.posting_since, unfinished, above=now, to=now - DAY_MS)  # the same for a message
     _set(conn, outbox, outbox.c.due_at, above=now + LONGEST_MS, to=now)
+    _set(conn, provider_states, provider_states.c.retry_not_before, above=now + LONGEST_MS, to=now)
+    for since in (provider_states.c.failing_since, provider_states.c.away_since):
+        _set(conn, provider_states, since, above=now, to=now)
 
 
 def _set(

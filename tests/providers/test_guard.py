@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,9 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from bot.core.errors import AnswerLost, ProviderAccount
+from bot.core.errors import AnswerLost, DatabaseAway, ProviderAccount
 from bot.core.metrics import Submitted
+from bot.domain.queueing.provider_state import ProviderState, Transition
 from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.oxen import Oxen
@@ -21,7 +22,7 @@ from bot.providers.provider import Accepted, CompletedImage, Provider, Submissio
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.env.providers import KLEIN_4B, SD_15
-from tests.providers.guards import ManualClock, fail, running
+from tests.providers.guards import ManualClock, MemoryStates, fail, running
 
 RETRY_AFTER_S = 30
 PAID_CALLS = ("/api/ai/queue", "/api/ai/images", "/v1/images")
@@ -74,9 +75,12 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: ManualClock) -> MakeGuard:
+    """Guards of one image API in several processes."""
+    states = MemoryStates()
+
     def make(**more: Any) -> ProviderGuard:
         given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "max_running": 4, "clock": clock}
-        return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
+        return ProviderGuard(**{**given, "states": states, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
 
     return make
 
@@ -230,6 +234,7 @@ async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: S
         switchboard.turn_off(side.down)
         clock.advance(90)
         await guard.submit(side.ox)
+        await guard.share()
     about = [entry for entry in logs if entry["event"] != "image API call failed"]
     assert [(entry["event"], entry["provider"], entry.get("outage_s")) for entry in about] == [
         ("provider unavailable", guard.name, None),
@@ -253,6 +258,77 @@ async def test_a_long_outage_is_told_to_the_operator_once_and_so_is_its_end(
                 await asyncio.sleep(0.01)
     told = [(line["event"], line["log_level"]) for line in logs if line["event"].startswith("image API down")]
     assert told == [("image API down", "critical"), ("image API down is over", "warning")]
+
+
+# --- several processes -----------------------------------------------------------------------------------------------
+
+
+async def test_failures_in_a_row_count_in_all_processes_together(make_guard: MakeGuard, side: Side, switchboard: Switchboard) -> None:
+    guards, recovered = [make_guard() for _ in range(3)], list[str]()
+    guards[2]._on_recovery = lambda: recovered.append("recovered")
+    with capture_logs() as logs:
+        switchboard.turn_on(side.down)
+        for guard in guards:
+            await fail(guard, side.ox, times=1)
+        await guards[0].share()
+        assert [guard.is_open for guard in guards] == [False, True, False]  # the second one has not heard of it yet
+        switchboard.turn_off(side.down)
+        await guards[0].submit(side.ox)
+        for guard in guards:
+            await guard.share()
+    assert ([guard.is_open for guard in guards], recovered) == ([True] * 3, ["recovered"])
+    assert [entry["event"] for entry in logs if entry["event"].startswith("provider ")] == ["provider unavailable", "provider recovered"]
+
+
+async def test_a_success_in_one_process_resets_the_failures_of_another(make_guard: MakeGuard, side: Side, switchboard: Switchboard) -> None:
+    guard, other = make_guard(), make_guard()
+    switchboard.turn_on(side.down)
+    await fail(guard, side.ox, times=2)
+    await other.share()
+    switchboard.turn_off(side.down)
+    await other.submit(side.ox)
+    await other.share()
+    switchboard.turn_on(side.down)
+    await fail(guard, side.ox, times=2)
+    assert guard.is_open
+
+
+async def test_a_pause_holds_for_other_processes_and_after_a_restart(
+    make_guard: MakeGuard, ox: Submission, switchboard: Switchboard
+) -> None:
+    guard, next_run = make_guard(), make_guard()
+    switchboard.turn_on("images-rate-limited", times=1)
+    await fail(guard, ox, times=1)
+    await next_run.share()
+    assert next_run.limited_until == guard.limited_until is not None
+
+
+async def test_what_cannot_be_written_is_written_later(make_guard: MakeGuard, side: Side, switchboard: Switchboard) -> None:
+    guard, other = make_guard(failures=2), make_guard(failures=2)
+    written, guard._states = guard._states, AwayStates()
+    switchboard.turn_on(side.down)
+    for _ in range(2):
+        with pytest.raises(DatabaseAway):
+            await fail(guard, side.ox, times=1)
+    assert not guard.is_open
+    guard._states = written
+    await guard.share()
+    await other.share()
+    assert not other.is_open
+
+
+async def test_while_all_is_well_nothing_is_written(make_guard: MakeGuard, ox: Submission) -> None:
+    guard = make_guard(states=AwayStates())
+    await guard.submit(ox)
+    assert guard._unwritten == []
+
+
+class AwayStates(MemoryStates):
+    """While the database does not answer."""
+
+    async def change(self, provider: str, transitions: Sequence[Transition]) -> tuple[ProviderState, ProviderState]:
+        del provider, transitions
+        raise DatabaseAway("The database does not answer.")
 
 
 # --- rate limits -----------------------------------------------------------------------------------------------------

@@ -14,14 +14,15 @@ from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.provider import Submission
 from tests.env.scripted import scripted
-from tests.providers.guards import ManualClock, fail, running
+from tests.providers.guards import ManualClock, MemoryStates, fail, running
 
 OX = Submission(model="sd", prompt="an ox in the rain")
 
 
 def guard_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi] = OpenAi, **more: Any) -> ProviderGuard:
     return ProviderGuard(
-        provider(name="local", session=session, base_url=url), title="Local", rate_per_minute=60, max_running=1, clock=ManualClock(), **more
+        provider(name="local", session=session, base_url=url),
+        **{"title": "Local", "rate_per_minute": 60, "max_running": 1, "clock": ManualClock(), "states": MemoryStates(), **more},
     )
 
 

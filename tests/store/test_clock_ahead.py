@@ -7,6 +7,7 @@ from bot.domain.money.accounts import user_account
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import claims, delivery, outbox, steps
+from bot.store.cluster import provider_states
 from bot.store.engine.base import Store
 from bot.store.money import ledger
 from tests.env.job_steps import order, seen
@@ -33,6 +34,14 @@ async def test_open_work_of_the_future_is_due_now(store: Store) -> None:
     assert [item.job_id for item in await store.read(outbox.due, NOW)] == [delivering.id]
     found = await seen(store, delivering)
     assert (found.created_at, found.posting_since) == (NOW, NOW - DAY_MS)
+
+
+async def test_an_image_api_is_away_or_paused_since_no_time_of_the_future(store: Store) -> None:
+    ahead = [lambda state: state.failed(AHEAD, limit=1), lambda state: state.paused(AHEAD + DAY_MS, is_rate_limit=True)]
+    await store.write(provider_states.change, "oxen", ahead)
+    await store.write(claims.pull_in, NOW)
+    state = await store.read(provider_states.read, "oxen")
+    assert (state.away_since, state.failing_since, state.retry_not_before) == (NOW, NOW, NOW)
 
 
 async def test_what_may_have_been_sent_is_searched_for_since_long_before(store: Store) -> None:

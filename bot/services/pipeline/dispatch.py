@@ -214,13 +214,13 @@ class Dispatch:
             if not await self._store.write(steps.send_inline, *_key(generation), now=self._clock()):
                 await self._fail(generation, failure_of(error), error.sentence)
         except (ProviderRefused, ProviderAccount, ProviderFailed) as error:
-            await self._last_failures.keep(generation.provider, error)
+            await self._last_failures.keep(generation.provider, generation.api_model, error)
             await self._fail(generation, failure_of(error), error.sentence)
         except ProviderBusy as error:
-            await self._last_failures.keep(generation.provider, error)
+            await self._last_failures.keep(generation.provider, generation.api_model, error)
             await self._wait(generation, error)
         except AnswerLost as error:
-            await self._last_failures.keep(generation.provider, error)
+            await self._last_failures.keep(generation.provider, generation.api_model, error)
             await self._handle_lost(generation, error.sentence)
         except MachineTrouble:  # it was not sent, so its time does not count
             await self._put_back(generation, self._clock() + int(1000 * self._timing.backoff_s(_MACHINE_DOUBLINGS)))
@@ -230,7 +230,7 @@ class Dispatch:
                 await self._keep(generation, answer)
             elif not await self._record_id(generation, answer.provider_id):
                 await self._handle_lost(generation)  # an identical one has claimed this id during its lookup; ours has another id
-            await self._last_failures.works(generation.provider)
+            await self._last_failures.works(generation.provider, generation.api_model)
 
     async def _call(self, claimed: ToSubmit) -> Accepted | CompletedImage:
         """Send it. An answer that takes longer than a generation may is lost. Raises the provider's errors."""

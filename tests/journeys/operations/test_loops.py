@@ -21,6 +21,7 @@ from bot.services.gauges import Gauges
 from bot.services.money.bill import Bill
 from bot.services.operating.heartbeat import Heartbeat
 from bot.services.operating.notices import Notices
+from bot.services.pipeline.api_states import ApiStates
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.watch import Watch
 from bot.store import claims, delivery, outbox, tray
@@ -44,6 +45,7 @@ SEAMS: dict[str, tuple[object, str]] = {
     "heartbeat": (Heartbeat, "run"),
     "housekeeping": (delivery, "old_references"),
     "loop lag": (LoopLag, "run"),
+    "image API states": (ApiStates, "run"),
     "lookups": (claims, "lost"),
     "models oxen": (Models, "refresh"),
     "notices": (Notices, "run"),

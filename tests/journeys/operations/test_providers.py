@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from bot.app import App
+from bot.store.cluster import provider_states
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
@@ -119,6 +120,29 @@ async def test_during_an_outage_the_waiting_message_says_since_when(env: Env) ->
         assert "Oxlo.ai hasn't responded since <t:" in waiting.content
         env.switchboard.turn_off("oxlo-down")
         assert has_image(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
+
+
+async def test_an_outage_is_known_after_a_restart_and_costs_no_call(env: Env) -> None:
+    async with both(env) as (app, ada):
+        await lose_oxlo(env, app, ada)
+        since = app.guards["oxlo"].away_since
+        await eventually(lambda: is_stored(app, since))
+    calls = len(env.images.received("POST", "/v1/images"))
+    async with both(env) as (app, ada):
+        assert app.guards["oxlo"].away_since == since
+        await ada.slash("generate", prompt="the last fox", model=OXLO[0])
+        await ada.message(lambda m: "the last fox" in m.content and "responded since" in m.content)
+        pings = len(env.images.received("GET", "/v1/models"))
+        async with asyncio.timeout(10):
+            while len(env.images.received("GET", "/v1/models")) < pings + 2:  # noqa: ASYNC110  the sandbox has no event for this
+                await asyncio.sleep(0.01)
+        assert len(env.images.received("POST", "/v1/images")) == calls
+        env.switchboard.turn_off("oxlo-down")
+        assert has_image(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
+
+
+async def is_stored(app: App, since: int | None) -> bool:
+    return (await app.store.read(provider_states.read, "oxlo")).away_since == since
 
 
 async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> None:

@@ -16,6 +16,7 @@ from bot.domain.order import Attachment, ReadFile
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, CompletedImage, Submission
 from bot.store import jobs, kv, steps
+from bot.store.cluster import provider_states
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.env.images import png
@@ -385,8 +386,9 @@ async def test_a_cancelled_job_ends_if_its_lost_response_is_not_found(pipeline: 
 async def test_without_a_list_of_models_a_job_for_an_unavailable_api_waits(pipeline: Pipeline) -> None:
     job = await pipeline.order()
     await pipeline.store.write(kv.forget, "models:", before=pipeline.clock() + 1)
+    await pipeline.store.write(provider_states.change, "oxen", [lambda state: state.failed(1, limit=1)])
     restarted = await pipeline.restart()  # a run that has read no list of models yet
-    restarted.guard.away_since = 1
+    assert restarted.guard.away_since == 1
     async with restarted.running("dispatch", grace_s=0):
         await restarted.store.read(lambda _conn: None)
     assert [g.state for g in (await pipeline.orders.job(job.id)).generations] == [GenerationState.WAITING]
