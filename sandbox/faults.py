@@ -125,6 +125,7 @@ FAULTS: tuple[Fault, ...] = (
             "token-refused": "The gateway closes every new session with 4004, as for a token that was reset.",
             "shard-refused": "The gateway closes every new session with 4010: an invalid shard.",
             "shards-wanted": "Discord asks for two shards, and the gateway closes a session of fewer with 4011.",
+            "identify-limited": "The gateway starts as many sessions in five seconds as it has said, and calls others invalid.",
             "version-refused": "The gateway closes every new session with 4012: an API version that there is no longer.",
             "intents-unknown": "The gateway closes every new session with 4013: an invalid number of intents.",
             "intents-refused": "The gateway closes every new session with 4014: a privileged intent that is not turned on.",

@@ -18,6 +18,7 @@ import discord
 from aiohttp import WSCloseCode, WSMessage, web
 
 from sandbox.discord.compression import Compressor, compressor
+from sandbox.discord.sharding import Sharding, is_of_shard, shard_of
 from sandbox.discord.unreadable import LACKING, unreadable
 from sandbox.discord.wire import JSON, application_flags
 from sandbox.discord.world import World
@@ -25,7 +26,6 @@ from sandbox.faults import Switchboard
 
 _HEARTBEAT_MS = 41_250
 _ACK_DELAY_S = 0.02  # an answer that arrives before discord.py has recorded its heartbeat would be measured as 41 s late
-SHARDS_WANTED = 2  # by the fault shards-wanted
 _DELETIONS = ("CHANNEL_DELETE", "THREAD_DELETE", "GUILD_ROLE_DELETE")
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
 _DOUBLED_AFTER_S = 0.05
@@ -124,9 +124,12 @@ class _Connection:
 class Gateway:
     """All sessions of the bot."""
 
-    def __init__(self, *, world: World, switchboard: Switchboard, token: str, url: str, privileged: frozenset[str]) -> None:
+    def __init__(
+        self, *, world: World, switchboard: Switchboard, sharding: Sharding, token: str, url: str, privileged: frozenset[str]
+    ) -> None:
         self._world = world
         self._switchboard = switchboard
+        self._sharding = sharding
         self._token = token
         self._url = url
         self._privileged = privileged
@@ -203,11 +206,16 @@ class Gateway:
         asked.value = int(data["intents"])
         if any(getattr(asked, name) and name not in self._privileged for name in ("members", "presences", "message_content")):
             return CloseCode.DISALLOWED_INTENTS
-        shard_id, shard_count = data.get("shard") or (0, 1)
-        if shard_count < SHARDS_WANTED and self._switchboard.is_on("shards-wanted"):
+        shard = shard_of(data)
+        if shard is None:
+            return CloseCode.INVALID_SHARD
+        if shard[1] < self._sharding.wanted:
             return CloseCode.SHARDING_REQUIRED
-        session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=(shard_id, shard_count), connection=connection)
-        # A restarted process never resumes, so disconnected sessions of the same shard are dropped.
+        if not self._sharding.start(*shard):
+            connection.send_op(Opcode.INVALID_SESSION, data=False)
+            return None
+        session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=shard, connection=connection)
+        # A restarted process never resumes, so disconnected sessions of the same shard are dropped. Connected ones all get its events.
         self._sessions = {key: s for key, s in self._sessions.items() if s.connection is not None or s.shard != session.shard}
         self._sessions[session.session_id] = session
         connection.session = session
@@ -286,10 +294,7 @@ class Gateway:
             session.dispatch(event, filtered)
 
     def _concerns(self, session: _Session, payload: Mapping[str, Any]) -> bool:
-        """Events of a server are sent to its shard, all others to the first shard."""
-        shard_id, shard_count = session.shard
-        guild_id = payload.get("guild_id")
-        return (int(guild_id) >> 22) % shard_count == shard_id if guild_id else shard_id == 0
+        return is_of_shard(session.shard, payload.get("guild_id"))
 
     # ------------------------------------------------------------------- faults
 

@@ -17,10 +17,10 @@ from aiohttp import web
 
 from sandbox.discord.archived import REOPEN, ArchivedThreads
 from sandbox.discord.calls import ApiCall, RefusedCall, answer, error_answer, read_call
-from sandbox.discord.gateway import SHARDS_WANTED
 from sandbox.discord.http_faults import HttpFaults
 from sandbox.discord.interactions import Interactions, InteractionType
 from sandbox.discord.posting import Posting
+from sandbox.discord.sharding import Sharding
 from sandbox.discord.wire import JSON, DiscordApiError, application_flags, invalid_form, unauthorised
 from sandbox.discord.world import Interaction, World
 from sandbox.faults import Switchboard
@@ -52,6 +52,7 @@ class RestApi:
         *,
         world: World,
         switchboard: Switchboard,
+        sharding: Sharding,
         interactions: Interactions,
         token: str,
         gateway_url: str,
@@ -59,6 +60,7 @@ class RestApi:
         now: Callable[[], datetime],
     ) -> None:
         self._world = world
+        self._sharding = sharding
         self._interactions = interactions
         self._faults = HttpFaults(switchboard=switchboard, world=world)
         self._switchboard = switchboard
@@ -141,9 +143,7 @@ class RestApi:
     def _gateway(self, call: ApiCall, _: re.Match[str]) -> JSON:
         if call.path == "/gateway":
             return {"url": self._gateway_url}
-        shards = SHARDS_WANTED if self._switchboard.is_on("shards-wanted") else 1
-        limits = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": shards}
-        return {"url": self._gateway_url, "shards": shards, "session_start_limit": limits}
+        return {"url": self._gateway_url, **self._sharding.limits()}
 
     def _application(self, _: ApiCall, __: re.Match[str]) -> JSON:
         return {

@@ -20,6 +20,7 @@ from sandbox.discord.cdn import AVATARS, PROXY, STICKERS, Cdn, FileStore
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.people import People
 from sandbox.discord.rest import RestApi
+from sandbox.discord.sharding import SessionStart, Sharding
 from sandbox.discord.wire import FIRST_ANSWER_S
 from sandbox.discord.world import World
 from sandbox.faults import Switchboard
@@ -38,6 +39,7 @@ class DiscordServer:
     cdn_host: str  # host and port of attachment links
     downloads: list[str]  # the paths of all attachments that were requested so far
     refused: list[RefusedCall]  # the calls so far that count against the bot
+    starts: list[SessionStart]  # the sessions of the gateway that were asked for so far
     token: str  # the bot's token
     application_id: int
     guild_id: int
@@ -57,6 +59,9 @@ async def serve(
     now: Callable[[], datetime] = _utc_now,
     first_answer_s: float = FIRST_ANSWER_S,
     privileged_intents: frozenset[str] = frozenset(),
+    shards: int = 1,
+    max_concurrency: int = 1,
+    identify_s: float = 5.0,
     kill_bot: Callable[[], None] | None = None,
     images_in_work: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[DiscordServer]:
@@ -65,11 +70,14 @@ async def serve(
     `port` 0 means a free port, and `or_free` takes one if `port` is taken. `now` returns aware times. `first_answer_s` is the time limit
     for the first answer to an interaction.
     `privileged_intents` (`members`, `presences`, `message_content`) are those enabled for the application in the developer portal.
+    `shards` is how many sessions Discord asks for; with several, the bot's server is not of the first one. Under the fault identify-limited
+    `max_concurrency` of them may be started in `identify_s` seconds.
     `kill_bot` kills the bot for the page, which has no button for it otherwise; `images_in_work` is how many images are being made.
     """
     with _listen(host, port, or_free) as listener:
         base = f"{host}:{listener.getsockname()[1]}"
-        app, server = _assemble(base, switchboard, now, first_answer_s, privileged_intents, kill_bot, images_in_work)
+        sharding = Sharding(switchboard=switchboard, shards=shards, max_concurrency=max_concurrency, identify_s=identify_s)
+        app, server = _assemble(base, switchboard, now, first_answer_s, privileged_intents, sharding, kill_bot, images_in_work)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -94,20 +102,22 @@ def _assemble(
     now: Callable[[], datetime],
     first_answer_s: float,
     privileged: frozenset[str],
+    sharding: Sharding,
     kill_bot: Callable[[], None] | None,
     images_in_work: Callable[[], int],
 ) -> tuple[web.Application, DiscordServer]:
     url, gateway_url = f"http://{base}", f"ws://{base}/gateway"
     file_store = FileStore(base_url=url, now=now)
-    world = World(file_store=file_store, now=now, first_answer_s=first_answer_s)
+    world = World(file_store=file_store, now=now, first_answer_s=first_answer_s, begins_ms=int(sharding.shards > 1))
     token = _token_for(world.bot_id)
-    gateway = Gateway(world=world, switchboard=switchboard, token=token, url=gateway_url, privileged=privileged)
+    gateway = Gateway(world=world, switchboard=switchboard, sharding=sharding, token=token, url=gateway_url, privileged=privileged)
     cdn = Cdn(file_store=file_store, switchboard=switchboard)
     bot_process = BotProcess(kill=kill_bot, images_in_work=images_in_work, is_online=lambda: gateway.online)
     people = People(world=world, gateway=gateway, bot_process=bot_process, switchboard=switchboard, first_answer_s=first_answer_s)
     rest = RestApi(
         world=world,
         switchboard=switchboard,
+        sharding=sharding,
         interactions=people.interactions,
         token=token,
         gateway_url=gateway_url,
@@ -137,6 +147,7 @@ def _assemble(
         cdn_host=base,
         downloads=cdn.requested_paths,
         refused=rest.refused,
+        starts=sharding.starts,
         token=token,
         application_id=world.application_id,
         guild_id=int(world.guild_json["id"]),

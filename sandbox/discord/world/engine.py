@@ -36,13 +36,14 @@ _KEYWORD = 1  # AutoMod trigger
 class WorldClock(Clock):
     """A fixed time until it is started, then the real time (or a test's)."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], *, begins_ms: int) -> None:
         super().__init__()
         self._now = now
+        self._created_at = _CREATED_AT + timedelta(milliseconds=begins_ms)
         self._running = False
 
     def now(self) -> datetime:
-        return self._now() if self._running else _CREATED_AT
+        return self._now() if self._running else self._created_at
 
     def start(self) -> None:
         self._running = True

@@ -40,8 +40,9 @@ _EMOJI_IMAGE_PATH = "/page/easel.svg"  # of the server's only emoji
 class World:
     """Ids are integers here and strings on the wire. Raises `DiscordApiError` if Discord's API would answer with an error."""
 
-    def __init__(self, *, file_store: FileStore, now: Callable[[], datetime], first_answer_s: float) -> None:
-        clock = WorldClock(now)
+    def __init__(self, *, file_store: FileStore, now: Callable[[], datetime], first_answer_s: float, begins_ms: int = 0) -> None:
+        """`begins_ms` later is the time in the ids of the initial world, by which servers are divided among shards."""
+        clock = WorldClock(now, begins_ms=begins_ms)
         self._first_answer_s = first_answer_s
         self._engine = Engine(clock=clock, file_store=file_store)
         self._engine.bot_user.name = "Easel"

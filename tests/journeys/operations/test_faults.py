@@ -134,7 +134,15 @@ ELSEWHERE = {  # they have tests of their own: below, and with `doctor --live`
     "words-refused-automod",
     "images-refused",
     "gallery-edits-refused",
-    *("token-refused", "shard-refused", "shards-wanted", "version-refused", "intents-unknown", "intents-refused"),  # in test_connection.py
+    *(
+        "token-refused",
+        "shard-refused",
+        "shards-wanted",
+        "identify-limited",
+        "version-refused",
+        "intents-unknown",
+        "intents-refused",
+    ),  # in test_connection.py
     *("commands-refused", "commands-forbidden", "commands-down"),
     "deletions-unheard",  # tests/journeys/admin/test_gone.py
     "gateway-late",
