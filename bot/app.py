@@ -15,6 +15,7 @@ import structlog
 
 from bot.assembly import ImageApis, Resources, build_services, caps_of, configured_apis, connect_image_apis, open_resources
 from bot.client.easel import REQUEST_FAILED, Easel, do_about, refusal_of, set_addresses
+from bot.client.sharing import AloneSharing, Sharing, StoredSharing
 from bot.core import config, metrics
 from bot.core.clock import Clock, steady
 from bot.core.config import Settings
@@ -208,16 +209,21 @@ async def assemble(
     timing: Timing = _TIMING,
     clock: Clock = steady,
     discord: DiscordPorts | None = None,
+    sharing: Sharing | None = None,
 ) -> AsyncIterator[App]:
     """Build the application, and close it at the end. Raises `StartError` if a resource cannot be opened.
 
-    `more_apis` are added to the image APIs of the settings, and replace those of the same name. `discord` replaces the client's own ports.
+    `more_apis` are added to the image APIs of the settings, and replace those of the same name. `discord` replaces the client's own ports,
+    and `sharing` how it shares the shards with other processes.
     """
     metrics.describe_build(database=settings.database.partition(":")[0])
     apis = configured_apis(settings, more_apis)
     cdn_host = next(iter(settings.discord_cdn_hosts), "")
     set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url, cdn_host=cdn_host)
-    async with open_resources(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
+    async with (
+        open_resources(settings, apis, timing=timing, clock=clock) as resources,
+        _client_of(resources, sharing or _sharing_of(resources)) as easel,
+    ):
         if discord is None:
             handlers = Messenger(easel, sealer=resources.sealer, clock=clock).handlers
             post = DiscordPost(easel, sealer=resources.sealer, clock=clock)
@@ -315,9 +321,25 @@ def _notices(resources: Resources, easel: Easel) -> Notices:
     return Notices(channels=channels, redact=redact, clock=resources.clock, backoff_s=resources.timing.backoff_s)
 
 
-def _client_of(resources: Resources) -> Easel:
-    message_content = resources.settings.message_content_intent
-    return Easel(store=resources.store, clock=resources.clock, load=load, tree_cls=Tree, message_content=message_content)
+def _sharing_of(resources: Resources) -> Sharing:
+    store, membership = resources.store, resources.membership
+    if not store.is_shared:
+        return AloneSharing()
+    return StoredSharing(store=store, coordination=store.coordination, living=membership.living, clock=resources.clock)
+
+
+def _client_of(resources: Resources, sharing: Sharing) -> Easel:
+    settings = resources.settings
+    return Easel(
+        store=resources.store,
+        clock=resources.clock,
+        sharing=sharing,
+        shards=settings.shards,
+        identify_s=resources.timing.identify_s,
+        load=load,
+        tree_cls=Tree,
+        message_content=settings.message_content_intent,
+    )
 
 
 def _dispatch_policy(settings: Settings) -> DispatchPolicy:

@@ -26,6 +26,7 @@ from bot.client.events import GUILD_KNOWN, ReadableState
 from bot.client.refusals import delivery_error
 from bot.client.requests import Requests
 from bot.client.shards import TOKEN_REFUSED, ShardedBot
+from bot.client.sharing import Sharing
 from bot.core import commands as commands_shown
 from bot.core import i18n, markdown
 from bot.core.clock import Clock
@@ -130,6 +131,9 @@ class Easel(ShardedBot):
         *,
         store: Store,
         clock: Clock,
+        sharing: Sharing,
+        shards: int | None,
+        identify_s: float,
         load: Callable[[Easel], Awaitable[None]],
         tree_cls: type[app_commands.CommandTree[Any]],
         message_content: bool = False,
@@ -138,6 +142,9 @@ class Easel(ShardedBot):
         self._deliveries = Deliveries()
         super().__init__(
             clock=clock,
+            sharing=sharing,
+            shards=shards,
+            identify_s=identify_s,
             command_prefix=commands.when_mentioned,
             help_command=None,
             tree_cls=tree_cls,

@@ -25,6 +25,7 @@ class ReadableState(AutoShardedConnectionState[Any]):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._doubtful: set[int] = set()  # guilds whose state lacks what an event said that could not be read
+        self.named: set[int] = set()  # shards that have named their guilds
         self.parsers.update({event: self._reading(event, parse) for event, parse in self.parsers.items()})
 
     def known_guild(self, guild_id: int) -> discord.Guild | None:
@@ -68,8 +69,25 @@ class ReadableState(AutoShardedConnectionState[Any]):
     # --- events ------------------------------------------------------------------------------------------------------
 
     def parse_ready(self, data: Any) -> None:
+        """It names all guilds of its shard: others have removed the bot meanwhile."""
         data["guilds"] = [guild for guild in data["guilds"] if isinstance(guild, dict) and "id" in guild]
+        shard_id = data["shard"][0]
+        self._forget_guilds(shard_id)
         super().parse_ready(data)
+        self.named.add(shard_id)
+
+    def forget_shard(self, shard_id: int) -> None:
+        """Another process hears of its guilds from now on."""
+        self.named.discard(shard_id)
+        self._forget_guilds(shard_id)
+        self._ready_states.pop(shard_id, None)
+        if (waiting := self._ready_tasks.pop(shard_id, None)) is not None:
+            waiting.cancel()
+
+    def _forget_guilds(self, shard_id: int) -> None:
+        for guild in [guild for guild in self._guilds.values() if guild.shard_id == shard_id]:
+            self._remove_guild(guild)
+            self._doubtful.discard(guild.id)
 
     def parse_guild_create(self, data: Any) -> None:
         """Replace what was known of the guild: during an outage its channels and roles may have changed."""

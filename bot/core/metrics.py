@@ -70,7 +70,9 @@ TODAY: Final = Gauge("easel_today", "Of today (UTC): images, credits of members,
 
 # --- Discord -----------------------------------------------------------------------------------------------------------
 
-GATEWAY_UP: Final = Gauge("easel_gateway_up", "1 while the bot is connected to Discord's gateway.")
+GATEWAY_UP: Final = Gauge("easel_gateway_up", "1 while every shard of this process is connected to Discord's gateway.")
+SHARDS: Final = Gauge("easel_shards", "Shards of this process: connected, connecting.", ["state"])
+SHARD_COUNT: Final = Gauge("easel_shard_count", "Shards of all processes together.")
 GATEWAY_EVENTS: Final = Counter("easel_gateway_events", "Of the gateway: connected, resumed, disconnected, unreadable.", ["event"])
 GATEWAY_LATENCY: Final = Gauge("easel_gateway_latency_seconds", "Latency of the gateway's last heartbeat.")
 DISCORD_SECONDS: Final = Histogram("easel_discord_seconds", "Requests to Discord.", ["route"], buckets=_CALL_S)

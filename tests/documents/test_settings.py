@@ -20,7 +20,7 @@ from tests.documents.pages import DOCS, PAGES, Page, page, rows
 from tests.imports import PROJECT
 
 NEEDED = {"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}
-_NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|SERVERS"
+_NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|SERVERS|SHARDS"
 # Ids in examples of endpoints that are not described in this repository.
 OUTSIDE = {"gpt-image-2", "sd-xl", "what-your-server-calls-it", "what-this-one-calls-it"}
 OXEN = json.loads((PROJECT / "sandbox" / "images" / "models.json").read_text("utf-8"))

@@ -22,4 +22,5 @@ BRISK = Timing(
     first_list_s=0.3,
     reactions_quiet_s=0.2,
     reactions_longest_s=2.0,
+    identify_s=0.1,
 )

@@ -29,7 +29,7 @@ async def server(board: Switchboard) -> AsyncIterator[DiscordServer]:
         yield server
 
 
-class Session:
+class RawSession:
     """One connection to the gateway, as any client may open it."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -53,11 +53,11 @@ class Session:
 
 
 @asynccontextmanager
-async def session(server: DiscordServer, shard: object) -> AsyncIterator[Session]:
+async def session(server: DiscordServer, shard: object) -> AsyncIterator[RawSession]:
     async with aiohttp.ClientSession() as client, client.ws_connect(server.gateway_url) as socket:
         await socket.receive_json()
         await socket.send_json({"op": 2, "d": {"token": server.token, "intents": INTENTS, "properties": {}, "shard": shard}})
-        yield Session(socket)
+        yield RawSession(socket)
 
 
 async def test_a_shard_hears_of_its_servers_and_the_first_one_of_direct_messages(server: DiscordServer) -> None:

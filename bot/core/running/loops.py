@@ -42,6 +42,7 @@ class Timing:
     reactions_longest_s: float = 20  # the longest time before they are answered, if more keep coming
     early_s: float = 60  # how long an event is kept that came before the response to its enqueue
     first_list_s: float = 5  # how long a new bot waits for a list of models before members can reach it
+    identify_s: float = 5.5  # in which Discord takes `max_concurrency` new sessions: its 5 seconds, and the way to it
 
     def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:
         """Exponential backoff in seconds, with jitter. `failures`: in a row, from 1; `longest_s` replaces `retry_max_s`."""

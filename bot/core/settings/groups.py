@@ -294,6 +294,13 @@ class AdvancedSettings(_Fields):
         description="The address that serves this page. The default can be reached from this machine only.",
     )
     stop_grace_s: float = Field(10, ge=0, le=600, description="Seconds that running work has to finish when the bot is stopped.")
+    shards: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="How many connections to Discord's gateway the servers are divided among, over all processes. Empty: as many as Discord"
+        " recommends, which is one below 1,000 servers.",
+    )
     discord_api_url: BaseUrl = Field("https://discord.com/api/v10", description="The address of Discord's HTTP API.")
     discord_gateway_url: SocketUrl = Field("wss://gateway.discord.gg/", description="The address of Discord's gateway.")
     discord_cdn_hosts: Hosts = Field(

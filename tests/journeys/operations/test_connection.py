@@ -40,12 +40,8 @@ async def order(person: Person) -> None:
     await person.message(lambda message: "Online" in message.content, "dm")
 
 
-async def test_a_bot_that_became_too_large_for_one_session_opens_more(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(_shard: int | None, *, initial: bool = False) -> None:
-        """The real one waits five seconds."""
-
+async def test_a_bot_that_became_too_large_for_one_session_opens_more(env: Env) -> None:
     async with env.app() as app, person_in(env, "Ada") as ada:
-        monkeypatch.setattr(app.client, "before_identify_hook", at_once)
         env.switchboard.turn_on("shards-wanted")
         env.switchboard.turn_on("session-lost")
         await ada.until(lambda: len(app.client.shards) == 2 or None)

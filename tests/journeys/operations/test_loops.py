@@ -110,7 +110,7 @@ async def test_a_failure_of_the_connection_is_followed_by_another_connection(env
         await before.send_as_json({"op": DiscordWebSocket.HEARTBEAT, "d": None})
 
         async def reconnected() -> bool | None:
-            return (socket_of(app) is not before and app.client.is_ready()) or None
+            return (app.client.get_shard(0) is not None and socket_of(app) is not before) or None
 
         await eventually(reconnected)
         assert before.socket.closed
