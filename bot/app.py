@@ -164,11 +164,8 @@ class App:
             "removed image APIs": self.dispatch.keep_ending_removed,
             **{f"guard {name}": guard.run for name, guard in self.guards.items()},
         }
-        once: Loops = {
-            **{name: Loop(run=run) for name, run in runs_once.items()},
-            **self.models.loops,
-            **{name: loop for each in self.watches.values() for name, loop in each.loops(grace_s=grace_s).items()},
-        }
+        once, watches = {name: Loop(run=run) for name, run in runs_once.items()}, self.watches.items()
+        watching = [self.roles.once_in_all(watch.loops(grace_s=grace_s), role=f"watch {name}") for name, watch in watches]
         return {
             **{name: Loop(run=run) for name, run in runs.items()},
             "heartbeat": Loop(run=self.heartbeat.run, finish=self.heartbeat.finish),
@@ -176,7 +173,8 @@ class App:
             **self.service_manager.loops,
             **self.dispatch.loops(grace_s=grace_s),
             **self.outbox.loops(grace_s=grace_s),
-            **self.roles.once_in_all(once),
+            **self.roles.once_in_all({**once, **self.models.loops}),
+            **{name: loop for loops in watching for name, loop in loops.items()},
         }
 
 

@@ -31,6 +31,7 @@ from bot.core import commands as commands_shown
 from bot.core import i18n, markdown
 from bot.core.clock import Clock
 from bot.core.errors import EaselError, StartError, TryLater
+from bot.core.running.coordination import SharedLocks
 from bot.core.running.supervision import pause
 from bot.domain.job import TOKEN_LIFE_MS
 from bot.domain.request import interaction_key, message_key
@@ -157,6 +158,7 @@ class Easel(ShardedBot):
         )
         self._store = store
         self.coordination = store.coordination
+        self._registering = SharedLocks("discord", store.coordination)
         self._load = load
         self.handlers = asyncio.Semaphore(_HANDLERS)
         self.refused: dict[tuple[str, Hashable], float] = {}  # by Discord, and until when it is not asked again; see `cogs.kit.outbound`
@@ -205,12 +207,17 @@ class Easel(ShardedBot):
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord if they changed, or `always`. Return whether they were registered.
 
-        Raises `REQUEST_FAILED`.
+        Of processes that start together one registers them. Raises `REQUEST_FAILED`.
         """
+        async with self._registering.of("commands"):
+            return await self._sync_commands(always=always)
+
+    async def _sync_commands(self, *, always: bool) -> bool:
         described = self._described
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
         kept = await self._store.read(kv.get, _REGISTERED)
         if not always and isinstance(kept, dict) and kept["fingerprint"] == fingerprint:
+            commands_shown.register(kept["ids"])
             return False
         assert self.application_id is not None, "login asks for it"  # noqa: S101
         ids = commands_shown.ids_of(await self.http.bulk_upsert_global_commands(self.application_id, payload=described))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -20,20 +21,24 @@ class Roles:
 
     coordination: Coordination
     retry_s: float  # how often a process asks for the roles that others have
+    _running: Counter[str] = field(init=False, repr=False, default_factory=Counter)  # loops of this process, by role
 
-    def once_in_all(self, loops: Loops) -> Loops:
-        """The same loops, each in one process at a time."""
-        return {name: replace(loop, run=partial(self._run, name, loop)) for name, loop in loops.items()}
+    def once_in_all(self, loops: Loops, *, role: str | None = None) -> Loops:
+        """The same loops, each in one process at a time; with a `role` all of them in the same process."""
+        return {name: replace(loop, run=partial(self._run, name, role or name, loop)) for name, loop in loops.items()}
 
-    async def _run(self, name: str, loop: Loop) -> None:
-        role = f"role:{name}"
+    async def _run(self, name: str, role: str, loop: Loop) -> None:
+        lock = f"role:{role}"
         while True:
-            while not await self.coordination.try_lock(role):
+            while not await self.coordination.try_lock(lock):
                 await pause(self.retry_s)
+            self._running[lock] += 1
             try:
                 await self._run_while_held(name, loop)
             finally:
-                await asyncio.shield(self.coordination.unlock(role))
+                self._running[lock] -= 1
+                if not self._running[lock]:
+                    await asyncio.shield(self.coordination.unlock(lock))
 
     async def _run_while_held(self, name: str, loop: Loop) -> None:
         """Raises what the loop raises."""
