@@ -90,9 +90,10 @@ class Session:
 
     async def unlock(self, name: str) -> None:
         """As `Coordination.unlock`."""
-        if name in self._held:
-            self._held.discard(name)
-            await self._ask("SELECT pg_advisory_unlock($1)", name)
+        async with self._turn:
+            if name in self._held:
+                self._held.discard(name)
+                await self._ask("SELECT pg_advisory_unlock($1)", name)
 
     def is_held(self, name: str) -> bool:
         """As `Coordination.is_held`."""
@@ -103,24 +104,23 @@ class Session:
         await self._lost.wait()
 
     async def _lock(self, name: str) -> bool:
-        is_ours = bool(await self._ask("SELECT pg_try_advisory_lock($1)", name))
-        if is_ours:
-            self._held.add(name)
-        return is_ours
+        async with self._turn:  # the server counts how often a session takes a lock
+            if name not in self._held and await self._ask("SELECT pg_try_advisory_lock($1)", name):
+                self._held.add(name)
+            return name in self._held
 
     async def _ask(self, query: str, name: str) -> Any:
-        """None if the session is lost."""
-        async with self._turn:
-            driver = self._driver
-            if driver is None or driver.is_closed():
-                return None
-            try:
-                with self._sessions.bounded(driver, slow=0):
-                    return await driver.fetchval(query, _key_of(name))
-            except Exception as error:  # noqa: BLE001  whatever it is, the locks of this session are not certain any more
-                log.info("database session lost", reason=type(error).__name__)
-                driver.terminate()
-                return None
+        """In this process's turn. None if the session is lost."""
+        driver = self._driver
+        if driver is None or driver.is_closed():
+            return None
+        try:
+            with self._sessions.bounded(driver, slow=0):
+                return await driver.fetchval(query, _key_of(name))
+        except Exception as error:  # noqa: BLE001  whatever it is, the locks of this session are not certain any more
+            log.info("database session lost", reason=type(error).__name__)
+            driver.terminate()
+            return None
 
     # --- staying open ------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,8 @@ class Session:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CHECK_S):
                     await self._lost.wait()
-            await self._ask("SELECT $1::bigint", "")  # a dead server is noticed
+            async with self._turn:
+                await self._ask("SELECT $1::bigint", "")  # a dead server is noticed
 
 
 def _key_of(name: str) -> int:

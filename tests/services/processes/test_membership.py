@@ -1,0 +1,94 @@
+"""The lease of a process: renewed while it lives, given up when it ends, and judged only by those who were not away themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.core.clock import system
+from bot.core.errors import TakenOver
+from bot.core.running import home, patience
+from bot.services.processes.membership import Membership
+from bot.store.engine.base import Store
+from bot.store.engine.opening import open_store
+from bot.store.tables import processes
+from tests.env.databases import Postgres
+from tests.services.conftest import eventually
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> Iterator[str]:
+    url = postgres.create()
+    yield url
+    postgres.drop(url)
+
+
+@asynccontextmanager
+async def member(url: str, folder: Path, *, lease_s: float) -> AsyncIterator[tuple[Store, Membership]]:
+    async with open_store(url, is_shared=True) as store:
+        with home.opened(folder / "spool") as own:
+            membership = Membership(store=store, home=own, lease_s=lease_s, clock=system)
+            async with membership.joined():
+                yield store, membership
+
+
+async def living(store: Store) -> list[int]:
+    return list(await store.read(lambda conn: conn.scalars(select(processes.c.id).order_by(processes.c.id)).all()))
+
+
+async def test_a_lease_is_renewed_while_its_process_lives_and_ends_with_it(url: str, tmp_path: Path) -> None:
+    async with member(url, tmp_path, lease_s=0.3) as (store, membership):
+        async with member(url, tmp_path, lease_s=0.3):
+            both = await living(store)
+            await eventually(lambda: _is(membership, 2))
+            await asyncio.sleep(0.7)  # longer than two leases
+            assert await living(store) == both
+        assert await living(store) == both[:1]
+
+
+async def test_a_process_that_was_given_up_ends(url: str, tmp_path: Path) -> None:
+    async with member(url, tmp_path, lease_s=60) as (store, zombie), member(url, tmp_path, lease_s=0.3) as (other, _):
+        lapsed = update(processes).where(processes.c.id == store.process_id).values(lease_until=0)
+        await other.write(lambda conn: conn.execute(lapsed))
+        await eventually(lambda: _are(other, 1))
+        zombie._valid_until = 0
+        with pytest.raises(TakenOver), patience.endless():
+            await zombie.confirm()
+
+
+async def test_leases_that_lapsed_while_the_database_was_away_are_not_judged_at_once(url: str, tmp_path: Path, postgres: Postgres) -> None:
+    async with member(url, tmp_path, lease_s=1.5) as (one, _), member(url, tmp_path, lease_s=1.5) as (two, _other):
+        both = await living(one)
+        lapsed = update(processes).values(lease_until=0)  # as after an outage
+        await two.write(lambda conn: conn.execute(lapsed))
+        await asyncio.sleep(2)
+        assert await living(one) == both
+
+
+def test_a_folder_is_removed_once_its_process_is_gone(tmp_path: Path) -> None:
+    with home.opened(tmp_path / "spool") as one:
+        (one.folder / "image").write_bytes(b"1")
+        with home.opened(tmp_path / "spool") as two:
+            assert (two.gone, one.folder.exists()) == ((), True)
+    left = tmp_path / "spool" / "dead"
+    left.mkdir()
+    (left / "image").write_bytes(b"1")
+    with home.opened(tmp_path / "spool") as three:
+        assert (three.gone, left.exists()) == (("dead",), False)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(os.open(three.folder.with_name(f"{three.name}.lock"), os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+async def _is(membership: Membership, count: int) -> bool:
+    return await membership.living() == count
+
+
+async def _are(store: Store, count: int) -> bool:
+    return len(await living(store)) == count
