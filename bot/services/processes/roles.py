@@ -34,16 +34,16 @@ class Roles:
                 await pause(self.retry_s)
             self._running[lock] += 1
             try:
-                await self._run_while_held(name, loop)
+                await self._run_while_held(name, lock, loop)
             finally:
                 self._running[lock] -= 1
                 if not self._running[lock]:
                     await asyncio.shield(self.coordination.unlock(lock))
 
-    async def _run_while_held(self, name: str, loop: Loop) -> None:
+    async def _run_while_held(self, name: str, lock: str, loop: Loop) -> None:
         """Raises what the loop raises."""
         running = asyncio.create_task(loop.run(), name=name)
-        lost = asyncio.create_task(self.coordination.wait_lost(), name=f"{name} role")
+        lost = asyncio.create_task(self._wait_lost(lock), name=f"{name} role")
         try:
             await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -54,3 +54,7 @@ class Roles:
             lost.cancel()
             running.cancel()
             await asyncio.wait({running, lost})
+
+    async def _wait_lost(self, lock: str) -> None:
+        if self.coordination.is_held(lock):
+            await self.coordination.wait_lost()
