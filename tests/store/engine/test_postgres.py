@@ -20,12 +20,13 @@ from bot.store import kv
 from bot.store.engine.base import GROUP_MAX, Store
 from bot.store.engine.opening import open_store
 from bot.store.engine.postgres.sessions import SESSION
-from bot.store.engine.postgres.store import PostgresStore, _url
+from bot.store.engine.postgres.store import _WRITER, PostgresStore, _url
 from tests.env.databases import Postgres, refusal
 from tests.store.engine.groups import fail
 
 Op = Callable[[Connection], Any]
 
+_WAITS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 _TERMINATE = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'easel' AND datname = '{}'"
 
 
@@ -107,6 +108,19 @@ async def test_how_long_processes_wait_for_their_turn_to_write_is_measured(url: 
         await asyncio.gather(store.write(slow), other.write(slow))
     assert LOCK_WAIT._sum.get() - waited >= 0.04
     assert LOCK_HOLD._sum.get() - held >= 0.1
+
+
+async def test_writes_that_come_while_another_process_writes_share_the_next_commit(url: str) -> None:
+    async with open_store(url, is_shared=True) as store, session(url) as other:
+        async with other.transaction():
+            await other.execute(f"SELECT pg_advisory_xact_lock({_WRITER})")
+            commits, first = store.commits, asyncio.create_task(store.write(put("a")))
+            while not await other.fetchval(_WAITS):
+                pass  # asking is waiting
+            others = [asyncio.create_task(store.write(put(name))) for name in "bcd"]
+            await asyncio.sleep(0)  # they are queued
+        await asyncio.gather(first, *others)
+    assert store.commits - commits == 1
 
 
 async def test_one_failed_write_does_not_affect_the_rest_of_its_group(pg_store: Store) -> None:

@@ -77,12 +77,11 @@ class PostgresStore(Store):
 
     async def _work(self) -> None:
         """Run the queued writes until there are none."""
-        while group := self._next_group():
+        while group := self._add_queued([]):
             await self._write(group)
 
-    def _next_group(self) -> list[Write]:
-        """Queued writes, up to GROUP_MAX, or one that runs alone."""
-        group: list[Write] = []
+    def _add_queued(self, group: list[Write]) -> list[Write]:
+        """Add queued writes, up to GROUP_MAX, or one that runs alone. Returns the group."""
         while self._queue and len(group) < GROUP_MAX and not (group and (group[0].runs_alone or self._queue[0].runs_alone)):
             write = self._queue.popleft()
             if write.stage is WriteStage.WAITING:
@@ -141,6 +140,7 @@ class PostgresStore(Store):
                 with LOCK_WAIT.time():
                     await self._take_turn(conn, driver)
                 held_from = time.perf_counter()
+                self._add_queued(group)  # what came while others wrote need not wait for the next turn
                 results = await conn.run_sync(lambda sync: [attempt(sync, write, self.process_id) for write in group])
                 _, number = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results))
                 self._begin_commit(group)
