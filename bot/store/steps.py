@@ -25,7 +25,9 @@ from bot.domain.job import (
     sources,
 )
 from bot.domain.money.payment import charged
+from bot.domain.queueing.first_read import FirstRead
 from bot.store import outbox, usage
+from bot.store.cluster import provider_states
 from bot.store.engine.base import Topic, announce, process_of
 from bot.store.engine.statements import Prepared
 from bot.store.money import ledger
@@ -118,11 +120,12 @@ def start(conn: Connection, job_id: str, n: int, now: int, *, queued: bool = Tru
     return None if row is None else generation_of(row)
 
 
-def accept(conn: Connection, job_id: str, n: int, provider_id: str, *, read_at: int = 0) -> bool:
-    """The image API accepted a generation as `provider_id`, which is to be read at `read_at` (Unix ms) if nothing is heard of it.
+def accept(conn: Connection, job_id: str, n: int, provider_id: str, *, read: FirstRead | None = None) -> bool:
+    """The image API accepted a generation as `provider_id`. `read`: when to read it if nothing is heard of it (None: at once).
 
     False if another generation has that id, or this one has ended.
     """
+    read_at = 0 if read is None else read.at(provider_states.stream_since(conn, read.provider) if read.provider else None)
     try:
         with conn.begin_nested() if conn.dialect.name == "postgresql" else nullcontext():
             row = _ACCEPT.one_or_none(conn, {"of_job": job_id, "of_n": n, "id": provider_id, "read_at": read_at})

@@ -6,6 +6,7 @@ from bot.domain.job import GenerationState, JobState
 from bot.domain.money.accounts import user_account
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.outbox import ItemKind, OutboxItem
+from bot.domain.queueing.first_read import FirstRead
 from bot.store import claims, delivery, outbox, steps
 from bot.store.cluster import provider_states
 from bot.store.engine.base import Store
@@ -22,7 +23,8 @@ async def test_open_work_of_the_future_is_due_now(store: Store) -> None:
     waiting, running, delivering = [await order(store, new_job(now=AHEAD)) for _ in range(3)]
     for job in (running, delivering):
         await store.write(steps.start, job.id, 0, AHEAD)
-        await store.write(steps.accept, job.id, 0, f"there {job.id}", read_at=AHEAD)
+        read = FirstRead(provider=None, now=AHEAD, sent_at=AHEAD, polled_at=AHEAD, patient_at=AHEAD)
+        await store.write(steps.accept, job.id, 0, f"there {job.id}", read=read)
     await store.write(steps.settle, delivering.id, 0, SUCCEEDED, AHEAD)
     await store.write(delivery.set_posting_since, delivering.id, AHEAD)
     await store.write(steps.put_back, waiting.id, 0, not_before=AHEAD, now=AHEAD)

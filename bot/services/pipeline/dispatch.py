@@ -309,11 +309,10 @@ class Dispatch:
 
     async def _record_id(self, generation: Generation, provider_id: str) -> bool:
         watch = self._watches[generation.provider]
-        read_at = await watch.first_read_at(generation.model, sent_at=generation.submitted_at or generation.created_at)
-        if not await self._store.write(steps.accept, *_key(generation), provider_id, read_at=read_at):
+        read = await watch.first_read(generation.model, sent_at=generation.submitted_at or generation.created_at)
+        if not await self._store.write(steps.accept, *_key(generation), provider_id, read=read):
             return False
         log.info("submitted", job=generation.job_id, n=generation.n, provider_id=provider_id)
-        watch.expect(provider_id)  # its event may have come before
         return True
 
     async def _redirect(self, stuck: Stuck, now: int) -> None:

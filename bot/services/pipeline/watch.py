@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Coroutine, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.core.errors import MachineTrouble, ProviderError, ProviderRefused
@@ -16,9 +19,11 @@ from bot.core.running.loops import Batch, Timing, Worker
 from bot.core.running.supervision import Loop, Loops, pause, resting
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
+from bot.domain.queueing.first_read import FirstRead
 from bot.providers.provider import Event, GenerationReport, Provider, ReportState
 from bot.services.orders import Orders
-from bot.store import claims, steps
+from bot.store import claims, jobs, steps
+from bot.store.cluster import provider_states
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
@@ -67,34 +72,25 @@ class Watch:
         self._unknown_since: dict[Key, int] = {}
         self._cancelled_since: dict[Key, int] = {}
         self._late_since: dict[Key, int] = {}
-        self._handling: set[asyncio.Task[None]] = set()
-        self._is_connected = False
-        self._connected_at = 0  # Unix ms, the last time
+        self._accepted = store.subscribe(Topic.RUNNING)
+        self._connected_at: int | None = None  # Unix ms; None while this process does not hear the events
 
     def loops(self, *, grace_s: float) -> Loops:
         """The reads and, if there is one, the event stream; running reads have `grace_s` seconds to finish at the stop."""
         stream = {f"events {self._provider.name}": Loop(run=self._listen)} if self._provider.streams else {}
         return {**stream, self._reads.name: self._reads.loop(grace_s=grace_s)}
 
-    async def first_read_at(self, model: str, *, sent_at: int) -> int:
-        """When (Unix ms) to read a generation that is accepted now, if no event comes before: with a stream after twice the usual time.
-
-        `sent_at`: when its sending began. If the stream was connected later, its event may have been missed: read it at once.
-        """
-        usual_ms = await self._orders.usual_ms(model) or _USUAL_MS  # first: the stream may be lost meanwhile
-        if sent_at <= self._connected_at:
-            return self._clock()
-        if not self._is_connected:
-            return self._clock() + int(1000 * self._timing.poll_min_s)
+    async def first_read(self, model: str, *, sent_at: int) -> FirstRead:
+        """When to read a generation that is accepted now: with a stream after twice the usual time. `sent_at`: when its sending began."""
+        usual_ms, now = await self._orders.usual_ms(model) or _USUAL_MS, self._clock()
         slow_ms, soon_ms = 1000 * self._timing.slow_s, 1000 * self._timing.poll_max_s
-        return self._clock() + int(min(slow_ms, max(soon_ms, 2 * usual_ms), self._give_up_ms / 4))
-
-    def expect(self, provider_id: str) -> None:
-        """Call this when a generation has got its id: if its event came before, it is handled now."""
-        kept = self._early.pop(provider_id, None)
-        if kept is not None:
-            self._handling.add(task := asyncio.create_task(self._handle(kept[1]), name=f"early event {provider_id}"))
-            task.add_done_callback(self._handling.discard)
+        return FirstRead(
+            provider=self._provider.name if self._provider.streams else None,
+            now=now,
+            sent_at=sent_at,
+            polled_at=now + int(1000 * self._timing.poll_min_s),
+            patient_at=now + int(min(slow_ms, max(soon_ms, 2 * usual_ms), self._give_up_ms / 4)),
+        )
 
     # --- events --------------------------------------------------------------------------------------------------
 
@@ -105,16 +101,13 @@ class Watch:
             try:
                 async with self._provider.listen() as events:
                     self._connected_at = self._clock()
+                    await self._store.write(provider_states.set_stream_since, self._provider.name, self._connected_at)
                     log.info("event stream connected", provider=self._provider.name)
-                    self._set_connected(True)
-                    catching_up = asyncio.create_task(self._catch_up(), name=f"watch {self._provider.name} catch up")
-                    try:
-                        with resting():  # an event may never come
-                            async for event in events:
-                                STREAM_EVENTS.labels(self._provider.name).inc()
-                                await self._handle(event)
-                    finally:
-                        catching_up.cancel()
+                    STREAM_UP.labels(self._provider.name).set(True)
+                    with self._beside(self._catch_up, self._handle_early), resting():  # an event may never come
+                        async for event in events:
+                            STREAM_EVENTS.labels(self._provider.name).inc()
+                            await self._handle(event)
             except (ProviderError, MachineTrouble) as error:
                 STREAM_LOST.labels(self._provider.name).inc()
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
@@ -124,18 +117,32 @@ class Watch:
                 await self._poll()  # until the supervisor has started this loop again
                 raise
             finally:
-                self._set_connected(False)
+                self._connected_at = None
+                STREAM_UP.labels(self._provider.name).set(False)
             await self._poll()
             await pause(self._timing.backoff_s(max(failures, 1)))
 
+    @contextmanager
+    def _beside(self, *runs: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[None]:
+        """Run these within the block. What they fail to do, later reads do."""
+
+        async def logged(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            try:
+                await run()
+            except Exception:
+                log.exception("work failed", worker=f"events {self._provider.name}", key=run.__name__)
+
+        tasks = [asyncio.create_task(logged(run), name=f"{run.__name__} {self._provider.name}") for run in runs]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
     async def _poll(self) -> None:
         """Read what is running soon: its events may be missed."""
-        self._set_connected(False)
-        await self._store.write(steps.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
-
-    def _set_connected(self, connected: bool) -> None:
-        self._is_connected = connected
-        STREAM_UP.labels(self._provider.name).set(connected)
+        self._connected_at = None
+        await self._store.write(_unheard, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
 
     async def _catch_up(self) -> None:
         """Events without a connection are lost: read what is no longer active at the image API, or everything if it cannot say."""
@@ -155,6 +162,14 @@ class Watch:
         if await self._store.write(steps.reported, self._provider.name, event.provider_id, outcome, self._clock()):
             self._early.pop(event.provider_id, None)
 
+    async def _handle_early(self) -> None:
+        """Handle events that came before the id of their generation was recorded, by any process, once it is."""
+        while True:
+            if await self._accepted.wait(timeout_s=self._timing.slow_s) and self._early:
+                for provider_id in await self._store.read(jobs.claimed, self._provider.name, list(self._early)):
+                    if (kept := self._early.get(provider_id)) is not None:
+                        await self._handle(kept[1])
+
     def _keep_early(self, event: Event) -> None:
         """Keep the event for a short while: its generation may get the id later, or it is not the bot's."""
         now = self._clock()
@@ -170,18 +185,25 @@ class Watch:
         """With a stream, what takes longer than usual; without one, everything, and sooner what is newer."""
         now, timing = self._clock(), self._timing
         overdue_s = min(timing.slow_s, max(timing.poll_max_s, timing.slow_s / 4), self._give_up_ms / 8000)
-        soon_s, later_s = (timing.poll_max_s, overdue_s) if self._is_connected else (timing.poll_min_s, timing.poll_max_s)
+        is_connected = await self._is_connected()
+        soon_s, later_s = (timing.poll_max_s, overdue_s) if is_connected else (timing.poll_min_s, timing.poll_max_s)
         due = await self._store.write(
             claims.to_read,
             self._provider.name,
             now,
             free=free,
-            new_since=_NEVER if self._is_connected else now - int(4000 * timing.poll_max_s),
+            new_since=_NEVER if is_connected else now - int(4000 * timing.poll_max_s),
             soon=now + int(soon_s * 1000),
             later=now + int(later_s * 1000),
         )
         # A read may take longer than the pause until the next one.
         return Batch(work=[each for each in due if _key(each) not in active], pause_s=min(soon_s, later_s))
+
+    async def _is_connected(self) -> bool:
+        """Whether a process hears the events: this one, or another."""
+        if self._connected_at is not None or not self._provider.streams:
+            return self._connected_at is not None
+        return await self._store.read(provider_states.stream_since, self._provider.name) is not None
 
     async def _read(self, generation: Generation) -> None:
         provider_id, key = generation.provider_id or "", _key(generation)
@@ -266,6 +288,12 @@ class Watch:
                 return failed(Failure.TIMEOUT) if is_late else failed(Failure.FAULT, _CANCELLED_THERE)
             case _:
                 return None
+
+
+def _unheard(conn: Connection, provider: str, read_at: int) -> None:
+    """No process hears the events: read what is running soon. In one transaction, so that nothing is accepted in between."""
+    provider_states.set_stream_since(conn, provider, None)
+    steps.read_running_at(conn, provider, read_at)
 
 
 def _complete(report: GenerationReport) -> Outcome | None:

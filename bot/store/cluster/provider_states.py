@@ -19,6 +19,17 @@ def read(conn: Connection, provider: str) -> ProviderState:
     return ProviderState() if row is None else ProviderState(**row)
 
 
+def stream_since(conn: Connection, provider: str) -> int | None:
+    """Since when (Unix ms) a process hears the image API's events; None while none does."""
+    return conn.scalar(select(provider_states.c.stream_since).where(provider_states.c.provider == provider))
+
+
+def set_stream_since(conn: Connection, provider: str, since: int | None) -> None:
+    """Called by the one process that listens."""
+    insert = upsert(conn.dialect, provider_states).values(provider=provider, **vars(ProviderState()), stream_since=since)
+    conn.execute(insert.on_conflict_do_update(index_elements=["provider"], set_={"stream_since": since}))
+
+
 def change(conn: Connection, provider: str, transitions: Sequence[Transition]) -> tuple[ProviderState, ProviderState]:
     """Apply the transitions in order. Returns the state before and after."""
     before = after = read(conn, provider)

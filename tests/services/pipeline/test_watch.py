@@ -11,9 +11,12 @@ import pytest
 from bot.core.errors import ProviderBusy
 from bot.core.running.loops import Timing
 from bot.domain.job import GenerationState, Job, JobState, Outcome
+from bot.domain.queueing.first_read import FirstRead
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, Event, GenerationReport, Submission
+from bot.services.pipeline.watch import Watch
 from bot.store import steps
+from bot.store.cluster import provider_states
 from sandbox.faults import Switchboard
 from tests.env.app import BRISK
 from tests.services.conftest import GIVE_UP_MS, MODEL, Pipeline, eventually
@@ -48,7 +51,9 @@ async def submitted_job(pipeline: Pipeline, *, waits_ms: int = 0) -> tuple[Job, 
 
 async def running_job(pipeline: Pipeline, *, read_in_ms: int = 0, waits_ms: int = 0) -> tuple[Job, str]:
     job, provider_id = await submitted_job(pipeline, waits_ms=waits_ms)
-    await pipeline.store.write(steps.accept, job.id, 0, provider_id, read_at=pipeline.clock() + read_in_ms)
+    now = pipeline.clock()
+    read = FirstRead(provider=None, now=now, sent_at=now, polled_at=now + read_in_ms, patient_at=0)
+    await pipeline.store.write(steps.accept, job.id, 0, provider_id, read=read)
     return job, provider_id
 
 
@@ -185,6 +190,54 @@ async def test_events_with_unknown_ids_are_limited_by_time_and_number(pipeline: 
     assert list(pipeline.watch._early) == ["the next"]
 
 
+async def test_an_early_event_is_handled_once_any_process_has_recorded_the_id(pipeline: Pipeline) -> None:
+    restarted = await pipeline.restart(timing=SLOW_POLLS)
+    async with listening(restarted):
+        job, provider_id = await submitted_job(restarted)
+        await eventually(lambda: has_come_early(restarted, provider_id))
+        later = restarted.clock() + 60_000
+        read = FirstRead(provider=None, now=later, sent_at=later, polled_at=later, patient_at=later)
+        await restarted.store.write(steps.accept, job.id, 0, provider_id, read=read)
+        await restarted.until(job)
+    assert (await restarted.spent(), reads(restarted)) == (PRICE, 0)
+
+
+async def has_come_early(pipeline: Pipeline, provider_id: str) -> bool:
+    return provider_id in pipeline.watch._early
+
+
+@pytest.mark.faults("generation-stuck")
+async def test_what_another_process_has_sent_is_read_late_while_one_hears_the_events(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    restarted = await pipeline.restart(timing=SLOW_POLLS)
+    other = Watch(
+        store=restarted.store,
+        provider=restarted.provider,
+        orders=restarted.orders,
+        give_up_ms=GIVE_UP_MS,
+        timing=SLOW_POLLS,
+        clock=restarted.clock,
+    )
+    waits_s = list[int]()
+    async with listening(restarted):
+        await eventually(lambda: is_connected(restarted))
+        for is_heard in (True, False):
+            if not is_heard:
+                switchboard.turn_on("events-refused")
+                await eventually(lambda: is_lost(restarted))
+            restarted.clock.advance(1)
+            job, provider_id = await submitted_job(restarted)
+            now = restarted.clock()
+            read = await other.first_read(MODEL, sent_at=now)
+            await restarted.store.write(steps.accept, job.id, 0, provider_id, read=read)
+            (running,) = (await restarted.orders.job(job.id)).generations
+            waits_s.append(round((running.not_before - now) / 1000))
+    assert waits_s == [60, 2]
+
+
+async def is_lost(pipeline: Pipeline) -> bool:
+    return not await is_connected(pipeline)
+
+
 class Hints(Oxen):
     """Its events do not say how a generation ended."""
 
@@ -261,7 +314,6 @@ async def test_a_job_cancelled_while_sending_is_cancelled_once_its_id_is_known(p
         job, provider_id = await submitted_job(restarted)
         await restarted.cancel(job)
         await restarted.store.write(steps.accept, job.id, 0, provider_id)
-        restarted.watch.expect(provider_id)
         ended = await restarted.until(job)
     assert ended.generations[0].state is GenerationState.CANCELLED
     assert await restarted.spent() == 0
@@ -396,7 +448,7 @@ async def test_with_a_stream_the_first_read_comes_after_twice_the_usual_time(pip
     async with listening(slow):
         await eventually(lambda: is_connected(slow))
         now = slow.clock() + 1
-        waits_s = (await slow.watch.first_read_at(job.model, sent_at=now) - now) / 1000
+        waits_s = ((await slow.watch.first_read(job.model, sent_at=now)).at(now - 1) - now) / 1000
     assert 19 < waits_s < 21
 
 
@@ -414,7 +466,7 @@ async def test_what_was_sent_before_the_stream_was_connected_is_read_at_once(pip
 
 
 async def is_connected(pipeline: Pipeline) -> bool:
-    return pipeline.watch._is_connected
+    return await pipeline.store.read(provider_states.stream_since, "oxen") is not None
 
 
 @pytest.mark.faults("images-error", times=3)
