@@ -27,9 +27,10 @@ _TIMEOUT_S = 30
 
 def main(arguments: list[str]) -> int:
     """Renew the file of a folder, or of this project. Returns the exit code; without any answer the file stays as it was."""
-    folder, registry = Path(arguments[0] if arguments else "."), registry_url()
+    folder = Path(arguments[0] if arguments else ".")
     pins = pinned.read_all(folder)
     try:
+        registry = registry_url()
         answers = {pin: page for pin in pins if (page := _page(registry, pin)) is not None}
     except urllib.error.URLError as error:
         print(f"the package registry can't be asked, and {ADVISORIES} stays as it was: {error.reason}")
@@ -48,12 +49,16 @@ def main(arguments: list[str]) -> int:
 
 
 def registry_url() -> str:
-    """The address of pip's registry, from its configuration or environment: its help names the value that is in effect."""
+    """The address of pip's registry, from its configuration or environment: its help names the value that is in effect.
+
+    Raises `URLError` if that is a folder.
+    """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--help"]
     environment = {**os.environ, "COLUMNS": "1000"}  # so that no address is wrapped
     text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
-    (index,) = re.findall(r"--index-url <url> .*\(default (https?://\S+?)\)", text)
-    return str(index).rstrip("/").removesuffix("/simple")
+    if (found := re.search(r"--index-url <url> .*\(default (https?://\S+?)\)", text)) is None:
+        raise urllib.error.URLError("pip is told to use no registry on the web")
+    return found[1].rstrip("/").removesuffix("/simple")
 
 
 def advisories(pin: pinned.Pin, page: Mapping[str, Any]) -> Iterator[Advisory]:

@@ -97,8 +97,9 @@ def test_an_old_file_warns(folder: Path) -> None:
     assert warning == "warning: the file is older than 30 days; renew the file with `make advisories`"
 
 
-def test_a_registry_that_does_not_answer_changes_nothing(folder: Path) -> None:
-    code, said = run("advisories", folder)
+@pytest.mark.parametrize("registry", ["http://127.0.0.1:1", "file:///nowhere"])
+def test_a_registry_that_does_not_answer_changes_nothing(folder: Path, registry: str) -> None:
+    code, said = run("advisories", folder, registry)
     assert (code, said.partition(":")[0]) == (1, "the package registry can't be asked, and .ci/advisories.json stays as it was")
     assert not (folder / audit.ADVISORIES).exists()
 
