@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import promql_parser
+import pytest
 from prometheus_client import REGISTRY
 
 from bot.core import metrics
@@ -37,6 +39,11 @@ def test_expressions_name_metrics_that_exist() -> None:
     named = {name for each in EXPRESSIONS for name in re.findall(r"easel_\w+", each)}
     assert named - SAMPLES.keys() == set()
     assert FAMILIES.keys() - {SAMPLES[name] for name in named} == set()  # and leave none out
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_expressions_are_understood_by_prometheus(expression: str) -> None:
+    promql_parser.parse(expression)  # one that is not keeps Prometheus from reading all rules
 
 
 def test_expressions_name_labels_that_exist() -> None:
