@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it has no type information
@@ -19,6 +20,7 @@ from bot.core.running import patience
 from bot.store import kv
 from bot.store.engine.base import GROUP_MAX, Store
 from bot.store.engine.opening import open_store
+from bot.store.engine.outage import Availability
 from bot.store.engine.postgres.sessions import SESSION
 from bot.store.engine.postgres.store import _WRITER, PostgresStore, _url
 from tests.env.databases import Postgres, refusal
@@ -121,6 +123,19 @@ async def test_writes_that_come_while_another_process_writes_share_the_next_comm
             await asyncio.sleep(0)  # they are queued
         await asyncio.gather(first, *others)
     assert store.commits - commits == 1
+
+
+async def test_a_long_wait_for_the_turn_is_no_outage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SESSION, "lock_timeout", "20ms")  # of rows
+    waited, failures = LOCK_WAIT._sum.get(), count()
+    async with open_store(url, is_shared=True) as store, session(url) as other:
+        monkeypatch.setattr(Availability, "failed", lambda *_, **__: next(failures) / 100)
+        async with other.transaction():
+            await other.execute(f"SELECT pg_advisory_xact_lock({_WRITER})")
+            writing = asyncio.create_task(store.write(lambda conn: conn.exec_driver_sql("SHOW lock_timeout").scalar()))
+            await other.execute("SELECT pg_sleep(0.2)")
+        assert (await writing, next(failures)) == ("20ms", 0)
+    assert LOCK_WAIT._sum.get() - waited > 0.1
 
 
 async def test_one_failed_write_does_not_affect_the_rest_of_its_group(pg_store: Store) -> None:

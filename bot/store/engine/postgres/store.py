@@ -32,10 +32,12 @@ from bot.store.engine.postgres import errors as trouble
 from bot.store.engine.postgres.errors import SessionLost
 from bot.store.engine.postgres.pooling import is_by_transaction
 from bot.store.engine.postgres.session import CHANNEL, Session
-from bot.store.engine.postgres.sessions import Sessions, WritingConnection, driver_of, where
+from bot.store.engine.postgres.sessions import SESSION, Sessions, WritingConnection, driver_of, where
 from bot.store.engine.schema import Migration
 
-_TAKE_TURN = "SELECT pg_advisory_xact_lock({writer}), pg_advisory_xact_lock({own})"
+_TURN: Final = "pg_advisory_xact_lock({writer}), pg_advisory_xact_lock({own})"
+# Many processes may be before this one, so its patience lasts longer than for a row, and ends before that with the connection.
+_WAIT_FOR_TURN: Final = f"SELECT set_config('lock_timeout', '7s', true), {_TURN}, set_config('lock_timeout', '{{then}}', true)"
 _IS_MEMBER = "SELECT EXISTS (SELECT FROM processes WHERE id = $1)"
 _ANNOUNCE = "SELECT count(pg_notify($1, said)), pg_current_xact_id_if_assigned()::text FROM unnest($2::text[]) AS said"  # NULL: not written
 _STATUS = "SELECT pg_xact_status($1::text::xid8)"
@@ -161,7 +163,8 @@ class PostgresStore(Store):
     async def _take_turn(self, conn: AsyncConnection, driver: Any) -> None:
         """Wait until no other process writes. Raises `TakenOver` if others have given this one up."""
         try:
-            await conn.exec_driver_sql(_TAKE_TURN.format(writer=_WRITER, own=self._writing.own_key))
+            turn = _WAIT_FOR_TURN.format(writer=_WRITER, own=self._writing.own_key, then=SESSION["lock_timeout"])
+            await conn.exec_driver_sql(turn)
         except DBAPIError as error:
             if trouble.state_of(error) == trouble.LOCK_TIMEOUT:  # of everybody's writes, not of one row
                 raise SessionLost("another process does not end its transaction") from error
@@ -327,13 +330,13 @@ async def reading(address: str) -> AsyncIterator[AsyncConnection]:
 
 async def _prepare(session: Session, writing: WritingConnection, url: URL, *, upgrade: bool) -> Migration:
     """Migrate or check the schema. Of several processes that start together one migrates, and the others wait for it."""
-    turn = _TAKE_TURN.format(writer=_WRITER, own=writing.own_key)
+    turn = _TURN.format(writer=_WRITER, own=writing.own_key)
     with _as_start_error(url):
         await session.ensure()
         conn = await writing.get()
         async with conn.begin():
             await conn.run_sync(_unbounded)
-            await conn.exec_driver_sql(turn)
+            await conn.exec_driver_sql(f"SELECT {turn}")
             return await conn.run_sync(schema.upgrade if upgrade else schema.check)
 
 
