@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -22,10 +21,11 @@ from discord.state import AutoShardedConnectionState
 
 from bot.client import fallbacks
 from bot.client.deliveries import Deliveries
-from bot.client.events import GUILD_KNOWN, ReadableState
+from bot.client.events import ReadableState
+from bot.client.guilds import GuildBot
 from bot.client.refusals import delivery_error
 from bot.client.requests import Requests
-from bot.client.shards import TOKEN_REFUSED, ShardedBot
+from bot.client.shards import TOKEN_REFUSED
 from bot.client.sharing import Sharing
 from bot.core import commands as commands_shown
 from bot.core import i18n, markdown
@@ -43,7 +43,6 @@ log = structlog.get_logger(__name__)
 
 _HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
 _CLOSING_S = 2.0
-_GUILD_ARRIVES_S = 2.0  # discord.py's own time between two guilds at the start
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
 _DAY_S = 86_400.0
@@ -122,7 +121,7 @@ class LocalizedState(ReadableState):
         """Store nothing: the router handles every press, so views need not be kept."""
 
 
-class Easel(ShardedBot):
+class Easel(GuildBot):
     """The client. It imports no cog and no service: `load` adds the cogs, which read `services`."""
 
     services: Any  # `bot.services.services.Services`, set before the client starts
@@ -246,13 +245,6 @@ class Easel(ShardedBot):
         options |= {"dispatch": self.dispatch, "handlers": self._handlers, "hooks": self._hooks, "http": self.http}
         self.state = LocalizedState(requests=self._requests, deliveries=self._deliveries, **options)
         return self.state
-
-    async def known_guild(self, guild_id: int) -> discord.Guild | None:
-        """A guild whose roles and channels have arrived, if need be in a moment; else only the API can tell of them."""
-        if self.state.is_awaited(guild_id):
-            with suppress(TimeoutError):
-                await self.wait_for(GUILD_KNOWN, check=lambda arrived: arrived == guild_id, timeout=_GUILD_ARRIVES_S)
-        return self.state.known_guild(guild_id)
 
     async def tell_owner(self, text: str) -> None:
         """Send a DM to the owner of the application, or of its team. Raises `DeliveryError`."""

@@ -28,6 +28,10 @@ class ReadableState(AutoShardedConnectionState[Any]):
         self.named: set[int] = set()  # shards that have named their guilds
         self.parsers.update({event: self._reading(event, parse) for event, parse in self.parsers.items()})
 
+    def get_guild(self, guild_id: int) -> discord.Guild | None:
+        """As the gateway has named it, maybe not described yet."""
+        return self._get_guild(guild_id)
+
     def known_guild(self, guild_id: int) -> discord.Guild | None:
         """A guild whose roles and channels are as Discord sent them; None before they arrived, and during an outage."""
         guild = self._get_guild(guild_id)

@@ -142,9 +142,7 @@ class GoneNotices:
             await self._tell_managers(item, guild, None, lambda: panel_texts.no_channel_notice(name))
 
     async def _guild(self, item: OutboxItem) -> tuple[discord.Guild | None, GuildSettings]:
-        guild = self._client.get_guild(item.data["guild_id"])
-        if guild is None and not self._client.is_ready():
-            raise TryLater("The servers are not known yet.")
+        guild = await self._client.found_guild(item.data["guild_id"])
         return guild, await services_of(self._client).guilds.settings(item.data["guild_id"])
 
     async def _tell_managers(self, item: OutboxItem, guild: discord.Guild, cases_channel_id: int | None, text: Callable[[], str]) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
+import structlog
 from yarl import URL
 
 from bot.core.clock import Clock
@@ -22,11 +23,13 @@ from bot.services.pipeline.delivery.routes import PostedMessage, ResultMessage
 from cogs.kit import audience, job_texts, texts
 from cogs.kit.channels import is_deleted
 from cogs.kit.job_buttons import ended_job_of, ended_view, job_of, reaches, waiting_view
-from cogs.kit.outbound import Messageable, asking, delivery_errors, is_refused, reopening, send_reply
+from cogs.kit.outbound import NO_ANSWER, Messageable, asking, delivery_errors, is_refused, reopening, send_reply
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client.easel import Easel
+
+log = structlog.get_logger(__name__)
 
 _NO_MENTIONS = discord.AllowedMentions.none()
 _SEARCHED_MAX = 100  # messages; a post whose response was lost is among the latest
@@ -92,11 +95,15 @@ class DiscordPost:
         return None
 
     async def is_gone(self, job: Job) -> bool:
-        """Before all guilds are known, during an outage, and outside guilds, nothing is gone."""
+        """During an outage, outside guilds, and while Discord does not say, nothing is gone."""
         guild_id, channel_id = job.place.guild_id, job.place.channel_id
-        if guild_id is None or not self._client.is_ready():
+        if guild_id is None:
             return False
-        guild = self._client.get_guild(guild_id)
+        try:
+            guild = await self._client.found_guild(guild_id)
+        except (discord.HTTPException, *NO_ANSWER) as error:
+            log.info("guild fetch failed", guild=guild_id, error=type(error).__name__)
+            return False
         if guild is None:
             return True
         is_known = guild.unavailable or guild.get_channel_or_thread(channel_id) is not None
@@ -169,7 +176,7 @@ class DiscordPost:
                     answer.job,
                     numbers=[image.n + 1 for image in answer.images],
                     links=len(answer.links),
-                    is_reachable=reaches(self._client, place.guild_id, private=place.private),
+                    is_reachable=await reaches(self._client, place.guild_id, private=place.private),
                 ),
                 "allowed_mentions": _NO_MENTIONS,
                 files: uploads,

@@ -19,7 +19,7 @@ from bot.domain.request import Request
 from bot.domain.visibility import Border, Origin, border
 from bot.store import lineage, messages
 from cogs.images import detail_texts, thumbnails
-from cogs.kit import panels, texts
+from cogs.kit import channels, panels, texts
 from cogs.kit.channels import KnownChannels
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
@@ -53,7 +53,7 @@ async def back(request: Request, interaction: Interaction, *, start: str) -> Non
 async def origin_of(interaction: Interaction, job: Job) -> Origin:
     """Where the job's image is shown: in its own channel, and where copies are."""
     copies = await services_of(interaction).reader.read(messages.of_job, job.id)
-    return KnownChannels(client_of(interaction)).origin_of(job, copies)
+    return await channels.origin_of(client_of(interaction), job, copies)
 
 
 async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:

@@ -91,7 +91,7 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
     reposts = services_of(interaction).reposts
     async with reposts.open(request, own, await details.origin_of(interaction, own)) as found:
         missing = len(usable(own)) - len(found.images)
-        is_reachable = reaches(client_of(interaction), request.guild_id, private=False)
+        is_reachable = await reaches(client_of(interaction), request.guild_id, private=False)
         with audience.language_of(interaction, private=False):
             notes = (*([texts.gone(missing)] if missing else []), *notes_of(found.images))
             shown = ResultMessage(job=found.job, images=found.images, notes=notes)
@@ -127,7 +127,7 @@ async def delete(request: Request, interaction: Interaction, *, job: str, page: 
     history = _history(interaction)
     own = await history.own(request, job)
     await history.take_away(own)
-    is_member = own.place.guild_id is None or client_of(interaction).get_guild(own.place.guild_id) is not None
+    is_member = own.place.guild_id is None or await reaches(client_of(interaction), own.place.guild_id, private=False)
     await _redraw(request, interaction, _Place(page=page, words=words), note=history_texts.deleted(own, is_member=is_member))
 
 

@@ -28,11 +28,11 @@ def language_of_panel(interaction: Interaction) -> AbstractContextManager[None]:
     return language_of(interaction, private=interaction.message is not None and interaction.message.flags.ephemeral)
 
 
-def guild_language(client: Easel, guild_id: int | None) -> AbstractContextManager[None]:
-    """For posts to a guild's channels. Outside guilds the language stays as it is."""
+async def guild_language(client: Easel, guild_id: int | None) -> AbstractContextManager[None]:
+    """For posts to a guild's channels. Outside guilds the language stays as it is. Raises as discord.py does."""
     if guild_id is None:
         return nullcontext()
-    guild = client.get_guild(guild_id)
+    guild = await client.found_guild(guild_id)
     return i18n.speaking(str(guild.preferred_locale) if guild else None)
 
 

@@ -181,6 +181,12 @@ class KnownChannels:
         self._client = client
         self._found: dict[tuple[int | None, int], Channel] = {}
 
+    async def learn(self, *places: tuple[int | None, int]) -> None:
+        """Ask Discord about channels of guilds of which another process hears."""
+        for guild_id, channel_id in places:
+            if guild_id is not None and self._client.is_elsewhere(guild_id):
+                self._found[guild_id, channel_id] = await fetch_channel(self._client, guild_id=guild_id, channel_id=channel_id)
+
     def get(self, guild_id: int | None, channel_id: int) -> Channel:
         """One that is not cached has no known readers."""
         place = guild_id, channel_id
@@ -213,9 +219,19 @@ class KnownChannels:
 
     def origin_of(self, job: Job, copies: Iterable[JobMessage] = ()) -> Origin:
         """Where a job's image is shown: in its own channel, and in those of the given messages."""
-        places = {(job.place.guild_id, job.place.channel_id), *((copy.guild_id, copy.channel_id) for copy in copies)}
-        channels = tuple(self.get(*place) for place in places)
+        channels = tuple(self.get(*place) for place in _places(job, copies))
         return Origin(channels=channels, owner_id=job.place.user_id, private=job.place.private, age_restricted=job.age_restricted)
+
+
+async def origin_of(client: Easel, job: Job, copies: Iterable[JobMessage] = ()) -> Origin:
+    """As `KnownChannels.origin_of`, also of guilds of which another process hears."""
+    known, copies = KnownChannels(client), tuple(copies)
+    await known.learn(*_places(job, copies))
+    return known.origin_of(job, copies)
+
+
+def _places(job: Job, copies: Iterable[JobMessage]) -> set[tuple[int | None, int]]:
+    return {(job.place.guild_id, job.place.channel_id), *((copy.guild_id, copy.channel_id) for copy in copies)}
 
 
 # --- ids of a guild ----------------------------------------------------------------------------------------------------
@@ -234,9 +250,9 @@ async def find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
 
 async def _find_channel(client: Easel, guild_id: int, channel_id: int) -> Any:
     """As `find_channel`. Raises `discord.NotFound` if the channel was deleted."""
-    guild = client.get_guild(guild_id)
-    if guild is None and client.is_ready():
+    if client.is_outside(guild_id):
         return None  # it has removed the bot
+    guild = client.get_guild(guild_id)
     cached = guild.get_channel_or_thread(channel_id) if guild else None
     if cached is not None:
         return cached

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import discord
 
@@ -15,6 +15,9 @@ from bot.services.money.upscalers import is_upscaling_offered
 from cogs.kit.posting import ids_in
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import DISCORD_ID, JOB_ID, ON_OFF, CustomId, integer, one_of
+
+if TYPE_CHECKING:
+    from bot.client.easel import Easel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +107,13 @@ def ended_view(job: Job, *, numbers: Sequence[int], links: int = 0, is_reachable
     return _view(pick, row)
 
 
-def reaches(client: discord.Client, guild_id: int | None, *, private: bool) -> bool:
-    """Whether the bot reaches a message there later, with its own token.
+async def reaches(client: Easel, guild_id: int | None, *, private: bool) -> bool:
+    """Whether the bot reaches a message there later, with its own token. Raises as discord.py does.
 
     A private answer, and one outside the bot's guilds, is reached only by an interaction of that very message. Direct messages with the bot
     are not told apart from other members', which it does not reach.
     """
-    return not private and guild_id is not None and client.get_guild(guild_id) is not None
+    return not private and guild_id is not None and await client.found_guild(guild_id) is not None
 
 
 async def upscales_in(source: Interaction | discord.Client, guild_id: int | None) -> bool:

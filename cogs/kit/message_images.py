@@ -26,7 +26,7 @@ from bot.domain.retention import image_gone
 from bot.domain.visibility import Border, sentence
 from bot.media.formats import unread
 from bot.store import jobs, messages
-from cogs.kit.channels import channel_from
+from cogs.kit.channels import channel_from, fetch_channel
 from cogs.kit.job_buttons import ended_job_of
 from cogs.kit.request import services_of
 
@@ -127,7 +127,7 @@ async def find(client: Easel, message: discord.Message) -> FoundImages:
     forward = message.reference if message.message_snapshots else None
     origin = await _forwarded(client, message, forward, shown) if forward else await _posted(client, message, shown)
     why_none = _why_none(client, message, media, origin)
-    why_unusable = _why_unusable(client, message, forward, origin.job) if forward else ""
+    why_unusable = await _why_unusable(client, message, forward, origin.job) if forward else ""
     owner_id = message.author.id if origin.owner_id is None else origin.owner_id
     return FoundImages(
         owner_id=owner_id,
@@ -179,24 +179,31 @@ async def _first_of(client: Easel, forward: discord.MessageReference) -> Job | d
         job = await services_of(client).reader.read(messages.job_of, reference.message_id)
         if job is not None:
             return job
-        fetched = await _fetched(client, reference.channel_id, reference.message_id)
+        fetched = await _fetched(client, reference.channel_id, reference.message_id, guild_id=reference.guild_id)
         if fetched is None:
             break
         found, reference = fetched, fetched.reference if fetched.message_snapshots else None
     return found
 
 
-async def _fetched(client: Easel, channel_id: int, message_id: int) -> discord.Message | None:
-    channel = client.get_channel(channel_id)
-    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread) or not isinstance(channel, discord.abc.Messageable):
-        return None
-    if not channel.permissions_for(channel.guild.me) >= _READING:
+async def _fetched(client: Easel, channel_id: int, message_id: int, *, guild_id: int | None) -> discord.Message | None:
+    if not await _may_read(client, channel_id, guild_id=guild_id):
         return None
     try:
         async with asyncio.timeout(_FETCH_S):
-            return await channel.fetch_message(message_id)
+            return await client.get_partial_messageable(channel_id, guild_id=guild_id).fetch_message(message_id)
     except (discord.NotFound, discord.Forbidden):
         return None
+
+
+async def _may_read(client: Easel, channel_id: int, *, guild_id: int | None) -> bool:
+    """Whether Discord may be asked for a message. Too many refusals count against the bot."""
+    if guild_id is not None and client.is_elsewhere(guild_id):
+        return await client.found_guild(guild_id) is not None
+    channel = client.get_channel(channel_id)
+    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread) or not isinstance(channel, discord.abc.Messageable):
+        return False
+    return channel.permissions_for(channel.guild.me) >= _READING
 
 
 async def _is_hidden(client: Easel, message: discord.Message, forward: discord.MessageReference | None, job: Job | None) -> bool:
@@ -222,13 +229,19 @@ def _unread(media: Sequence[Medium]) -> Iterator[str]:
             yield unread(escaped(medium.filename), medium.unread_format)
 
 
-def _why_unusable(client: Easel, message: discord.Message, forward: discord.MessageReference, job: Job | None) -> str:
+async def _why_unusable(client: Easel, message: discord.Message, forward: discord.MessageReference, job: Job | None) -> str:
     """Why a forwarded image may not be used where it is, empty if it may: it is still bound by its first place."""
     if job is not None and job.state is JobState.DELETED:
         return _(_DELETED)
-    made_in_restricted = (job is not None and job.age_restricted) or _is_age_restricted(client.get_channel(forward.channel_id))
+    made_in_restricted = (job is not None and job.age_restricted) or await _is_restricted_there(client, forward)
     here = client.get_channel(message.channel.id) or message.channel
     return sentence(Border.AGE) if made_in_restricted and not _is_age_restricted(here) else ""
+
+
+async def _is_restricted_there(client: Easel, forward: discord.MessageReference) -> bool:
+    if forward.guild_id is not None and client.is_elsewhere(forward.guild_id):
+        return (await fetch_channel(client, guild_id=forward.guild_id, channel_id=forward.channel_id)).age_restricted
+    return _is_age_restricted(client.get_channel(forward.channel_id))
 
 
 def _is_age_restricted(channel: object) -> bool:

@@ -188,7 +188,7 @@ def _consent_note(interaction: Interaction, chosen: Preferences, role: discord.R
         return _("Anyone who can see your image can edit it. Edits name their author and link to your image.")
     if chosen.consent_role_id is None:
         return _("Choose a role. Until then, nobody else can edit your images.")
-    if role is None and client_of(interaction).is_ready() and not any(guild.unavailable for guild in interaction.client.guilds):
+    if role is None and client_of(interaction).knows_all_guilds:
         return _("The role you chose was deleted. Choose another on its server. Until then, nobody else can edit your images.")
     if role is None or role.guild.id != interaction.guild_id:
         return _("Members with a role you chose on another server. You can only change it there.")

@@ -107,13 +107,13 @@ class CasePosts:
         readers = await self._audience(about.guild_id, channel.id, moderates=True)
         draft = await views.case_draft(self._client, about, readers)
         file = await views.file_of(self._client, about)
-        job = file.job if views.may_see(self._client, file, readers) else None
+        job = file.job if await views.may_see(self._client, file, readers) else None
         async with (
             self._images(job, about.guild_id) as shown,
             self._withheld(job if readers.only_moderators else None, about.guild_id) as withheld,
         ):
             images = (*shown, *withheld)[:_FILES_MAX]
-            with guild_language(self._client, about.guild_id):
+            with await guild_language(self._client, about.guild_id):
                 message = await self._poster.once(
                     channel,
                     replace(draft, images=images, spoiler=True),
@@ -179,7 +179,7 @@ class CasePosts:
         starred = await self._services.reader.read(messages.get, shown.message_id)
         if await self._services.reader.read(messages.is_hidden, job, shown.message_id):
             return
-        found = border(self._origin(job, starred or job.place), await self._audience(shown.guild_id, channel.id))
+        found = border(await self._origin(job, starred or job.place), await self._audience(shown.guild_id, channel.id))
         if found is not None:
             log.info("not in the gallery: its readers may not see the image", job=job.id, border=found)
             await self._services.posts.gallery_closed(shown)
@@ -187,7 +187,7 @@ class CasePosts:
         async with self._images(job, shown.guild_id) as images:
             if not images:
                 raise RouteClosed("The image cannot be loaded any more.")
-            with guild_language(self._client, shown.guild_id):
+            with await guild_language(self._client, shown.guild_id):
                 content = case_texts.gallery(job, shown, (starred or job.place).channel_id, self._services.orders.models.title)
                 draft = Draft(content=content, images=images, needs_images=True)
                 try:
@@ -220,7 +220,7 @@ class CasePosts:
         async with self._withheld(job if about.decision is Decision.KEEP else None, None) as images:
             with i18n.speaking(chosen.locale):
                 told = "" if struck is None else f"\n{struck.sentence} {struck.end}".rstrip()
-                content = case_texts.author_notice(about, job, self._guild_name(about.guild_id), are_sent=bool(images))
+                content = case_texts.author_notice(about, job, await self._guild_name(about.guild_id), are_sent=bool(images))
                 draft = Draft(content=f"{content}{told}", buttons=views.appeal_buttons(about), images=images)
                 await self._tell(item, about.author_id, draft)
 
@@ -230,7 +230,7 @@ class CasePosts:
             return  # a moderator was faster
         job = await self._job(about.job_id)
         with i18n.speaking((await self._services.reader.read(documents.preferences, about.author_id)).locale):
-            content = case_texts.hidden_notice(about, job, self._guild_name(about.guild_id))
+            content = case_texts.hidden_notice(about, job, await self._guild_name(about.guild_id))
             await self._tell(item, about.author_id, Draft(content=content))
 
     async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:
@@ -238,7 +238,7 @@ class CasePosts:
         if user_id is None:
             return
         with i18n.speaking((await self._services.reader.read(documents.preferences, user_id)).locale):
-            content = case_texts.block_notice(self._guild_name(data["guild_id"]), data["until"], data["reason"])
+            content = case_texts.block_notice(await self._guild_name(data["guild_id"]), data["until"], data["reason"])
             buttons = (appeals.button(data["block_id"]),) if data.get("block_id") else ()
             await self._tell(item, user_id, Draft(content=content, buttons=buttons))
 
@@ -257,12 +257,12 @@ class CasePosts:
     @asynccontextmanager
     async def _images(self, job: Job | None, guild_id: int) -> AsyncIterator[tuple[ResultImage, ...]]:
         """The images of a job; empty if they cannot be loaded."""
-        limit = self._limit_bytes(guild_id)
+        limit = await self._limit_bytes(guild_id)
         async with AsyncExitStack() as stack:
             images: tuple[ResultImage, ...] = ()
             if job is not None:
                 try:
-                    with guild_language(self._client, guild_id):  # for the notes on what is changed of them
+                    with await guild_language(self._client, guild_id):  # for the notes on what is changed of them
                         images = await stack.enter_async_context(self._services.results.open(job, limit_bytes=limit))
                 except ImageError as error:
                     log.info("images not available for a post", job=job.id, reason=error.sentence)
@@ -274,16 +274,17 @@ class CasePosts:
         if job is None or not job.withheld:
             yield ()
             return
-        async with self._services.results.withheld(job, limit_bytes=self._limit_bytes(guild_id)) as images:
+        async with self._services.results.withheld(job, limit_bytes=await self._limit_bytes(guild_id)) as images:
             yield images
 
-    def _limit_bytes(self, guild_id: int | None) -> int:
-        guild = None if guild_id is None else self._client.get_guild(guild_id)
+    async def _limit_bytes(self, guild_id: int | None) -> int:
+        guild = None if guild_id is None else await self._client.found_guild(guild_id)
         return guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 
-    def _origin(self, job: Job, shown: ReplyTarget | JobMessage) -> Origin:
+    async def _origin(self, job: Job, shown: ReplyTarget | JobMessage) -> Origin:
         """The job's image as this message shows it."""
         known = KnownChannels(self._client)
+        await known.learn((shown.guild_id, shown.channel_id))
         return replace(known.origin_of(job), channels=(known.get(shown.guild_id, shown.channel_id),))
 
     async def _audience(self, guild_id: int, channel_id: int, *, moderates: bool = False) -> Audience:
@@ -306,8 +307,8 @@ class CasePosts:
     def _services(self) -> Services:
         return services_of(self._client)
 
-    def _guild_name(self, guild_id: int) -> str:
-        guild = self._client.get_guild(guild_id)
+    async def _guild_name(self, guild_id: int) -> str:
+        guild = await self._client.found_guild(guild_id)
         return guild.name if guild else str(guild_id)
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:

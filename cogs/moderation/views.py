@@ -15,7 +15,7 @@ from bot.domain.visibility import Audience, border, only_moderators_read, origin
 from bot.store import messages
 from bot.store.moderation import cases
 from cogs.kit.audience import guild_language
-from cogs.kit.channels import KnownChannels, fetch_channel
+from cogs.kit.channels import KnownChannels, fetch_channel, origin_of
 from cogs.kit.posting import Button, Draft
 from cogs.kit.request import services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
@@ -50,17 +50,19 @@ async def file_of(client: Easel, about: Case) -> CaseFile:
     return await services_of(client).reader.read(cases.file_of, about)
 
 
-def may_see(client: Easel, file: CaseFile, audience: Audience) -> bool:
+async def may_see(client: Easel, file: CaseFile, audience: Audience) -> bool:
     """Whether all of them may see the image and the prompt. If not, they decide with the link, behind which Discord asks the same."""
-    channel = KnownChannels(client).get(file.case.guild_id, file.case.channel_id)
+    known = KnownChannels(client)
+    await known.learn((file.case.guild_id, file.case.channel_id))
+    channel = known.get(file.case.guild_id, file.case.channel_id)
     return border(origin_of_case(file, channel), audience) is None
 
 
 async def case_draft(client: Easel, about: Case, audience: Audience) -> Draft:
     """The message of a case in the guild's language, with buttons until it is decided."""
     file = await file_of(client, about)
-    is_shown = may_see(client, file, audience)
-    with guild_language(client, about.guild_id):
+    is_shown = await may_see(client, file, audience)
+    with await guild_language(client, about.guild_id):
         left_out = "" if is_shown else case_texts.not_for_all()
         title_of = services_of(client).orders.models.title
         content = case_texts.case(file, title_of, left_out=left_out, only_moderators=audience.only_moderators)
@@ -73,10 +75,10 @@ async def log_draft(client: Easel, job: Job, guild_id: int | None, audience: Aud
     """The message of a job in the log channel, with buttons until it was deleted by a decision."""
     latest = await services_of(client).reader.read(cases.latest_about, job.id, guild_id)
     copies = await services_of(client).reader.read(messages.of_job, job.id)
-    origin = KnownChannels(client).origin_of(job, copies)
+    origin = await origin_of(client, job, copies)
     is_direct = bool(copies) and all(copy.role is MessageRole.DM for copy in copies)
     is_shown = border(replace(origin, private=origin.private or is_direct), audience) is None
-    with guild_language(client, guild_id):
+    with await guild_language(client, guild_id):
         content = case_texts.log_entry(job, services_of(client).orders.models.title, latest, is_shown=is_shown)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
         possible = () if is_settled else DECISIONS[CaseSubject.of(job)]

@@ -115,7 +115,7 @@ class SponsorPosts:
         if found.message_id is None:
             return
         message = self._client.get_partial_messageable(found.channel_id).get_partial_message(found.message_id)
-        with audience.guild_language(self._client, found.guild_id):
+        with await audience.guild_language(self._client, found.guild_id):
             view = _public(found)
         await reopening(self._client, found.channel_id, partial(message.edit, view=view, allowed_mentions=discord.AllowedMentions.none()))
 

@@ -164,7 +164,7 @@ class ReactionsCog(commands.Cog):
     async def _explain_menu(self, reaction: Reaction, target: discord.PartialMessage) -> None:
         try:
             if await self._services.reactions.may_send_hint(reaction.user_id):
-                with guild_language(self._client, target.guild.id if target.guild else None):
+                with await guild_language(self._client, target.guild.id if target.guild else None):
                     await notes.explain_menu(self._client, reaction, target)
         except notes.FAILED as error:  # the database may be away too
             log.info("menu note failed", error=type(error).__name__)

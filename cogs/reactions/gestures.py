@@ -25,7 +25,7 @@ from bot.domain.visibility import Origin
 from bot.store import messages
 from cogs.kit import message_images, spoilers, texts
 from cogs.kit.audience import guild_language
-from cogs.kit.channels import KnownChannels, fetch_channel
+from cogs.kit.channels import fetch_channel, origin_of
 from cogs.kit.request import as_actor, fetch_member, services_of
 from cogs.reactions import notes, originals
 from cogs.reactions.reading import who_reacted
@@ -67,7 +67,7 @@ class ReactionContext:
         """Where the job's image is shown, which need not be here: moderators' posts have images too. Raises like `known_job`."""
         job = self.known_job()
         copies = await services_of(self.client).reader.read(messages.of_job, job.id)
-        return KnownChannels(self.client).origin_of(job, copies)
+        return await origin_of(self.client, job, copies)
 
     def first_image(self) -> Attachment:
         """Raises `NotFound` if the message has none, or nobody knows whose it is."""
@@ -88,7 +88,7 @@ async def _describe(context: ReactionContext) -> ReactionOutcome:
     context.first_image()
     await services_of(context.client).members.check_consent(context.request, context.found.owner_id)
     try:
-        with guild_language(context.client, context.request.guild_id):
+        with await guild_language(context.client, context.request.guild_id):
             await notes.ask_to_describe(context.client, context.reaction, context.partial_message)
     except discord.Forbidden:
         raise NotAllowed(_("Easel can't post there. Right-click (or hold) the message > Apps > Edit with Easel instead.")) from None
@@ -146,7 +146,7 @@ async def _hide(context: ReactionContext) -> ReactionOutcome:
     message, job = context.message, context.known_job()
 
     async def hide() -> None:
-        with guild_language(context.client, context.request.guild_id):
+        with await guild_language(context.client, context.request.guild_id):
             await spoilers.set_hidden(message, True, by=HiddenBy.AUTHOR)
 
     await services_of(context.client).cases.hide_message(context.request, job, message.id, hide=hide)

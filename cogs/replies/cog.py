@@ -44,7 +44,7 @@ class RepliesCog(commands.Cog):
         if not self._services.guilds.serves(guild_id):
             return
         key = Reaction.of_message(message_id=message.id, user_id=message.author.id)
-        with keyed(message_key(message.id)), markdown.quoting(), guild_language(self._client, guild_id):
+        with keyed(message_key(message.id)), markdown.quoting(), await guild_language(self._client, guild_id):
             try:
                 await self._handle(MentionContext(client=self._client, key=key, message=message))
             except AlreadyDone:

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from bot.app import App, assemble
+from bot.client.sharing import Sharing
 from bot.core import config, i18n
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
@@ -76,6 +77,7 @@ class Env:
         settings: Mapping[str, str] | None = None,
         more_apis: Sequence[ImageApi] = (),
         may_fail: Container[str] = (),
+        sharing: Sharing | None = None,
         **overrides: str,
     ) -> AsyncIterator[App]:
         """A running bot, which is stopped gracefully at the end. A failure of one of its loops fails the test, except of those named."""
@@ -83,7 +85,7 @@ class Env:
         stop = asyncio.Event()
         if self.empty_database and not (self.folder / self.empty_database.name).exists():
             shutil.copy(self.empty_database, self.folder)
-        async with assemble(self.settings(**overrides), more_apis=more_apis, timing=timing, clock=clock) as app:
+        async with assemble(self.settings(**overrides), more_apis=more_apis, timing=timing, clock=clock, sharing=sharing) as app:
             described = partial(_described_once, app.client.described_commands)
             app.client.described_commands = described  # type: ignore[method-assign]  # takes a third of a start's time
             serving = asyncio.create_task(app.serve(stop), name="app")
@@ -108,7 +110,8 @@ class Env:
 def _has_started(app: App, *, await_models: bool) -> bool:
     registering = app.supervisor.states.get("commands")
     has_tried = registering is not None and registering.turn_began is None
-    return bool(app.client.shards) and has_tried and (bool(app.models.offered) or not await_models)
+    is_connected = bool(app.client.shards) or app.client.gateway_trouble() is None  # or others have all shards
+    return is_connected and has_tried and (bool(app.models.offered) or not await_models)
 
 
 _DESCRIBED: dict[tuple[object, ...], list[dict[str, Any]]] = {}  # by the translations in use

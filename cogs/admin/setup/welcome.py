@@ -61,9 +61,7 @@ class WelcomePost:
         self._poster = Poster(client, clock=clock)
 
     async def send(self, item: OutboxItem, _job: Job | None) -> None:
-        guild = self._client.get_guild(item.data["guild_id"])
-        if guild is None and not self._client.is_ready():
-            raise TryLater("The servers are not known yet.")
+        guild = await self._client.whole_guild(item.data["guild_id"])
         if guild is None:
             return
         not_now: discord.HTTPException | None = None

@@ -18,7 +18,7 @@ from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.store import kv
 from cogs.kit import message_images
-from cogs.kit.channels import KnownChannels
+from cogs.kit.channels import origin_of
 from cogs.kit.request import Interaction, client_of, services_of
 
 
@@ -63,7 +63,7 @@ async def keep(
     """Store the context of a form. Raises a `Refusal` if the images of a job, without its message, may not be shown in the answer."""
     if form.job_id is not None and found.job is not None:
         audience = visibility.audience_of(request.answered(private=form.private))
-        visibility.check(KnownChannels(client_of(interaction)).origin_of(found.job), audience)
+        visibility.check(await origin_of(client_of(interaction), found.job), audience)
     await services_of(interaction).orders.keep(f"form:{interaction.id}", forms.dump_python(form, mode="json", exclude_defaults=True))
 
 

@@ -1,0 +1,170 @@
+"""A bot whose servers are divided among shards, and a process that has none: what another one began, it ends everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.client.sharing import AloneSharing
+from bot.core.running.coordination import AlwaysGranted
+from bot.domain.job import JobState
+from bot.store.money import ledger
+from sandbox import discord, images
+from sandbox.faults import Switchboard
+from sandbox.person import Message, Person
+from tests.env.app import Env, has_image, statement_of
+from tests.env.job_steps import in_state
+from tests.journeys.manager_steps import change_rules
+from tests.services.conftest import eventually
+
+MANY = {"MAX_RUNNING_PER_USER": "20", "MAX_RUNNING_PER_SERVER": "20", "MAX_RUNNING": "20"}
+PLACES = ("studio", "dm", "private", "elsewhere")
+
+
+@pytest.fixture
+async def env(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Env]:
+    """Discord asks for two shards: direct messages are of the first one, the server is of the second one."""
+    board = Switchboard()
+    async with (
+        images.serve(switchboard=board, timing=images.FAST, draft=True) as image_server,
+        discord.serve(switchboard=board, shards=2) as chat,
+    ):
+        yield Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path, empty_database=sqlite_template, overrides=MANY)
+
+
+@pytest.fixture
+async def ada(env: Env) -> AsyncIterator[Person]:
+    async with Person.connect(env.discord.url, "Ada") as person:
+        yield person
+
+
+@pytest.fixture
+async def mo(env: Env) -> AsyncIterator[Person]:
+    async with Person.connect(env.discord.url, "Mo") as person:
+        yield person
+
+
+class TakenShards(AlwaysGranted):
+    """Another process has every shard."""
+
+    async def try_lock(self, name: str) -> bool:
+        return not name.startswith("shard:") and await super().try_lock(name)
+
+
+def without_shards() -> AloneSharing:
+    sharing = AloneSharing()
+    sharing.coordination = TakenShards()
+    return sharing
+
+
+async def connected(app: App, *people: Person) -> None:
+    """By every shard, and seen by these people."""
+    for person in people:
+        await person.until(lambda person=person: ("generate" in person.commands and app.client.gateway_trouble() is None) or None)  # type: ignore[misc]
+
+
+async def begun(env: Env, person: Person, channel: str, count: int, **options: object) -> None:
+    """Ordered, and in work at the image API until the fault is over."""
+    await person.slash("generate", channel, prompt="a red fox", **options)
+
+    async def is_submitted() -> bool | None:
+        return len(await env.generations()) == count or None
+
+    await eventually(is_submitted)
+
+
+def finished(person: Person, channel: str) -> list[Message]:
+    return [message for message in person.messages(channel) if has_image(message)]
+
+
+@pytest.mark.parametrize("has_expired", [False, True], ids=["by the interaction's token", "by the bot's token"])
+async def test_a_process_without_a_shard_delivers_everywhere_what_another_one_began(env: Env, ada: Person, has_expired: bool) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    if has_expired:
+        env.switchboard.turn_on("token-expired")
+    async with env.app() as app:
+        await connected(app, ada)
+        places = {*PLACES, await ada.thread("ideas")}
+        for count, channel in enumerate(sorted(places), start=1):
+            await begun(env, ada, channel, count)
+        await begun(env, ada, "studio", len(places) + 1, private=True)
+    env.switchboard.turn_off("generation-stuck")
+    sessions = len(env.discord.starts)
+    async with env.app(sharing=without_shards()) as app:
+        assert (app.client.gateway_trouble(), app.client.shards) == (None, {})
+
+        async def all_are_delivered() -> bool | None:
+            return len(await app.store.read(in_state, JobState.DELIVERED)) == len(places) + 1 or None
+
+        await eventually(all_are_delivered)
+        shown = {channel: len(finished(ada, channel)) for channel in places}
+        assert (await statement_of(app, int(ada.id))).held == 0
+        assert await app.store.read(ledger.audit) == []
+    assert len(env.discord.starts) == sessions
+    private = {"private": 0, "elsewhere": 0, "dm": 4, "studio": 1} if has_expired else {"private": 1, "elsewhere": 1, "dm": 1, "studio": 2}
+    assert shown == {**dict.fromkeys(places, 1), **private}
+
+
+async def test_a_process_without_a_shard_writes_to_the_log_what_its_readers_may_see_in_their_language(
+    env: Env, ada: Person, mo: Person
+) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with env.app() as app:
+        await connected(app, ada, mo)
+        await mo.ask("guild_locale", locale="de")
+        await change_rules(app, log_channel_id=mo.channel("moderators"))
+        await begun(env, ada, "studio", 1)
+    env.switchboard.turn_off("generation-stuck")
+    async with env.app(sharing=without_shards()):
+        post = await mo.message(lambda message: bool(message.buttons), "moderators")
+    assert ("a red fox" in post.content, "Behalten" in str(post.buttons.keys())) == (True, True)
+
+
+@pytest.mark.parametrize("gone", ["channel", "server"])
+async def test_a_process_without_a_shard_refunds_what_has_no_place_any_more(env: Env, ada: Person, mo: Person, gone: str) -> None:
+    for fault in ("generation-stuck", "token-expired"):
+        env.switchboard.turn_on(fault)
+    async with env.app() as app:
+        await connected(app, ada, mo)
+        await begun(env, ada, "gallery", 1)
+    await ada.dms(open=False)
+    await (mo.delete_channel("gallery") if gone == "channel" else mo.bot_member(False))
+    env.switchboard.turn_off("generation-stuck")
+    async with env.app(sharing=without_shards()) as app:
+
+        async def is_refunded() -> bool | None:
+            statement = await statement_of(app, int(ada.id))
+            return (statement.held, statement.spent) == (0, 0) or None
+
+        await eventually(is_refunded)
+        assert await app.store.read(ledger.audit) == []
+
+
+async def test_a_process_without_a_shard_asks_discord_about_servers_at_once(env: Env) -> None:
+    async with env.app(sharing=without_shards()) as app:
+        client, guild_id = app.client, env.discord.guild_id
+        async with asyncio.timeout(1):
+            assert await client.known_guild(guild_id) is None
+            whole, found = await client.whole_guild(guild_id), await client.found_guild(guild_id)
+        assert whole is not None
+        assert whole.system_channel is not None
+        assert whole.system_channel.permissions_for(whole.me).send_messages
+        assert found is await client.found_guild(guild_id), "asked once in a minute"
+        assert (client.is_elsewhere(guild_id), client.is_outside(guild_id), client.knows_all_guilds) == (True, False, False)
+
+
+async def test_what_one_shard_is_told_is_forgotten_with_it_and_the_others_stay(env: Env, ada: Person) -> None:
+    async with env.app() as app:
+        await connected(app, ada)
+        client, guild_id = app.client, env.discord.guild_id
+        assert await client.known_guild(guild_id) is not None
+        (first,) = [shard for shard in client.shards.values() if shard.id == 0]
+        await client._close_shard(1)
+        assert (client.get_guild(guild_id), client.is_elsewhere(guild_id), first.is_closed()) == (None, True, False)
+        await eventually(lambda: client.known_guild(guild_id))  # its turn comes: the process still has the lock
+        await ada.slash("ping", "studio")
+        assert not first.is_closed()
