@@ -146,25 +146,25 @@ async def test_the_drill_on_postgresql(postgres: Postgres, tmp_path: Path) -> No
 
 # --- restoring in a container ------------------------------------------------------------------------------------------
 
-# Stands in for `docker compose run --rm [--entrypoint PROGRAM] easel WORDS`: /data is the folder `data` here.
+# Stands in for `docker compose run --rm [--entrypoint PROGRAM] easel WORDS`: /data and /backups are folders here.
 DOCKER = """#!/bin/sh
 shift 3
 program="python -m bot"
 if [ "$1" = --entrypoint ]; then program=$2; shift 2; fi
 shift
-for word in "$@"; do shift; set -- "$@" "$(echo "$word" | sed "s,/data/,$PWD/data/,g")"; done
+for word in "$@"; do shift; set -- "$@" "$(echo "$word" | sed "s,/\\(data\\|backups\\)/,$PWD/\\1/,g")"; done
 exec $program "$@"
 """
 
 
 async def test_the_commands_that_restore_in_a_container(tmp_path: Path) -> None:
-    (block,) = (block for language, block in HANDBOOK.blocks if language == "sh" and "/data/damaged" in block)
-    (name,) = re.findall(r"/data/backups/(\S+)", block)
+    (block,) = (block for language, block in HANDBOOK.blocks if language == "sh" and "entrypoint cp easel" in block)
+    (name,) = re.findall(r"/backups/(\S+)", block)
     await paid_into(f"sqlite:///{tmp_path}/data/easel.sqlite3")
     programs = {"DATA_DIR": "data", "PATH": str(tmp_path)}
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
-    carried_out(f"mkdir data/backups; python -m bot backup data/backups/{name}; echo damage > data/easel.sqlite3", tmp_path, programs)
+    carried_out(f"mkdir backups; python -m bot backup backups/{name}; echo damage > data/easel.sqlite3", tmp_path, programs)
     carried_out(f"{block.rstrip()} || true", tmp_path, programs)  # the doctor, which comes last, misses a token
     assert (tmp_path / "data" / "damaged" / "easel.sqlite3").read_text() == "damage\n"
     assert carried_out("python -m bot doctor --ledger", tmp_path, programs).count("every credit is accounted for") == 1
