@@ -18,6 +18,7 @@ import structlog
 
 from bot.core import private_files
 from bot.core.clock import Clock
+from bot.core.running import patience
 from bot.core.running.executors import BoundedExecutor
 from bot.domain.retention import KeepDays
 from bot.services.members import Members
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 _ABOUT = "Everything that Easel keeps of you, table by table. Times are Unix milliseconds, amounts are millionths of a credit."
 _FILE_MAX = 8_000_000  # bytes; Discord's upload limit is 10 MiB
+_EXPORT_S = 300.0  # for 100,000 images it takes some 15; the command can be answered for 15 minutes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +81,11 @@ class Privacy:
         made_at = datetime.fromtimestamp(self.clock() / 1000, tz=UTC)
         head = {"about": _ABOUT, "member": str(user_id), "made_at": made_at.isoformat()}
         async with self._reading:
-            written = await self.store.read(
-                privacy_export.write, user_id, partial(ExportFiles, folder, head, most_bytes=self.file_max_bytes)
-            )
+            await self.store.read(lambda _conn: None)  # a database that is away is told soon
+            with patience.limited(_EXPORT_S):
+                written = await self.store.read(
+                    privacy_export.write, user_id, partial(ExportFiles, folder, head, most_bytes=self.file_max_bytes)
+                )
         paths = await self.exporting.call(_named, written, f"easel-{made_at:%Y-%m-%d}", self.file_max_bytes)
         return Export(paths=paths, counts=dict(written.counts))
 

@@ -7,14 +7,18 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from bot.core.running import patience
 from bot.core.running.executors import BoundedExecutor
 from bot.domain.retention import KeepDays
 from bot.services.members import Members
 from bot.services.privacy import Privacy, Retention
 from bot.store.engine.base import Store
+from bot.store.engine.opening import open_store
+from bot.store.privacy.export_files import ExportFiles
 from tests.store.privacy.traces import ADA, fill_every_table
 
 RETENTION = Retention(keep=KeepDays(), services=())
@@ -54,3 +58,25 @@ async def test_a_large_export_comes_in_numbered_files(store: Store, exporting: B
         assert [path.name for path in exported.paths[:2]] == [f"easel-1970-01-01-{n}-of-{len(exported.paths)}.json.gz" for n in (1, 2)]
         documents = [json.loads(gzip.decompress(path.read_bytes())) for path in exported.paths]
     assert sum(len(document["tables"].get("ledger", [])) for document in documents) == exported.counts["ledger"] == 8
+
+
+async def test_an_export_may_take_longer_than_other_answers(
+    exporting: BoundedExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member with many images, or a slow machine, must not be told that the database is away."""
+    may_end = Event()
+
+    class SlowFiles(ExportFiles):
+        def end(self) -> None:
+            may_end.wait(30)
+            super().end()
+
+    monkeypatch.setattr("bot.services.privacy.ExportFiles", SlowFiles)
+    async with open_store(f"sqlite:///{tmp_path}/data/easel.sqlite3") as store:
+        with patience.limited(1):
+            export = privacy_of(store, exporting, tmp_path, 100_000).export(ADA)
+            begun = asyncio.create_task(export.__aenter__())
+        await asyncio.wait([begun], timeout=1.5)
+        may_end.set()
+        assert len((await begun).paths) == 1
+        await export.__aexit__(None, None, None)
