@@ -20,7 +20,12 @@ case "$1 $2" in
     for name in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "Collecting package-$name==1.0"; done; echo "Installing collected packages: many"
     if [ -e slow ]; then exec sleep 60; fi;;
   "-m bot") shift 2; echo "bot $*";;
+  "-m tests.pins."*) echo "$2";;
 esac
+"""
+UV = """#!/bin/sh
+echo "$@" | sed 's/.* -o /pins /'
+touch requirements-dev.txt && touch -d "1 minute ago" .venv/ready
 """
 INSTALLING = [
     "Installing Easel's dependencies into .venv, about a minute the first time...",
@@ -82,3 +87,12 @@ def test_help_lists_what_a_newcomer_needs_first(folder: Path) -> None:
     targets = re.findall(r"^  make ([a-z-]+) ", make(folder).stdout, re.MULTILINE)
     assert targets[:7] == ["help", "demo", "demo-once", "doctor", "invite", "run", "setup"]
     assert not (folder / ".venv").exists()
+
+
+def test_lock_installs_the_new_pins_and_renews_what_follows_from_them(folder: Path) -> None:
+    make(folder, "setup")
+    (folder / ".venv" / "bin" / "uv").write_text(UV)
+    (folder / ".venv" / "bin" / "uv").chmod(0o755)
+    said = [line for line in make(folder, "lock").stdout.splitlines() if line in INSTALLING or line.startswith(("pins", "tests"))]
+    pins = ["pins requirements.txt", "pins requirements-dev.txt", "pins requirements-build.txt"]
+    assert said == [*pins, *INSTALLING, "tests.pins.sbom", "tests.pins.advisories"]

@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
     """Print the audit of a folder, or of this project. Returns the exit code."""
     folder = Path(arguments[0] if arguments else ".")
     known = KnownAdvisories.model_validate_json((folder / ADVISORIES).read_bytes())
-    accepted: Mapping[str, str] = json.loads((folder / ACCEPTED).read_bytes())
+    accepted = {name: reason for name, reason in json.loads((folder / ACCEPTED).read_bytes()).items() if reason.strip()}
     outcome = audit(pinned.read_all(folder), known, accepted, datetime.now(UTC).date())
     print(outcome.title, *(f"warning: {each}" for each in outcome.warnings), *(f"vulnerable: {each}" for each in outcome.faults), sep="\n")
     return int(bool(outcome.faults))

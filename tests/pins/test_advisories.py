@@ -83,6 +83,8 @@ def test_a_vulnerable_pin_fails_until_its_advisory_is_accepted(folder: Path, reg
     unknown = "warning: nothing is known about 1 of the releases; renew the file with `make advisories`: yarl==1.25.1\n"
     fault = "vulnerable: mako==1.4.3 (PYSEC-1, CVE-1): A template reads any file. Fixed in 1.4.4: run `make lock`.\n"
     assert run("audit", folder) == (1, f"{title} 1 to mend\n{unknown}{fault}")
+    (folder / audit.ACCEPTED).write_text('{"CVE-1": " "}')
+    assert run("audit", folder)[0] == 1  # a reason is needed
     (folder / audit.ACCEPTED).write_text('{"CVE-1": "Easel renders no template.", "CVE-9": "Long gone."}')
     used = "warning: CVE-1 is accepted: Easel renders no template.\n"
     unused = "warning: CVE-9 is accepted, but concerns no pin; remove it from .ci/accepted-advisories.json\n"
