@@ -139,9 +139,7 @@ class PostgresStore(Store):
         with self._sessions.bounded(driver, slow=self._slow[Work.WRITES]):
             transaction = await conn.begin()
             try:
-                with LOCK_WAIT.time():
-                    await self._take_turn(conn, driver)
-                held_from = time.perf_counter()
+                held_from = await self._take_turn(conn, driver)
                 self._add_queued(group)  # what came while others wrote need not wait for the next turn
                 results = await conn.run_sync(lambda sync: [attempt(sync, write, self.process_id) for write in group])
                 _, number = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results))
@@ -160,8 +158,9 @@ class PostgresStore(Store):
         self.commits += 1
         return results
 
-    async def _take_turn(self, conn: AsyncConnection, driver: Any) -> None:
-        """Wait until no other process writes. Raises `TakenOver` if others have given this one up."""
+    async def _take_turn(self, conn: AsyncConnection, driver: Any) -> float:
+        """Wait until no other process writes. Returns when that was. Raises `TakenOver` if others have given this one up."""
+        asked_at = time.perf_counter()
         try:
             turn = _WAIT_FOR_TURN.format(writer=_WRITER, own=self._writing.own_key, then=SESSION["lock_timeout"])
             await conn.exec_driver_sql(turn)
@@ -169,8 +168,11 @@ class PostgresStore(Store):
             if trouble.state_of(error) == trouble.LOCK_TIMEOUT:  # of everybody's writes, not of one row
                 raise SessionLost("another process does not end its transaction") from error
             raise
+        held_from = time.perf_counter()
+        LOCK_WAIT.observe(held_from - asked_at)
         if self.process_id is not None and not await driver.fetchval(_IS_MEMBER, self.process_id):
             raise TakenOver(_GIVEN_UP)
+        return held_from
 
     def _said(self, results: list[WriteResult]) -> list[str]:
         """The announcements for other processes."""
