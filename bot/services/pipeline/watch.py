@@ -73,7 +73,7 @@ class Watch:
         self._cancelled_since: dict[Key, int] = {}
         self._late_since: dict[Key, int] = {}
         self._accepted = store.subscribe(Topic.RUNNING)
-        self._connected_at: int | None = None  # Unix ms; None while this process does not hear the events
+        self._is_connected = False
 
     def loops(self, *, grace_s: float) -> Loops:
         """The reads and, if there is one, the event stream; running reads have `grace_s` seconds to finish at the stop."""
@@ -100,10 +100,9 @@ class Watch:
             began = self._clock()
             try:
                 async with self._provider.listen() as events:
-                    self._connected_at = self._clock()
-                    await self._store.write(provider_states.set_stream_since, self._provider.name, self._connected_at)
+                    await self._store.write(provider_states.set_stream_since, self._provider.name, self._clock())
                     log.info("event stream connected", provider=self._provider.name)
-                    STREAM_UP.labels(self._provider.name).set(True)
+                    self._set_connected(True)
                     with self._beside(self._catch_up, self._handle_early), resting():  # an event may never come
                         async for event in events:
                             STREAM_EVENTS.labels(self._provider.name).inc()
@@ -117,8 +116,7 @@ class Watch:
                 await self._poll()  # until the supervisor has started this loop again
                 raise
             finally:
-                self._connected_at = None
-                STREAM_UP.labels(self._provider.name).set(False)
+                self._set_connected(False)
             await self._poll()
             await pause(self._timing.backoff_s(max(failures, 1)))
 
@@ -141,8 +139,12 @@ class Watch:
 
     async def _poll(self) -> None:
         """Read what is running soon: its events may be missed."""
-        self._connected_at = None
+        self._set_connected(False)
         await self._store.write(_unheard, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
+
+    def _set_connected(self, connected: bool) -> None:
+        self._is_connected = connected
+        STREAM_UP.labels(self._provider.name).set(connected)
 
     async def _catch_up(self) -> None:
         """Events without a connection are lost: read what is no longer active at the image API, or everything if it cannot say."""
@@ -165,7 +167,8 @@ class Watch:
     async def _handle_early(self) -> None:
         """Handle events that came before the id of their generation was recorded, by any process, once it is."""
         while True:
-            if await self._accepted.wait(timeout_s=self._timing.slow_s) and self._early:
+            await self._accepted.wait(timeout_s=self._timing.slow_s)
+            if self._early:
                 for provider_id in await self._store.read(jobs.claimed, self._provider.name, list(self._early)):
                     if (kept := self._early.get(provider_id)) is not None:
                         await self._handle(kept[1])
@@ -185,25 +188,18 @@ class Watch:
         """With a stream, what takes longer than usual; without one, everything, and sooner what is newer."""
         now, timing = self._clock(), self._timing
         overdue_s = min(timing.slow_s, max(timing.poll_max_s, timing.slow_s / 4), self._give_up_ms / 8000)
-        is_connected = await self._is_connected()
-        soon_s, later_s = (timing.poll_max_s, overdue_s) if is_connected else (timing.poll_min_s, timing.poll_max_s)
+        soon_s, later_s = (timing.poll_max_s, overdue_s) if self._is_connected else (timing.poll_min_s, timing.poll_max_s)
         due = await self._store.write(
             claims.to_read,
             self._provider.name,
             now,
             free=free,
-            new_since=_NEVER if is_connected else now - int(4000 * timing.poll_max_s),
+            new_since=_NEVER if self._is_connected else now - int(4000 * timing.poll_max_s),
             soon=now + int(soon_s * 1000),
             later=now + int(later_s * 1000),
         )
         # A read may take longer than the pause until the next one.
         return Batch(work=[each for each in due if _key(each) not in active], pause_s=min(soon_s, later_s))
-
-    async def _is_connected(self) -> bool:
-        """Whether a process hears the events: this one, or another."""
-        if self._connected_at is not None or not self._provider.streams:
-            return self._connected_at is not None
-        return await self._store.read(provider_states.stream_since, self._provider.name) is not None
 
     async def _read(self, generation: Generation) -> None:
         provider_id, key = generation.provider_id or "", _key(generation)
