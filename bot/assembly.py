@@ -331,7 +331,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
         store=resources.store,
         providers=image_apis.providers,
         fetchers=resources.result_fetchers,
-        opens_private=settings.discord_api_url.startswith("http:"),
+        opens_private=settings.discord_gateway_url.startswith("ws:"),  # the API may be served by a proxy
         clock=resources.clock,
     )
     return Results(

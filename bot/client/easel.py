@@ -58,11 +58,14 @@ _REGISTERED = "commands"  # key in the key-value table: what was registered, and
 
 
 def set_addresses(*, api_url: str, gateway_url: str, cdn_host: str = "") -> None:
-    """Set Discord's addresses. They are global variables of discord.py, so they hold for the whole process. Stickers are at `cdn_host`."""
+    """Set Discord's addresses. They are global variables of discord.py, so they hold for the whole process. Stickers are at `cdn_host`.
+
+    A proxy may serve the API without encryption, so only an unencrypted gateway tells of a local Discord.
+    """
     Route.BASE = api_url
-    if cdn_host:
-        discord.Asset.BASE = f"{yarl.URL(api_url).scheme}://{cdn_host}"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
+    if cdn_host:
+        discord.Asset.BASE = f"{'http' if gateway_url.startswith('ws:') else 'https'}://{cdn_host}"
 
 
 # Easel does not use voice; without this discord.py warns about missing voice packages.

@@ -13,9 +13,11 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import aiohttp
 import discord
 import structlog
-from discord.http import HTTPClient
+from discord.http import HTTPClient, json_or_text
+from discord.webhook import async_
 from discord.webhook.async_ import AsyncWebhookAdapter
 
 from bot.client.refusals import reason_of
@@ -41,7 +43,16 @@ _refused_before: OrderedDict[int, None] = OrderedDict()  # hashes of the latest 
 def install() -> None:
     """Give discord.py's two HTTP clients these fallbacks, in the whole process."""
     HTTPClient.request = _with_fallbacks(HTTPClient.request, body="json", form="form")  # type: ignore[assignment, method-assign]
+    async_.json_or_text = _with_retry_after  # type: ignore[attr-defined]
     AsyncWebhookAdapter.request = _with_fallbacks(AsyncWebhookAdapter.request, body="payload", form="multipart")  # type: ignore[assignment, method-assign]
+
+
+async def _with_retry_after(response: aiohttp.ClientResponse) -> Any:
+    """The answer to a webhook's call. One of a proxy or a firewall may be a text, in which discord.py would search for the time to wait."""
+    answer = await json_or_text(response)
+    if response.status == 429 and not isinstance(answer, dict):
+        raise discord.HTTPException(response, answer)
+    return answer
 
 
 def _with_fallbacks(request: Callable[..., Awaitable[Any]], *, body: str, form: str) -> Callable[..., Awaitable[Any]]:

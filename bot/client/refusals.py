@@ -29,6 +29,7 @@ _NOT_NOW: Mapping[int, float] = {  # seconds until it is worth another try; some
     40006: 60.0,  # feature disabled for the moment
     130000: 60.0,  # overloaded
 }
+_BUSY = (408, 429)  # 408: a proxy has not waited for Discord's answer
 _DM_CLOSED = (
     50007,  # the member does not accept DMs
     50278,  # no server in common
@@ -68,6 +69,6 @@ def delivery_error(error: discord.HTTPException) -> DeliveryError:
         return TooLarge("Discord refuses an upload of this size.") if reason is Refused.SIZE else refused(reason)
     if error.code in _NOT_NOW:
         return TryLater(f"Discord doesn't allow this now ({answer}).", retry_after_s=_NOT_NOW[error.code])
-    if error.status == 429 or error.status >= 500:
+    if error.status in _BUSY or error.status >= 500:
         return TryLater(f"Discord is busy ({answer}).")
     return RouteClosed(f"Discord refused the request ({answer}).")

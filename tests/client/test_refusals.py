@@ -37,6 +37,7 @@ def answer(status: int, code: int) -> discord.HTTPException:
         (400, 99999, MessageRefused, False),
         (413, 0, TooLarge, False),
         (400, 40005, TooLarge, False),
+        (408, 0, TryLater, False),
         (429, 0, TryLater, False),
         (503, 0, TryLater, False),
     ],
