@@ -18,6 +18,7 @@ from bot.core.errors import DatabaseAway, StartError
 from bot.core.metrics import PROCESSES
 from bot.core.running import patience
 from bot.core.running.home import Home
+from bot.core.running.supervision import resting
 from bot.store.cluster import processes
 from bot.store.cluster.processes import Arrival, Newcomer
 from bot.store.engine.base import Store
@@ -60,7 +61,8 @@ class Membership:
 
     async def run(self) -> None:
         """For the supervisor: until cancelled, or raise why this process takes part no longer."""
-        await (self._renewing or asyncio.Event().wait())
+        with resting():  # the renewals are a task of their own, which began before the loops
+            await (self._renewing or asyncio.Event().wait())
 
     async def living(self) -> int:
         """How many processes work, this one included."""

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from bot.core.clock import system
 from bot.core.errors import TakenOver
 from bot.core.running import home, patience
+from bot.core.running.supervision import Loop, Supervisor
 from bot.services.processes.membership import Membership
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
@@ -51,6 +52,15 @@ async def test_a_lease_is_renewed_while_its_process_lives_and_ends_with_it(url: 
             await asyncio.sleep(0.7)  # longer than two leases
             assert await living(store) == both
         assert await living(store) == both[:1]
+
+
+async def test_waiting_for_the_end_of_a_lease_is_no_turn_that_does_not_end(url: str, tmp_path: Path) -> None:
+    supervisor = Supervisor(backoff_s=lambda _: 0, healthy_s=60, clock=system)
+    async with member(url, tmp_path, lease_s=60) as (_, membership):
+        keeping = asyncio.create_task(supervisor.keep("lease", Loop(run=membership.run)))
+        await eventually(lambda: _rests(supervisor))
+        keeping.cancel()
+        await asyncio.wait([keeping])
 
 
 async def test_a_process_that_was_given_up_ends(url: str, tmp_path: Path) -> None:
@@ -92,3 +102,7 @@ async def _is(membership: Membership, count: int) -> bool:
 
 async def _are(store: Store, count: int) -> bool:
     return len(await living(store)) == count
+
+
+async def _rests(supervisor: Supervisor) -> bool:
+    return "lease" in supervisor.states and supervisor.states["lease"].turn_began is None
