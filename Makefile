@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once doctor invite run test prove lint type chaos bench soak messages lock sbom advisories audit image clean
+.PHONY: help setup demo demo-once doctor invite run test together prove lint type chaos bench soak messages lock sbom advisories audit image clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,10 +54,13 @@ $(READY): requirements-dev.txt requirements-build.txt
 WORKERS ?= 3
 
 test: $(READY) ## the whole test suite (ARGS are passed on to pytest)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not together" $(ARGS)
 
 prove: $(READY) ## the long tests
 	$(BIN)/python -m pytest -m slow --timeout 600 $(ARGS)
+
+together: $(READY) ## four processes on one PostgreSQL: 2,000 jobs, kills, a restart of the database
+	$(BIN)/python -m pytest -m together -s $(ARGS)
 
 chaos: $(READY) ## kill, cut off and misuse the bot, and count what was lost (ARGS: names, --engine E, --seed N, --short)
 	@$(BIN)/python -m tests.chaos $(ARGS)

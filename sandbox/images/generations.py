@@ -72,7 +72,7 @@ class GenerationRequest:
 
 @dataclass(kw_only=True, eq=False)
 class OxenGeneration:
-    """The state of a generation. Times are Unix seconds."""
+    """The state of a generation. Times are Unix seconds, or milliseconds where their names say so."""
 
     request: GenerationRequest
     seed: int  # submitted, or random
@@ -80,15 +80,19 @@ class OxenGeneration:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: OxenStatus = OxenStatus.QUEUED
     error: str | None = None
-    enqueued_at: int = field(default_factory=lambda: int(time.time()))
+    enqueued_ms: int = field(default_factory=lambda: int(time.time() * 1000))
     started_at: int | None = None
     completed_at: int | None = None
-    completed_ms: int | None = None  # the same in Unix milliseconds
+    completed_ms: int | None = None
     is_charged: bool = False  # known once it has ended
     charges: int = 1  # how often its cost is charged, if it is
     added_words: str = ""  # after the prompt in its row
     first_link_is_stale: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def enqueued_at(self) -> int:
+        return self.enqueued_ms // 1000
 
     @property
     def media_type(self) -> str:

@@ -203,7 +203,7 @@ class _ImageApis:
 
 def _row(generation: OxenGeneration) -> dict[str, Any]:
     own = {"account": generation.request.account.key, "in_queue": generation.in_queue, "used_seed": generation.seed}
-    return generation.row(None) | own | {"completed_ms": generation.completed_ms}
+    return generation.row(None) | own | {"enqueued_ms": generation.enqueued_ms, "completed_ms": generation.completed_ms}
 
 
 def _parsed(body: bytes) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ class OpenAICall:
     number: int  # 1 is the first
     kind: str  # generations or edits
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    began_ms: int = field(default_factory=lambda: int(time.time() * 1000))
+    paid_ms: int | None = None  # Unix ms: its images were made
     key: str | None = None  # None if it was refused
     body: RequestBody | None = None
     used_seed: int | None = None  # of the first image: submitted, or random
@@ -39,6 +42,8 @@ class OpenAICall:
             "number": self.number,
             "id": self.id,
             "call": self.kind,
+            "began_ms": self.began_ms,
+            "paid_ms": self.paid_ms,
             "key": self.key,
             "encoding": self.body and self.body.encoding,
             "images": len(self.body.images) if self.body else 0,
@@ -64,7 +69,7 @@ class OpenAICalls:
         return call
 
     def pay(self, call: OpenAICall, images: int) -> None:
-        call.paid = images
+        call.paid, call.paid_ms = images, int(time.time() * 1000)
         self._paid += images
 
     def table(self) -> dict[str, Any]:
