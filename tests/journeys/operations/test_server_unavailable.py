@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
-from bot.client import easel
+from bot.client import guilds
 from bot.domain.guild.fields import IdKind
 from bot.domain.guild.ids import NamedId
 from bot.domain.money.accounts import AccountRef, member_account
@@ -26,7 +26,7 @@ at_the_start = pytest.mark.faults(UNAVAILABLE)
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """The times for which a reaction waits for what is not known."""
-    monkeypatch.setattr(easel, "_GUILD_ARRIVES_S", 0.05)
+    monkeypatch.setattr(guilds, "_ARRIVES_S", 0.05)
     monkeypatch.setattr(channels, "ASKING_S", 0.2)
 
 
@@ -87,7 +87,7 @@ async def test_a_reaction_is_refused_while_discord_tells_nothing_of_the_server(e
 
 
 async def test_a_reaction_waits_for_the_server(env: Env, app: App, ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(easel, "_GUILD_ARRIVES_S", 10.0)
+    monkeypatch.setattr(guilds, "_ARRIVES_S", 10.0)
     first = await asked()
     for fault in (UNAVAILABLE, "server-unread"):
         env.switchboard.turn_on(fault)
