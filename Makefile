@@ -97,8 +97,8 @@ advisories: $(READY) ## ask the package registry what is known against the pinne
 audit: $(READY) ## compare the pinned packages with .ci/advisories.json, without a network, and say how old it is
 	@$(BIN)/python -m tests.pins.audit
 
-image: ## follow the Dockerfile without a container engine, and try the result
-	$(PYTHON) .ci/image
+image: $(READY) ## follow the Dockerfile and run compose.yaml's services without a container engine
+	$(BIN)/python .ci/image
 
 clean: ## remove everything that was created here, except data/ and .env
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis

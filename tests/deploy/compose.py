@@ -25,6 +25,11 @@ class Volume:
         return not self.source.startswith(".")
 
     @property
+    def is_configuration(self) -> bool:
+        """Whether it is of this repository, and not what the operator writes beside it."""
+        return not self.is_named and not self.source.startswith("./secrets")
+
+    @property
     def path(self) -> Path:
         """Of the host."""
         return PROJECT / self.source
@@ -71,9 +76,7 @@ SERVICES = {name: Service(name=name, given=given) for name, given in COMPOSE["se
 
 def configuration_files() -> Iterator[tuple[str, Path]]:
     """The files of this repository that containers read: where they find each, and its path here."""
-    for service in SERVICES.values():
-        for volume in service.volumes:
-            if not volume.is_named and volume.path.is_dir() and "secrets" not in volume.path.parts:
-                yield from ((f"{volume.target}/{path.relative_to(volume.path)}", path) for path in volume.path.rglob("*") if path.is_file())
-            elif not volume.is_named and volume.path.is_file():
-                yield volume.target, volume.path
+    for volume in (volume for service in SERVICES.values() for volume in service.volumes if volume.is_configuration):
+        if volume.path.is_file():
+            yield volume.target, volume.path
+        yield from ((f"{volume.target}/{path.relative_to(volume.path)}", path) for path in volume.path.rglob("*") if path.is_file())
