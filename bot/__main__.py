@@ -77,6 +77,23 @@ def _compact(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _move(arguments: argparse.Namespace) -> int:
+    if (arguments.to is None) is not arguments.undo:
+        raise StartError("Give either --to with the address of the new database, or --undo.")
+    settings = _settings(arguments, needs=())
+    from bot.ops.move import command
+    from bot.ops.move.progress import ProgressShow
+
+    if arguments.undo:
+        print(asyncio.run(command.undo(settings)))
+        return DONE
+    log.set_up(level=settings.log_level, form=settings.log_format, known_secrets=(*settings.secrets, arguments.to))
+    is_seen = sys.stderr.isatty()  # there one line is written again and again
+    show_line = partial(print, file=sys.stderr, flush=True, end="\x1b[K\r" if is_seen else "\n")
+    lines = ProgressShow(show=show_line, every_s=0.5 if is_seen else 10)
+    return DONE if asyncio.run(command.move(settings, arguments.to, show=partial(print, flush=True), lines=lines)) else WRONG
+
+
 def _backup(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, needs=())
     from bot.ops import doctor_backup
@@ -227,6 +244,10 @@ _MIGRATE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "say that it is an older copy, so that image APIs are asked before images are requested",
     },
 }
+_MOVE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--to": {"metavar": "URL", "help": "the empty database to move to: sqlite:///path or postgresql://user:password@host/name"},
+    "--undo": {"action": "store_true", "help": "let bots start again on the database of the settings, which was moved elsewhere"},
+}
 _SETTINGS_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--markdown": {"action": "store_true", "help": "as the page docs/settings.md"},
 }
@@ -244,6 +265,12 @@ VERBS = (
     _Verb(name="invite", summary="print the links that add the bot to a server or to your account", run=_invite),
     _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
     _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate, options=_MIGRATE_OPTIONS),
+    _Verb(
+        name="move",
+        summary="move the whole database from SQLite to PostgreSQL or back, while the bot is stopped",
+        run=_move,
+        options=_MOVE_OPTIONS,
+    ),
     _Verb(name="compact", summary="rebuild the SQLite database's file without unused space, while the bot is stopped", run=_compact),
     _Verb(
         name="settings",

@@ -4,7 +4,9 @@ EaselError                  base class; `sentence` is safe to show
 ├── StartError              the bot cannot start: a setting, the database, the token
 │   ├── DatabaseInUse       another process has this database open
 │   ├── TakenOver           other processes have given this one up and do its work
-│   └── DatabaseDamaged     the database's file is damaged: nothing can be written safely
+│   ├── DatabaseDamaged     the database's file is damaged: nothing can be written safely
+│   ├── NoSchema            the database has no tables of Easel yet
+│   └── OtherSchema         its tables are those of another version of Easel
 ├── DatabaseAway            the database doesn't answer: nothing was written
 │   └── MaybeSaved          it stopped answering during a commit: what was asked may have been written
 ├── MachineTrouble          this machine lacks something (files, disk, memory): do it later
@@ -67,6 +69,14 @@ class TakenOver(StartError):
 
 class DatabaseDamaged(StartError):
     """The database's file is damaged."""
+
+
+class NoSchema(StartError):
+    """The database has no tables of Easel yet."""
+
+
+class OtherSchema(StartError):
+    """The database's tables are those of another version of Easel."""
 
 
 class DatabaseAway(EaselError):

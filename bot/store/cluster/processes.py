@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, delete, func, insert, or_, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, delete, func, insert, or_, select, text, true, update
 
 from bot.domain.job import GenerationState
 from bot.domain.outbox import ItemKind, Pool
@@ -88,6 +88,11 @@ def renew(conn: Connection, process_id: int, now: int, *, lease_ms: int, may_jud
 def leave(conn: Connection, process_id: int, now: int) -> None:
     """Remove a process that ends, and free what it has claimed."""
     _take_over(conn, processes.c.id == process_id, heir=None, now=now)
+
+
+def remove_all(conn: Connection, now: int) -> None:
+    """Of a database that nobody works on: remove the processes that ended without leaving, and free what they have claimed."""
+    _take_over(conn, true(), heir=None, now=now)
 
 
 def clock(conn: Connection) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from bot.core.errors import StartError
-from bot.store.engine import sqlite
+from bot.store.engine import moves, sqlite
 from bot.store.engine.base import Store
 from bot.store.engine.schema import Migration
 from bot.store.engine.sqlite import open_sqlite
@@ -20,13 +20,20 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, direct: str = "", migrate: bool = True, backup: bool = True, is_shared: bool = False
+    url: str,
+    *,
+    direct: str = "",
+    migrate: bool = True,
+    backup: bool = True,
+    is_shared: bool = False,
+    even_if_moved: bool = False,
 ) -> AsyncIterator[Store]:
     """The store at `url`: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name.
 
     No other process can open it at the same time, except with `is_shared` on PostgreSQL, where `direct` is the address for what needs a
     session of its own (default: `url`). `migrate` upgrades the schema first; an SQLite file is copied before, unless `backup`
-    is False. Raises `StartError` if the database cannot be used, or if the schema is outdated and `migrate` is False.
+    is False. Raises `StartError` if the database cannot be used, or if the schema is outdated and `migrate` is False; `NoSchema` if
+    there is none then. A database that was moved away, or not yet completely here, is refused unless `even_if_moved`.
     """
     if url.startswith("sqlite://"):
         opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate, backup=backup)
@@ -37,6 +44,8 @@ async def open_store(
     else:
         raise StartError("DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name.")
     async with opening as store:
+        if not even_if_moved:
+            await store.read(moves.refuse)
         yield store
 
 

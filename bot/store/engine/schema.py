@@ -13,11 +13,11 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, insert, inspect, select
 
 from bot.core.clock import system
-from bot.core.errors import StartError
+from bot.core.errors import NoSchema, OtherSchema
 from bot.store.tables import kv
 
 OLDEST = "0021"  # the oldest revision whose code works with the newest schema
-_OLDEST = "schema:oldest"  # key in the key-value table: the same, of whoever upgraded the database last
+OLDEST_KEY = "schema:oldest"  # key in the key-value table: the same, of whoever upgraded the database last
 _FOLDER = Path(__file__).parent.parent / "migrations"
 _VERSION_TABLE = "alembic_version"
 
@@ -31,21 +31,22 @@ class Migration:
 
 
 def upgrade(conn: Connection) -> Migration:
-    """Upgrade the schema to the head, in the caller's transaction. Raises `StartError` if the schema is newer than this code."""
+    """Upgrade the schema to the head, in the caller's transaction. Raises `OtherSchema` if the schema is too new for this code."""
     before = check_version(conn)
     if before is not None and before >= head():
         return Migration(before=before, after=before)
     _migrate(conn)
-    conn.execute(delete(kv).where(kv.c.name == _OLDEST))
-    conn.execute(insert(kv).values(name=_OLDEST, value=OLDEST, updated_at=system()))
+    conn.execute(delete(kv).where(kv.c.name == OLDEST_KEY))
+    conn.execute(insert(kv).values(name=OLDEST_KEY, value=OLDEST, updated_at=system()))
     return Migration(before=before, after=head())
 
 
 def check(conn: Connection) -> Migration:
-    """Raises `StartError` unless this code works with the schema. Changes nothing."""
+    """Raises `OtherSchema` unless this code works with the schema, `NoSchema` if there is none. Changes nothing."""
     before = check_version(conn)
     if before is None or before < head():
-        raise StartError("The database's schema is older than this Easel; run `python -m bot migrate`.")
+        refused = NoSchema if before is None else OtherSchema
+        raise refused("The database's schema is older than this Easel; run `python -m bot migrate`.")
     return Migration(before=before, after=before)
 
 
@@ -63,12 +64,12 @@ def current(conn: Connection) -> str | None:
 
 
 def check_version(conn: Connection) -> str | None:
-    """The database's revision. Raises `StartError` if it is of a newer Easel that this one is too old for."""
+    """The database's revision. Raises `OtherSchema` if it is of a newer Easel that this one is too old for."""
     revision = current(conn)
     if revision is not None and revision > head():
-        oldest = conn.scalar(select(kv.c.value).where(kv.c.name == _OLDEST))
+        oldest = conn.scalar(select(kv.c.value).where(kv.c.name == OLDEST_KEY))
         if oldest is None or oldest > head():
-            raise StartError(f"The database was upgraded by a newer Easel (schema {revision}); install that version or restore a backup.")
+            raise OtherSchema(f"The database was upgraded by a newer Easel (schema {revision}); install that version or restore a backup.")
     return revision
 
 

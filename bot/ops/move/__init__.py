@@ -1,0 +1,1 @@
+"""`python -m bot move`: the whole database to another one, from SQLite to PostgreSQL or back, while no bot runs."""
