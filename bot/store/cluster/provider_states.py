@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from bot.domain.queueing.provider_state import ProviderState, Transition
 from bot.store.engine.base import Topic, announce, upsert
+from bot.store.engine.statements import Prepared
 from bot.store.tables import provider_states
 
+_STREAM = Prepared(select(provider_states.c.stream_since).where(provider_states.c.provider == bindparam("of_provider")))
 _COLUMNS = tuple(provider_states.c[each.name] for each in fields(ProviderState))
 
 
@@ -21,7 +23,8 @@ def read(conn: Connection, provider: str) -> ProviderState:
 
 def stream_since(conn: Connection, provider: str) -> int | None:
     """Since when (Unix ms) a process hears the image API's events; None while none does."""
-    return conn.scalar(select(provider_states.c.stream_since).where(provider_states.c.provider == provider))
+    found = _STREAM.one_or_none(conn, {"of_provider": provider})
+    return None if found is None else found["stream_since"]
 
 
 def set_stream_since(conn: Connection, provider: str, since: int | None) -> None:
