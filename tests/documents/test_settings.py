@@ -20,6 +20,7 @@ from tests.documents.pages import DOCS, PAGES, Page, page, rows
 from tests.imports import PROJECT
 
 NEEDED = {"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}
+OTHERS = {"NAME_FILE", "RAILWAY_RUN_UID", "REQUEST_TIMEOUT"}  # stands for each of them, is a host's, is a proxy's
 _NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|SERVERS|SHARDS"
 # Ids in examples of endpoints that are not described in this repository.
 OUTSIDE = {"gpt-image-2", "sd-xl", "what-your-server-calls-it", "what-this-one-calls-it"}
@@ -51,7 +52,7 @@ def json_blocks(kind: type) -> list[str]:
 
 @pytest.mark.parametrize("here", PAGES, ids=str)
 def test_named_settings_exist(here: Page) -> None:
-    assert names(here) - config.NAMES - {"NAME_FILE", "RAILWAY_RUN_UID"} == set()  # one stands for each of them, one is a host's
+    assert names(here) - config.NAMES - OTHERS == set()
 
 
 def test_every_setting_is_in_a_document() -> None:
