@@ -1,7 +1,7 @@
 """Run the benchmarks: `python -m benchmarks [GROUP ...] [--rounds N]`.
 
-A group is a module of this package with a function `rows(rounds)`; see `benchmarks.measure`. Without names all of them run, and
-benchmarks/README.md is written.
+A group is a module of this package with a function `rows(rounds)`, see `benchmarks.measure`, or `report(rounds)`, which returns Markdown.
+Without names all of them run, and benchmarks/README.md and the simulation's part of docs/scaling.md are written.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import benchmarks
 from benchmarks.measure import show
 from bot import __version__
 
+_KINDS = {"rows", "report"}
 _README = Path(__file__).parent / "README.md"
 _INTRODUCTION = """# Benchmarks
 
@@ -47,24 +48,31 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.groups) - found.keys():
         parser.error(f"there is no group {', '.join(sorted(unknown))}")
-    parts = [_machine()]
+    parts, results = [_machine()], dict[str, str]()
     for name in given.groups or found:
         started = time.monotonic()
-        parts.append(f"\n## {name}\n\n{_summary(found[name])}\n\n{show(found[name].rows(given.rounds))}")
+        results[name] = _result(found[name], given.rounds)
+        parts.append(f"\n## {name}\n\n{_summary(found[name])}\n\n{results[name]}")
         sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s\n")
     sys.stdout.write("".join(parts))
     if not given.groups:
         from benchmarks.oxen_standin import IMAGE_KB
         from benchmarks.pipeline import GENERATION_MS
+        from benchmarks.simulation import write
 
         introduction = _INTRODUCTION.format(rounds=given.rounds, image_kb=IMAGE_KB, generation_ms=GENERATION_MS)
         _README.write_text(f"{introduction}\n{''.join(parts)}", "utf-8")
+        write(results["simulation"])  # in docs/scaling.md
 
 
 def _groups() -> Iterator[tuple[str, ModuleType]]:
     for module in pkgutil.iter_modules(benchmarks.__path__):
-        if module.name != "__main__" and hasattr(found := importlib.import_module(f"benchmarks.{module.name}"), "rows"):
+        if module.name != "__main__" and _KINDS & vars(found := importlib.import_module(f"benchmarks.{module.name}")).keys():
             yield module.name, found
+
+
+def _result(module: ModuleType, rounds: int) -> str:
+    return str(module.report(rounds)) if hasattr(module, "report") else show(module.rows(rounds))
 
 
 def _summary(module: ModuleType) -> str:

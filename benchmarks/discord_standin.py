@@ -14,8 +14,9 @@ from aiohttp import web
 from benchmarks.interactions import InteractionLog, InteractionStep, TimedInteraction
 
 APPLICATION_ID, BOT_ID = 1000, 1000
-GUILDS = 4
+GUILDS = 4  # in which members act
 USERS = 200
+_CHANNELS, _ROLES = 20, 10  # of a guild
 _HEARTBEAT_MS = 41_250
 _ACK_DELAY_S = 0.02  # discord.py warns of an answer that comes before it has recorded its heartbeat
 _FILE = re.compile(rb'name="files\[\d+\]"; filename="([^"]+)"')
@@ -24,12 +25,14 @@ _JOINED = "2020-01-01T00:00:00+00:00"
 
 
 class CheapDiscord:
-    """HTTP API, gateway, and the interactions that members start."""
+    """HTTP API, gateway, and the interactions that members start. Bots connect with as many shards as `shards` says."""
 
-    def __init__(self, orders: InteractionLog) -> None:
+    def __init__(self, orders: InteractionLog, *, shards: int, guilds: int) -> None:
         self._orders = orders
-        self._socket: web.WebSocketResponse | None = None
-        self._sequence = count(1)
+        self._shards = shards
+        self._guilds = guilds
+        self._sockets: dict[int, GatewaySocket] = {}  # by shard
+        self._connected = asyncio.Event()
         self._commands: dict[str, str] = {}  # id by name
         self.gateway_url = ""
 
@@ -41,7 +44,7 @@ class CheapDiscord:
             web.get(f"{api}/oauth2/applications/@me", lambda _: _later(_application())),
             web.get(f"{api}/applications/@me", lambda _: _later(_application())),
             web.get(f"{api}/gateway", lambda _: _later({"url": self.gateway_url})),
-            web.get(f"{api}/gateway/bot", lambda _: _later({"url": self.gateway_url, "shards": 1, "session_start_limit": {}})),
+            web.get(f"{api}/gateway/bot", lambda _: _later(self._session_limits())),
             web.put(f"{api}/applications/{{application}}/commands", self.register),
             web.post(f"{api}/interactions/{{id}}/{{token}}/callback", self.callback),
             web.patch(f"{api}/webhooks/{{application}}/{{token}}/messages/{{message}}", self.edit),
@@ -57,10 +60,23 @@ class CheapDiscord:
         order = self._orders.new(command, user)
         options = [{"name": "prompt", "type": 3, "value": f"a red fox {order.token}"}] if command == "generate" else []
         payload = _interaction(order, command_id=self._commands.get(command, "1"), options=options)
-        assert self._socket is not None, "the bot is not connected"  # noqa: S101
+        gateway = await self._gateway_of(guild_id(user))
         order.reach(InteractionStep.DISPATCHED)
-        await self._dispatch("INTERACTION_CREATE", payload)
+        await gateway.dispatch("INTERACTION_CREATE", payload)
         return order
+
+    async def talk(self, messages: int) -> None:
+        """Members write messages that do not concern the bot, in all guilds by turns."""
+        for number in range(messages):
+            guild = guild_of(number % self._guilds)
+            await (await self._gateway_of(guild)).dispatch("MESSAGE_CREATE", _chat(guild, number))
+
+    async def _gateway_of(self, guild: int) -> GatewaySocket:
+        """Waits while the shard is given from one process to another."""
+        while (gateway := self._sockets.get((guild >> 22) % self._shards)) is None:
+            self._connected.clear()
+            await self._connected.wait()
+        return gateway
 
     async def callback(self, request: web.Request) -> web.Response:
         token = request.match_info["token"]
@@ -106,6 +122,7 @@ class CheapDiscord:
         """Text frames, whatever compression was asked for: clients accept both."""
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
+        gateway, shard = GatewaySocket(socket), 0
         await socket.send_json({"op": 10, "d": {"heartbeat_interval": _HEARTBEAT_MS}, "s": None, "t": None})
         async for frame in socket:
             received = json.loads(frame.data)
@@ -113,37 +130,57 @@ class CheapDiscord:
                 await asyncio.sleep(_ACK_DELAY_S)
                 await socket.send_json({"op": 11, "d": None, "s": None, "t": None})
             elif received["op"] == 2:
-                self._socket = socket
-                await self._ready()
+                shard = (received["d"].get("shard") or [0])[0]
+                await self._ready(gateway, shard)
+                self._sockets[shard] = gateway
+                self._connected.set()
+        if self._sockets.get(shard) is gateway:
+            del self._sockets[shard]
         return socket
 
-    async def _ready(self) -> None:
-        guilds = [_guild(number) for number in range(GUILDS)]
+    async def _ready(self, gateway: GatewaySocket, shard: int) -> None:
+        numbers = [number for number in range(self._guilds) if (guild_of(number) >> 22) % self._shards == shard]
         ready = {
             "v": 10,
             "user": _user(BOT_ID, bot=True),
-            "guilds": [{"id": guild["id"], "unavailable": True} for guild in guilds],
-            "session_id": "benchmark",
+            "guilds": [{"id": str(guild_of(number)), "unavailable": True} for number in numbers],
+            "session_id": f"benchmark-{shard}",
             "resume_gateway_url": self.gateway_url,
-            "shard": [0, 1],
+            "shard": [shard, self._shards],
             "application": {"id": str(APPLICATION_ID), "flags": 0},
             "private_channels": [],
         }
-        await self._dispatch("READY", ready)
-        for guild in guilds:
-            await self._dispatch("GUILD_CREATE", guild)
+        await gateway.dispatch("READY", ready)
+        for number in numbers:
+            await gateway.dispatch("GUILD_CREATE", _guild(number))
 
-    async def _dispatch(self, event: str, payload: dict[str, Any]) -> None:
-        if self._socket is not None:
-            await self._socket.send_str(json.dumps({"op": 0, "t": event, "s": next(self._sequence), "d": payload}))
+    def _session_limits(self) -> dict[str, Any]:
+        limits = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 16}
+        return {"url": self.gateway_url, "shards": self._shards, "session_start_limit": limits}
+
+
+class GatewaySocket:
+    """One connection of a bot, which has its own count of events."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._sequence = count(1)
+
+    async def dispatch(self, event: str, payload: dict[str, Any]) -> None:
+        await self._socket.send_str(json.dumps({"op": 0, "t": event, "s": next(self._sequence), "d": payload}))
 
 
 # --- payloads ---
 
 
+def guild_of(number: int) -> int:
+    """The id of a guild. Its upper bits choose the shard, as those of Discord's ids do: they are spread evenly."""
+    return 2000 + number + (number << 22)
+
+
 def guild_id(user: int) -> int:
     """The guild in which a user acts."""
-    return 2000 + user % GUILDS
+    return guild_of(user % GUILDS)
 
 
 def channel_id(guild: int) -> int:
@@ -185,23 +222,51 @@ _PERMISSIONS = str(1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 31)  #
 
 
 def _guild(number: int) -> dict[str, Any]:
-    guild = 2000 + number
-    everyone = {"id": str(guild), "name": "@everyone", "permissions": _PERMISSIONS, "position": 0, "color": 0, "flags": 0}
-    colors = {"primary_color": 0, "secondary_color": None, "tertiary_color": None}
+    guild = guild_of(number)
     me = {"user": _user(BOT_ID, bot=True), "roles": [], "joined_at": _JOINED, "deaf": False, "mute": False, "flags": 0}
     return {
         "id": str(guild), "name": f"Guild {number}", "owner_id": "1", "member_count": USERS, "unavailable": False,
         "verification_level": 0, "default_message_notifications": 0, "explicit_content_filter": 0, "premium_tier": 0,
-        "roles": [{**everyone, "hoist": False, "managed": False, "mentionable": False, "colors": colors}],
-        "channels": [_channel(guild)], "members": [me], "threads": [], "emojis": [], "stickers": [], "features": [],
+        "roles": [_role(guild, n) for n in range(_ROLES)], "channels": [_channel(guild, n) for n in range(_CHANNELS)],
+        "members": [me], "threads": [], "emojis": [], "stickers": [], "features": [],
     }  # fmt: skip
 
 
-def _channel(guild: int) -> dict[str, Any]:
+def _role(guild: int, number: int) -> dict[str, Any]:
     return {
-        "id": str(channel_id(guild)), "type": 0, "name": "images", "guild_id": str(guild), "position": 0, "nsfw": False,
+        "id": str(guild + number), "name": "@everyone" if number == 0 else f"Role {number}", "permissions": _PERMISSIONS,
+        "position": number, "color": 0, "flags": 0, "hoist": False, "managed": False, "mentionable": False,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+    }  # fmt: skip
+
+
+def _channel(guild: int, number: int = 0) -> dict[str, Any]:
+    return {
+        "id": str(channel_id(guild) + number * 10_000), "type": 0, "name": "images", "guild_id": str(guild), "position": 0, "nsfw": False,
         "permission_overwrites": [], "parent_id": None, "topic": None, "last_message_id": None, "rate_limit_per_user": 0, "flags": 0,
     }  # fmt: skip
+
+
+def _chat(guild: int, number: int) -> dict[str, Any]:
+    """A message as Discord sends it to a bot that may not read what people write."""
+    author = _user(user_id(number % USERS))
+    member = {
+        "roles": [],
+        "joined_at": _JOINED,
+        "nick": None,
+        "avatar": None,
+        "premium_since": None,
+        "deaf": False,
+        "mute": False,
+        "flags": 0,
+    }
+    return {
+        **_message(message_id=next(_ids)),
+        "author": author,
+        "member": member,
+        "guild_id": str(guild),
+        "channel_id": str(channel_id(guild)),
+    }
 
 
 def _user(number: int, *, bot: bool = False) -> dict[str, Any]:

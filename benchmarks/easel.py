@@ -5,10 +5,12 @@ Started by `benchmarks.measure.easel`. It prints a line when it is ready, and an
     {"ask": "lag"}                     start measuring how long the event loop is held, or stop it: the result of `Ticker.stop`
     {"ask": "stall", "seconds": 1}     occupy the database's writer for this long; the answer does not wait for it
     {"ask": "counts"}                  what the database did since the last time: statements, reads, writes, commits
+    {"ask": "guilds"}                  connected: how many guilds this process is connected to
+    {"ask": "metrics"}                 what the database's metrics say, by the names of their samples
     {"ask": "memory"}                  rss_kib, database_bytes with the write-ahead log, wal_bytes, and the open files, tasks and threads
 
 Environment variables beside the settings: BENCH_COUNT=1 counts what the database does, which takes time of its own; BENCH_LAG=1 asks
-for "lag" when the loops start.
+for "lag" when the loops start; BENCH_GUILDS is how many guilds it waits for before it is ready (default: all that members act in).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from prometheus_client import REGISTRY
 
 from benchmarks.discord_standin import GUILDS
 from benchmarks.measure import Ticker, rss_kib
@@ -104,6 +107,13 @@ class EaselControl:
         self._last = now
         return since
 
+    def guilds(self) -> dict[str, int]:
+        return {"connected": _connected(self._app)}
+
+    def metrics(self) -> dict[str, float]:
+        samples = (sample for metric in REGISTRY.collect() if metric.name.startswith("easel_database") for sample in metric.samples)
+        return {sample.name: sample.value for sample in samples if not sample.labels}
+
     def memory(self) -> dict[str, int]:
         sizes = {path.name: path.stat().st_size for path in self._app.settings.data_dir.glob("easel.sqlite3*")}
         return {
@@ -114,6 +124,10 @@ class EaselControl:
             "tasks": len(asyncio.all_tasks()),
             "threads": threading.active_count(),
         }
+
+
+def _connected(app: App) -> int:
+    return sum(not guild.unavailable for guild in app.client.guilds)
 
 
 def _say(answer: Any) -> None:
@@ -132,11 +146,12 @@ async def main() -> None:
         control = EaselControl(app)
         if is_counting:
             control.count()
+        guilds = int(os.environ.get("BENCH_GUILDS", GUILDS))
         measures_lag = os.environ.get("BENCH_LAG") == "1"
         stop = asyncio.Event()
         gc.freeze()  # as `bot.app.run` does
         serving = asyncio.create_task(app.serve(stop), name="app")
-        while measures_lag or not (app.models.offered and sum(not guild.unavailable for guild in app.client.guilds) == GUILDS):
+        while measures_lag or not (app.models.offered and _connected(app) >= guilds):
             if serving.done():
                 await serving  # raises why it could not start
             if measures_lag and app.client.has_registered:  # everything is loaded, and the loops start

@@ -43,7 +43,7 @@ TASKS = 50
 ORDERS = 2000  # in each turn
 MEMBERS = 1000
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
-_PRODUCTION = ("fsync = on", "full_page_writes = on", "synchronous_commit = on", "autovacuum = on")
+_PRODUCTION = ("fsync = on", "full_page_writes = on", "synchronous_commit = on", "autovacuum = on", "max_connections = 100")
 _numbers = count()
 
 
@@ -194,7 +194,7 @@ def rows(rounds: int) -> list[Row]:
         asyncio.run(migrate(f"sqlite:///{path}"))
         raw = partial(asyncio.to_thread, raw_sqlite, path)
         measured = asyncio.run(compare("SQLite", f"sqlite:///{path}", raw, name="sqlite3", guilds=1, rounds=rounds, goal=1.0, goal_ms=20))
-        server = _postgres(stack)
+        server = production_postgres(stack)
         for guilds in (1, 50):
             url, what = server.create(), f"PostgreSQL, {guilds} server{'s' if guilds > 1 else ''}"
             raw = partial(raw_postgres, url)
@@ -220,13 +220,14 @@ async def compare(what: str, url: str, raw: Raw, *, name: str, guilds: int, roun
     return [per_s, p99]
 
 
-def _postgres(stack: ExitStack) -> Postgres:
+def production_postgres(stack: ExitStack) -> Postgres:
+    """A server that waits for the disk, and takes as many connections as PostgreSQL does by default."""
     folder = Path(tempfile.mkdtemp(prefix="easel-pg-", dir="/tmp"))  # a socket's path must be short
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     server = Postgres(start(folder, stack))
     for setting in _PRODUCTION:
         server.sql(f"ALTER SYSTEM SET {setting}")
-    server.sql("SELECT pg_reload_conf()")
+    server.restart()
     return server
 
 

@@ -20,14 +20,16 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
 Goal = Literal["at most", "at least"]
+SHARDS = 4  # of a Discord with several processes
 _TICK_S = 0.005
+_CONNECTED_S = 60.0
 
 
 @dataclass(kw_only=True)
@@ -144,17 +146,25 @@ class RunReport:
 
 
 class Servers(BenchProcess):
-    """The stand-ins of Discord and Oxen."""
+    """The stand-ins of Discord and Oxen. `size`: Discord's shards and guilds."""
 
-    def __init__(self) -> None:
-        super().__init__("benchmarks.servers")
+    def __init__(self, *size: int) -> None:
+        super().__init__("benchmarks.servers", *map(str, size))
         self.url: str = self.hello["url"]
 
     def run(self, **plan: Any) -> RunReport:
         """Start interactions and wait for them. The fields are those of `POST /run`."""
-        request = urllib.request.Request(f"{self.url}/run", json.dumps(plan).encode(), {"Content-Type": "application/json"})  # noqa: S310
+        return RunReport(**self._post("run", plan))
+
+    def talk(self, messages: int) -> None:
+        """Messages of people that do not concern the bot: see `POST /talk`."""
+        self._post(f"talk?messages={messages}", {})
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(f"{self.url}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310
-            return RunReport(**json.load(response))
+            answer: dict[str, Any] = json.load(response)
+        return answer
 
 
 @contextmanager
@@ -171,30 +181,50 @@ def easel(*, database: Path | None = None, **overrides: str) -> Iterator[tuple[S
     `overrides`: settings, or switches of `benchmarks.easel`. Nothing is limited unless they say so.
     """
     with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=".") as folder, _stopped(Servers()) as servers:
-        env = {
-            "DISCORD_TOKEN": "token-of-the-benchmark",
-            "DISCORD_API_URL": f"{servers.url}/api/v10",
-            "DISCORD_GATEWAY_URL": f"{servers.url.replace('http', 'ws')}/gateway",
-            "OXEN_API_KEY": "key-of-the-benchmark",
-            "OXEN_BASE_URL": servers.url,
-            "OXEN_RATE_PER_MINUTE": "100000",
-            "OXEN_MAX_RUNNING": "1000",
-            "MAX_RUNNING": "1000",
-            "MAX_RUNNING_PER_SERVER": "1000",
-            "MAX_RUNNING_PER_USER": "100",
-            "MAX_WAITING_PER_USER": "1000",
-            "QUOTA_CREDITS": "1000000",
-            "MONTHLY_LIMIT_USD": "100000",
-            "MONTHLY_LIMIT_USD_PER_SERVER": "100000",
-            "OPERATOR_DM": "false",
-            "LOG_LEVEL": "WARNING",
-            "DATA_DIR": folder,
-            **overrides,
-        }
         if database is not None:
             shutil.copy(database, Path(folder) / "easel.sqlite3")
-        with _stopped(BenchProcess("benchmarks.easel", env=env)) as bot:
+        with _stopped(BenchProcess("benchmarks.easel", env=_settings(servers, folder) | overrides)) as bot:
             yield servers, bot
+
+
+@contextmanager
+def easels(processes: int, *, database_url: str, guilds: int, **overrides: str) -> Iterator[tuple[Servers, list[BenchProcess]]]:
+    """Several processes of Easel on one PostgreSQL, and stand-ins whose Discord has four shards. Every guild is connected."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-bench-", dir="."))
+        servers = stack.enter_context(_stopped(Servers(SHARDS, guilds)))
+        bots = []
+        for number in range(processes):
+            env = _settings(servers, f"{folder}/{number}") | {"DATABASE_URL": database_url, "BENCH_GUILDS": "0"} | overrides
+            bots.append(stack.enter_context(_stopped(BenchProcess("benchmarks.easel", env=env))))
+        until = time.monotonic() + _CONNECTED_S
+        while sum(bot.ask("guilds")["connected"] for bot in bots) != guilds:
+            if time.monotonic() > until:
+                raise RuntimeError("the shards were not taken")
+            time.sleep(0.1)
+        yield servers, bots
+
+
+def _settings(servers: Servers, folder: str) -> dict[str, str]:
+    return {
+        "DISCORD_TOKEN": "token-of-the-benchmark",
+        "DISCORD_API_URL": f"{servers.url}/api/v10",
+        "DISCORD_GATEWAY_URL": f"{servers.url.replace('http', 'ws')}/gateway",
+        "OXEN_API_KEY": "key-of-the-benchmark",
+        "OXEN_BASE_URL": servers.url,
+        "OXEN_RATE_PER_MINUTE": "100000",
+        "OXEN_MAX_RUNNING": "1000",
+        "MAX_RUNNING": "1000",
+        "MAX_RUNNING_PER_SERVER": "1000",
+        "MAX_RUNNING_PER_USER": "100",
+        "MAX_WAITING_PER_USER": "1000",
+        "QUOTA_CREDITS": "1000000",
+        "MONTHLY_LIMIT_USD": "100000",
+        "MONTHLY_LIMIT_USD_PER_SERVER": "100000",
+        "OPERATOR_DM": "false",
+        "LOG_LEVEL": "WARNING",
+        "DATA_DIR": folder,
+    }
 
 
 @contextmanager

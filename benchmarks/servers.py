@@ -1,4 +1,5 @@
-"""Discord and Oxen for the benchmarks, on one loopback port: `python -m benchmarks.servers` prints one JSON line with the address.
+"""Discord and Oxen for the benchmarks, on one loopback port: `python -m benchmarks.servers [SHARDS [GUILDS]]` prints one JSON line with
+the address.
 
 They are as cheap as possible and check nothing; the stand-ins of `sandbox/` are exact and slow. All times are taken here, by one clock.
 
@@ -12,11 +13,14 @@ POST /run starts interactions and returns what happened to them. Its fields:
     generation_ms how long a generation takes from now on
     image_kb      the size of images (PNG) from now on; `photo_kb`: of those whose link ends with .jpg (JPEG)
     pid           a process whose CPU time is measured
+    pids          the same for groups of processes with those that they started, by name: {"database": [123]}
     warm_s        only with `seconds`: what is left out of `window`
 
 The answer: `orders`, a list of the times of each step in seconds (a step that did not happen is missing); `calls`, counts of API calls;
 `took_s`, from the first to the last; `window`, the same measured after `warm_s` until the end: `seconds`, `posted`, `acknowledged`,
-`cpu_s`, `calls`; `duplicates`, images that were posted again.
+`cpu_s`, `cpus_s`, `calls`; `duplicates`, images that were posted again.
+
+POST /talk?messages=N sends messages of people to the bots, and returns when all are sent.
 """
 
 from __future__ import annotations
@@ -27,13 +31,14 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from benchmarks.discord_standin import USERS, CheapDiscord
+from benchmarks.discord_standin import GUILDS, USERS, CheapDiscord
 from benchmarks.interactions import InteractionLog, InteractionStep, TimedInteraction
 from benchmarks.oxen_standin import CheapOxen, noise_jpeg, noise_png
 
@@ -75,6 +80,10 @@ class RunDriver:
             }
         )
 
+    async def talk(self, request: web.Request) -> web.Response:
+        await self._discord.talk(int(request.query["messages"]))
+        return web.json_response({})
+
     async def _start(self, plan: dict[str, Any], sent: list[TimedInteraction]) -> None:
         numbers = iter(range(plan.get("count", 10**9)))
         until = InteractionStep(plan.get("until", InteractionStep.POSTED))
@@ -114,14 +123,33 @@ class RunDriver:
             "posted": self._orders.posted,
             "acknowledged": calls["callback"],
             "cpu_s": cpu_s,
+            "cpus_s": Counter({name: sum(map(cpu_of_family, pids)) for name, pids in plan.get("pids", {}).items()}),
             "calls": calls,
         }
 
 
 def cpu_of(pid: int) -> float:
     """Seconds of CPU time of a process, in user and system mode, with all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return sum(map(int, _stat(pid)[11:13])) / _TICKS_PER_S
+
+
+def cpu_of_family(pid: int) -> float:
+    """The same with the processes that it started: those that run, and those that have ended."""
+    stats = dict(_stats())
+    ticks = sum(map(int, stats[pid][11:15])) + sum(sum(map(int, stat[11:15])) for stat in stats.values() if int(stat[1]) == pid)
+    return ticks / _TICKS_PER_S
+
+
+def _stats() -> Iterator[tuple[int, list[str]]]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                yield int(folder.name), _stat(int(folder.name))
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of the process from the third: state, parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
 
 
 def _difference(first: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
@@ -137,11 +165,12 @@ async def _forgive_ended_bots(request: web.Request, handler: Callable[[web.Reque
         return web.Response(status=499)
 
 
-async def main() -> None:
+async def main(shards: int = 1, guilds: int = GUILDS) -> None:
     orders = InteractionLog()
-    discord, oxen = CheapDiscord(orders), CheapOxen(orders)
+    discord, oxen = CheapDiscord(orders, shards=shards, guilds=guilds), CheapOxen(orders)
+    driver = RunDriver(orders, discord, oxen)
     app = web.Application(client_max_size=2**30, middlewares=[_forgive_ended_bots])
-    app.add_routes([*discord.routes(), *oxen.routes(), web.post("/run", RunDriver(orders, discord, oxen).run)])
+    app.add_routes([*discord.routes(), *oxen.routes(), web.post("/run", driver.run), web.post("/talk", driver.talk)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=2048).start()
@@ -153,4 +182,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(*map(int, sys.argv[1:])))

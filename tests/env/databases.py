@@ -76,6 +76,15 @@ class Postgres:
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster, whose children are the sessions."""
+        return int(self._server.get_postmaster_info().process.pid)
+
     def signal(self, signum: int) -> None:
         """Send a signal to the server and all its sessions."""
         postmaster = self._server.get_postmaster_info().process
