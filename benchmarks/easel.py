@@ -6,6 +6,7 @@ Started by `benchmarks.measure.easel`. It prints a line when it is ready, and an
     {"ask": "stall", "seconds": 1}     occupy the database's writer for this long; the answer does not wait for it
     {"ask": "counts"}                  what the database did since the last time: statements, reads, writes, commits
     {"ask": "guilds"}                  connected: how many guilds this process is connected to
+    {"ask": "holds", "name": "role:x"} held: whether this process has this lock of the installation
     {"ask": "metrics"}                 what the database's metrics say, by the names of their samples
     {"ask": "memory"}                  rss_kib, database_bytes with the write-ahead log, wal_bytes, and the open files, tasks and threads
 
@@ -109,6 +110,9 @@ class EaselControl:
 
     def guilds(self) -> dict[str, int]:
         return {"connected": _connected(self._app)}
+
+    def holds(self, *, name: str) -> dict[str, bool]:
+        return {"held": self._app.store.coordination.is_held(name)}
 
     def metrics(self) -> dict[str, float]:
         samples = (sample for metric in REGISTRY.collect() if metric.name.startswith("easel_database") for sample in metric.samples)

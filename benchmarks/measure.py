@@ -115,8 +115,9 @@ class BenchProcess:
         return self._line()
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
 
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None  # noqa: S101

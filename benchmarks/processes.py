@@ -39,6 +39,8 @@ _COUNTS = """
         pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'), pg_database_size(current_database()),
         (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'easel' AND datname = current_database())
 """
+_ROLE = "role:housekeeping"
+_POLL_S = 0.05
 _LOCKS = "easel_database_lock"
 
 
@@ -76,9 +78,10 @@ def rows(rounds: int, *, jobs: int = 1000, idle_s: float = 12) -> list[Row]:
             for (count, many), measured in loads.items():
                 measured.append(_load(server, count, many, jobs if many == IN_FLIGHT else jobs // 4))
         idle = [_idle(server, idle_s) for _ in range(rounds)]
+        taken = [_taken_over(server) for _ in range(rounds)]
         found = _figures({count: loads[count, IN_FLIGHT] for count in PROCESSES}, loads, idle)
     figures.save(_rounded(found))
-    return [*_curve(loads), *_locks(loads), *_costs(found)]
+    return [*_curve(loads), *_locks(loads), *_take_overs(taken), *_costs(found)]
 
 
 def _load(server: Postgres, count: int, in_flight: int, jobs: int) -> FleetRun:
@@ -144,6 +147,21 @@ def _message_cpu_us(servers: Servers, bot: BenchProcess) -> float:
     return (cpu_of(bot.pid) - before) * 1_000_000 / _MESSAGES
 
 
+def _taken_over(server: Postgres) -> dict[str, float]:
+    """Seconds after a kill, until the other process has the roles and the shards of the killed one."""
+    with _database(server) as url, easels(2, database_url=url, guilds=GUILDS) as (_, bots):
+        other, killed = sorted(bots, key=lambda bot: bool(bot.ask("holds", name=_ROLE)["held"]))
+        began, took = time.monotonic(), dict[str, float]()
+        killed.stop()
+        while len(took) < 2 and time.monotonic() < began + _LONGEST_S:
+            if other.ask("holds", name=_ROLE)["held"]:
+                took.setdefault("roles", time.monotonic() - began)
+            if other.ask("guilds")["connected"] == GUILDS:
+                took.setdefault("shards", time.monotonic() - began)
+            time.sleep(_POLL_S)
+    return took
+
+
 # --- what is shown -----------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +213,11 @@ def _writes_per_s(load: FleetRun) -> float:
 def _writes(load: FleetRun) -> float:
     """Per job."""
     return load.metrics["easel_database_commit_writes_sum"] / max(load.posted, 1)
+
+
+def _take_overs(taken: Sequence[Mapping[str, float]]) -> Iterator[Row]:
+    for what in ("roles", "shards"):
+        yield Row(what=f"{what} of a killed process, until another has them", unit="s", value=[each[what] for each in taken], goal=10)
 
 
 def _costs(found: Figures) -> Iterator[Row]:
