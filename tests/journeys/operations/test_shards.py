@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bot.app import App
@@ -15,13 +20,19 @@ from bot.domain.job import JobState
 from bot.store.money import ledger
 from sandbox import discord, images
 from sandbox.faults import Switchboard
-from sandbox.person import Message, Person
+from sandbox.person import Message, NotDoneError, Person
+from tests.chaos.killable import bot_process
 from tests.env.app import Env, has_image, statement_of
+from tests.env.databases import Postgres
 from tests.env.job_steps import in_state
 from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
+from tests.services.operating.pages import free_port, get
 
 MANY = {"MAX_RUNNING_PER_USER": "20", "MAX_RUNNING_PER_SERVER": "20", "MAX_RUNNING": "20"}
+END_SESSIONS = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 PLACES = ("studio", "dm", "private", "elsewhere")
 
 
@@ -168,3 +179,80 @@ async def test_what_one_shard_is_told_is_forgotten_with_it_and_the_others_stay(e
         await eventually(lambda: client.known_guild(guild_id))  # its turn comes: the process still has the lock
         await ada.slash("ping", "studio")
         assert not first.is_closed()
+
+
+# --- two processes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def shared(env: Env, postgres: Postgres) -> Env:
+    env.overrides = {**MANY, "DATABASE_URL": postgres.emptied()}
+    return env
+
+
+@asynccontextmanager
+async def process(env: Env, name: str) -> AsyncIterator[tuple[ForkServerProcess, int]]:
+    """A bot in its own process, and the port of its page."""
+    port = free_port()
+    environment = env.environment(DATA_DIR=str(env.folder / name), METRICS_PORT=str(port))
+    async with bot_process(environment, log=env.folder / f"{name}.log") as (running, _):
+        yield running, port
+
+
+async def connected_shards(*ports: int) -> list[int]:
+    """How many shards these processes have connected."""
+    found = []
+    for port in ports:
+        values = re.findall(r'^easel_shards\{state="connected"\} (\S+)', (await get(port, "/metrics")).text, re.MULTILINE)
+        found.append(int(float(values[0])) if values else 0)
+    return found
+
+
+async def until_shards(ports: Sequence[int], *wanted: int) -> float:
+    """The seconds until these processes have so many shards."""
+
+    async def is_so() -> bool | None:
+        try:
+            return await connected_shards(*ports) == list(wanted) or None
+        except aiohttp.ClientError:
+            return None
+
+    began = time.monotonic()
+    await eventually(is_so, timeout_s=60)
+    return time.monotonic() - began
+
+
+async def answered(person: Person) -> None:
+    """Of both shards: the server's, and that of direct messages. The database may be opened again meanwhile."""
+
+    async def is_answered() -> bool | None:
+        with suppress(NotDoneError):
+            for channel in ("studio", "dm"):
+                await person.slash("ping", channel)
+            return True
+        return None
+
+    await eventually(is_answered, timeout_s=30)
+
+
+async def test_two_processes_share_the_shards_and_one_takes_over_from_the_other_within_seconds(
+    shared: Env, postgres: Postgres, ada: Person
+) -> None:
+    async with process(shared, "first") as (first, one):
+        await until_shards([one], 2)
+        async with process(shared, "second") as (second, two):
+            await until_shards([one, two], 1, 1)
+            sessions = len(shared.discord.starts)
+            assert int(await asyncio.to_thread(postgres.sql, END_SESSIONS, postgres.shared)) > 2
+            await answered(ada)
+            assert (await connected_shards(one, two), len(shared.discord.starts)) == ([1, 1], sessions), "it was the database's session"
+            first.kill()
+            took_s = await until_shards([two], 2)
+            assert took_s < 10, "two turns of a second, and a busy machine"
+            await answered(ada)
+            async with process(shared, "third") as (_, three):
+                await until_shards([two, three], 1, 1)
+                second.terminate()
+                await until_shards([three], 2)
+                await answered(ada)
+    assert {(start.shard_count, start.is_taken) for start in shared.discord.starts} == {(2, True)}
