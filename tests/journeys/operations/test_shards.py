@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from bot.app import App
+from bot.client import shards
 from bot.client.sharing import AloneSharing
 from bot.core.running.coordination import AlwaysGranted
 from bot.domain.job import JobState
@@ -179,6 +180,45 @@ async def test_what_one_shard_is_told_is_forgotten_with_it_and_the_others_stay(e
         await eventually(lambda: client.known_guild(guild_id))  # its turn comes: the process still has the lock
         await ada.slash("ping", "studio")
         assert not first.is_closed()
+
+
+class GrowingSharing(AloneSharing):
+    """Another process has asked for more shards."""
+
+    number = 1
+
+    async def agree(self, wanted: int, *, is_start: bool = False) -> int:
+        return max(self.number, await super().agree(wanted, is_start=is_start))
+
+
+async def test_a_process_follows_the_others_to_more_shards(env: Env, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "_AGREE_EVERY", 1)
+    sharing = GrowingSharing()
+    async with env.app(sharing=sharing) as app:
+        await connected(app, ada)
+        sharing.number = 3
+        await until_open(app, 3)
+        assert await app.client.known_guild(env.discord.guild_id) is not None
+        await ada.slash("ping", "studio")
+        await ada.slash("ping", "dm")
+
+
+@pytest.mark.parametrize(("given", "opened"), [("3", 3), ("1", 2)])
+async def test_the_operator_s_number_is_used_unless_it_is_too_small(env: Env, ada: Person, given: str, opened: int) -> None:
+    async with env.app(SHARDS=given) as app:
+        await until_open(app, opened)
+        await ada.until(lambda: "generate" in ada.commands or None)
+        await ada.slash("ping", "studio")
+        await ada.slash("ping", "dm")
+
+
+async def until_open(app: App, count: int) -> None:
+    """Wait until so many shards have named their servers."""
+
+    async def are_open() -> bool | None:
+        return app.client.state.named == set(range(count)) or None
+
+    await eventually(are_open, timeout_s=20)
 
 
 # --- two processes -----------------------------------------------------------------------------------------------------
