@@ -78,7 +78,7 @@ async def order(interaction: Interaction, wanted: Order) -> Receipt | None:
         told, told_if_refused = account_texts.from_tray(len(from_tray)), account_texts.with_tray(len(from_tray))
     elif wanted.from_tray and not wanted.attachments and (taken := await latest.take(interaction, wanted)) is not None:
         wanted, told, told_if_refused = taken.order, taken.sentence, taken.sentence
-    wanted = KnownChannels(client).with_sources(wanted, [*(each.source for each in wanted.attachments), *from_tray])
+    wanted = await KnownChannels(client).with_sources(wanted, [*(each.source for each in wanted.attachments), *from_tray])
     ordering = _naming(services.orders.order(wanted), told_if_refused)
     private, retrying = wanted.request.reply_to.private, partial(button_for, client, wanted)
     receipt = await interactions.order(interaction, ordering, private=private, retrying=retrying)

@@ -202,20 +202,34 @@ class KnownChannels:
         shown = tuple(job for job in listed if border(self.origin_of(job), audience) is None)
         return shown, len(listed) - len(shown)
 
-    def with_sources(self, order: Order, sources: Iterable[Source | None]) -> Order:
-        """The order with the channels of these sources; the readers of its own matter only if one is from another channel."""
+    async def with_sources(self, order: Order, sources: Iterable[Source | None]) -> Order:
+        """The order with the channels of these sources; the readers of its own matter only if one is from another channel.
+
+        Raises `NotKnownYet` if Discord does not tell of one.
+        """
         request = order.request
         others = {source.channel_id for source in sources if source is not None} - {request.channel.channel_id}
         if not others:
             return order
+        guilds = {each: await self._guild_of(each) for each in others}
+        await self.learn(*((guild_id, each) for each, guild_id in guilds.items()))
         here = self.get(request.guild_id, request.channel.channel_id)
         channel = replace(request.channel, readers=here.readers, invites=here.invites)
-        return replace(order, request=replace(request, channel=channel), channels={each: self._any(each) for each in others})
+        return replace(order, request=replace(request, channel=channel), channels={each: self.get(guilds[each], each) for each in others})
 
-    def _any(self, channel_id: int) -> Channel:
-        """A channel of any guild."""
-        guild = getattr(self._client.get_channel(channel_id), "guild", None)
-        return self.get(guild.id if guild else None, channel_id)
+    async def _guild_of(self, channel_id: int) -> int | None:
+        """The guild of a channel that this process may not know; None outside guilds, and where the bot has no access."""
+        cached = self._client.get_channel(channel_id)
+        if cached is not None or self._client.knows_all_guilds:
+            guild = getattr(cached, "guild", None)
+            return guild.id if guild else None
+        try:
+            with asked_of_discord():
+                async with asyncio.timeout(ASKING_S):
+                    described: Any = await self._client.http.get_channel(channel_id)
+        except (discord.NotFound, discord.Forbidden):
+            return None
+        return int(described["guild_id"]) if described.get("guild_id") else None
 
     def origin_of(self, job: Job, copies: Iterable[JobMessage] = ()) -> Origin:
         """Where a job's image is shown: in its own channel, and in those of the given messages."""

@@ -89,7 +89,7 @@ async def answer(asked: MentionContext, preferences: Preferences) -> None:
         attachments=(picked.image, *references),
         spoiler=is_hidden or preferences.spoiler,
     )
-    order = KnownChannels(asked.client).with_sources(order, [each.source for each in order.attachments])
+    order = await KnownChannels(asked.client).with_sources(order, [each.source for each in order.attachments])
     try:
         receipt = await services.reactions.edit_by_message(asked.key, order)
     except EaselError as error:

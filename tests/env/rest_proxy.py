@@ -23,7 +23,7 @@ _BODY_MAX = 64 * 1024 * 1024
 _VIA = {"Via": "1.1 rest-proxy"}
 
 
-class ProxyAnswer(Enum):
+class ProxyRefusal(Enum):
     """How it says that a call comes too early."""
 
     DISCORDS = auto()  # as Discord does: discord.py waits and tries again
@@ -39,7 +39,7 @@ class RestProxy:
     url: str  # for DISCORD_API_URL
     burst: int
     window_s: float
-    refusal: ProxyAnswer
+    refusal: ProxyRefusal
     refusals: int = 0
     passed: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # monotonic times, by bucket
     refused: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -49,10 +49,10 @@ class RestProxy:
             return None
         self.refused[bucket] += 1
         text = json.dumps({"message": "You are being rate limited.", "retry_after": self.window_s, "global": False})
-        headers = {"Retry-After": str(self.window_s), **({} if self.refusal is ProxyAnswer.ANONYMOUS else _VIA)}
-        if self.refusal is ProxyAnswer.LATE:
+        headers = {"Retry-After": str(self.window_s), **({} if self.refusal is ProxyRefusal.ANONYMOUS else _VIA)}
+        if self.refusal is ProxyRefusal.LATE:
             return web.Response(text="Request timeout", status=408)
-        if self.refusal is ProxyAnswer.PLAIN:
+        if self.refusal is ProxyRefusal.PLAIN:
             return web.Response(text="Too many requests", status=429, headers=headers)
         return web.Response(body=text.encode(), status=429, headers={**headers, "Content-Type": "application/json"})
 
@@ -78,7 +78,7 @@ class RestProxy:
 
 @asynccontextmanager
 async def rest_proxy(
-    api_url: str, *, burst: int = 5, window_s: float = 0.2, refusal: ProxyAnswer = ProxyAnswer.DISCORDS
+    api_url: str, *, burst: int = 5, window_s: float = 0.2, refusal: ProxyRefusal = ProxyRefusal.DISCORDS
 ) -> AsyncIterator[RestProxy]:
     """Listens on a free port until the context exits."""
 

@@ -12,7 +12,7 @@ from bot.app import assemble
 from sandbox.person import Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.env.images import png
-from tests.env.rest_proxy import ProxyAnswer, RestProxy, rest_proxy
+from tests.env.rest_proxy import ProxyRefusal, RestProxy, rest_proxy
 
 MANY = {"MAX_RUNNING_PER_USER": "20", "MAX_RUNNING_PER_SERVER": "20", "MAX_RUNNING": "20"}
 
@@ -43,8 +43,8 @@ async def test_everything_but_files_and_the_gateway_passes_the_proxy_at_its_pace
         assert env.discord.refused == [], "Discord itself has refused nothing"
 
 
-@pytest.mark.parametrize("refusal", ProxyAnswer)
-async def test_what_the_proxy_refuses_for_now_is_sent_later_and_shown_once(env: Env, refusal: ProxyAnswer) -> None:
+@pytest.mark.parametrize("refusal", ProxyRefusal)
+async def test_what_the_proxy_refuses_for_now_is_sent_later_and_shown_once(env: Env, refusal: ProxyRefusal) -> None:
     env.switchboard.turn_on("token-expired", times=1)  # so that a message is edited by the bot's token too
     refusing = rest_proxy(env.discord.api_url, refusal=refusal)
     with capture_logs() as logged:

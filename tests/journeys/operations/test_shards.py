@@ -25,7 +25,9 @@ from sandbox.person import Message, NotDoneError, Person
 from tests.chaos.killable import bot_process
 from tests.env.app import Env, has_image, statement_of
 from tests.env.databases import Postgres
+from tests.env.images import png
 from tests.env.job_steps import in_state
+from tests.journeys.images.test_menus import posted
 from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
 from tests.services.operating.pages import free_port, get
@@ -180,6 +182,29 @@ async def test_what_one_shard_is_told_is_forgotten_with_it_and_the_others_stay(e
         await eventually(lambda: client.known_guild(guild_id))  # its turn comes: the process still has the lock
         await ada.slash("ping", "studio")
         assert not first.is_closed()
+
+
+class FirstShard(TakenShards):
+    """Another process has every shard but the first."""
+
+    async def try_lock(self, name: str) -> bool:
+        return name == "shard:2:0" or await super().try_lock(name)
+
+
+async def test_an_image_keeps_the_limits_of_a_channel_of_which_another_process_hears(env: Env, ada: Person) -> None:
+    async with env.app() as app:
+        await connected(app, ada)
+        photo = await posted(ada, png(40, 30), channel="after-dark")
+        await ada.menu("Use as reference", photo)
+        await ada.message(lambda message: "Saved to your tray" in message.content, "after-dark")
+    sharing = AloneSharing()
+    sharing.coordination = FirstShard()
+    async with env.app(sharing=sharing) as app:
+        await connected(app, ada)
+        await ada.slash("edit", "private", prompt="as a painting")
+        answer = await ada.message(lambda message: "age-restricted" in message.content or has_image(message), "private")
+        assert not has_image(answer)
+    assert await env.generations() == []
 
 
 class GrowingSharing(AloneSharing):
