@@ -21,7 +21,7 @@ _STOP_S = 40.0
 
 
 @dataclass(kw_only=True, eq=False)
-class FleetMember:
+class WorkingBot:
     """One process, from its start to its end."""
 
     number: int
@@ -71,14 +71,14 @@ class BotFleet:
     folder: Path
     settings: Mapping[str, str]
     code: Path = PROJECT  # the checkout whose bot runs
-    processes: list[FleetMember] = field(default_factory=list)
+    processes: list[WorkingBot] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
-    def running(self) -> list[FleetMember]:
+    def running(self) -> list[WorkingBot]:
         return [each for each in self.processes if each.is_running]
 
-    async def start(self, *, code: Path | None = None, **settings: str) -> FleetMember:
+    async def start(self, *, code: Path | None = None, **settings: str) -> WorkingBot:
         """Start one more, which need not be ready yet."""
         number = next(self._numbers)
         folder, port = self.folder / f"process-{number}", _free_port()
@@ -95,7 +95,7 @@ class BotFleet:
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot", "run", cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
-        process = FleetMember(number=number, folder=folder, port=port, child=child)
+        process = WorkingBot(number=number, folder=folder, port=port, child=child)
         self.processes.append(process)
         return process
 

@@ -21,7 +21,7 @@ from tests.env.databases import Postgres
 from tests.many.busy_discord import TOKEN, BusyDiscord
 from tests.many.members import MembersOrders, PlannedOrder
 from tests.many.payloads import ServerMember
-from tests.many.processes import BotFleet, FleetMember, fleet
+from tests.many.processes import BotFleet, WorkingBot, fleet
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Together:
     orders: MembersOrders
     phases: Phases = field(default_factory=Phases)
 
-    async def start(self, count: int) -> list[FleetMember]:
+    async def start(self, count: int) -> list[WorkingBot]:
         """Start that many, and wait until they are ready and have every shard."""
         started = [await self.fleet.start() for _ in range(count)]
         await asyncio.gather(*(each.until_ready() for each in started))
@@ -170,7 +170,7 @@ def _restart(postgres: Postgres) -> None:
     postgres.start()
 
 
-async def _stop(process: FleetMember) -> None:
+async def _stop(process: WorkingBot) -> None:
     code = await process.stop()
     assert code == 0, process.log[-3000:]
 
