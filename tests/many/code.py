@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from bot.store.engine import schema
 from tests.imports import PROJECT
 
 ALONE = "c0b14d7fcb85f7772ab25a2a2d67217030be0907"  # the last version of which one process at a time could run
@@ -24,4 +27,29 @@ def earlier_code(folder: Path, commit: str = ALONE) -> Path:
     folder.mkdir()
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as packed:
         packed.extractall(folder, filter="data")
+    return folder
+
+
+NEXT = f"{int(schema.head()) + 1:04d}"  # the revision of the later code's migration
+_MIGRATION = f"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{NEXT}"
+down_revision = "{schema.head()}"
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("of_later", sa.Integer))
+"""
+
+
+def later_code(folder: Path, *, takes_away: bool) -> Path:
+    """A copy of this code with a migration more, which the version before goes on with, unless it `takes_away` something."""
+    for name in _PACKAGES:
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "bot/store/migrations/versions" / f"{NEXT}_later.py").write_text(_MIGRATION)
+    if takes_away:
+        path = folder / "bot/store/engine/schema.py"
+        path.write_text(re.sub(r'^OLDEST = "\d+"', f'OLDEST = "{NEXT}"', path.read_text(), flags=re.MULTILINE))
     return folder

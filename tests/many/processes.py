@@ -52,6 +52,11 @@ class WorkingBot:
                 await asyncio.sleep(0.1)
         raise AssertionError(f"Process {self.number} is not ready (exit code {self.child.returncode}):\n{self.log[-3000:]}")
 
+    async def until_ended(self) -> int:
+        """Wait until it ends by itself. Returns its exit code."""
+        async with asyncio.timeout(_START_S):
+            return await self.child.wait()
+
     async def kill(self) -> None:
         """End it at once, in the middle of whatever it does."""
         self.child.kill()
