@@ -125,7 +125,6 @@ class App:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)  # started deliveries still need the connection
-            await self.client.finish_events()  # and so do responses to the last interactions
             await self.client.disconnect()
             connection.cancel()
         await self.client.finish_events()

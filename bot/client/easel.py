@@ -273,8 +273,13 @@ class Easel(GuildBot):
         await asyncio.gather(*late, return_exceptions=True)
 
     async def disconnect(self) -> None:
-        """Close the connections; soon also if Discord does not answer."""
-        closing = asyncio.create_task(self.close(), name="closing")  # it goes on if this is cancelled, else its end would be an error
+        """Close the connections, once the last events are answered; soon also if Discord does not answer."""
+        leaving = asyncio.create_task(
+            self.leave_gateway(), name="leaving"
+        )  # it goes on if this is cancelled, else its end would be an error
+        await asyncio.wait([leaving], timeout=_CLOSING_S)
+        await self.finish_events()
+        closing = asyncio.create_task(self.close(), name="closing")
         done, _ = await asyncio.wait([closing], timeout=_CLOSING_S)
         if not done:
             await self.http.close()

@@ -81,10 +81,14 @@ class ShardedBot(commands.AutoShardedBot):
             finally:
                 await self._close_shards()
 
-    async def close(self) -> None:
-        """Close everything."""
+    async def leave_gateway(self) -> None:
+        """Close the shards, so that nothing more is heard. Requests go on until `close`."""
         self._is_ending = True
         await self._close_shards()
+
+    async def close(self) -> None:
+        """Close everything."""
+        await self.leave_gateway()
         await super().close()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:

@@ -6,12 +6,12 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from sandbox.person import Person
+from sandbox.person import NotDoneError, Person
 from tests.chaos.killable import ended
 from tests.env.app import Env, has_image
 from tests.env.command import line_with, started
@@ -52,6 +52,23 @@ async def test_a_second_signal_ends_the_process_at_once(env: Env, folder: Path) 
         process.terminate()
         async with asyncio.timeout(5):
             assert await process.wait() == -signal.SIGTERM
+
+
+@pytest.mark.faults("generation-stuck")
+async def test_who_orders_during_a_stop_is_answered_or_not_heard(env: Env, folder: Path) -> None:
+    async def order_on_and_on(person: Person) -> None:
+        while person.bot_online:
+            with suppress(NotDoneError):
+                await person.slash("quota")
+
+    async with Person.connect(env.discord.url, "Ada") as ada, started("run", folder=folder, environ=env.environment()) as process:
+        await online(ada)
+        ordering = asyncio.gather(*(order_on_and_on(ada) for _ in range(20)))
+        await ada.message(lambda message: message.ephemeral)
+        process.terminate()
+        _, err = await process.communicate()
+        ordering.cancel()
+    assert (process.returncode, "Session is closed" in err.decode()) == (0, False)
 
 
 async def test_a_stop_does_not_wait_for_a_discord_that_does_not_answer(env: Env, folder: Path) -> None:
