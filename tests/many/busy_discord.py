@@ -172,6 +172,11 @@ class BusyDiscord:
             chosen = [each for each in ids if each < int(query.get("before", 2**63))][-limit:]
         return _json([self.messages[each] for each in reversed(chosen)])
 
+    async def read_guild(self, request: web.Request) -> web.Response:
+        """For a process that has not its shard."""
+        numbers = {payloads.guild_id(number): number for number in range(self.guilds)}
+        return _json(payloads.guild(numbers[int(request.match_info["guild"])]))
+
     async def open_direct(self, request: web.Request) -> web.Response:
         body, _ = await _read(request)
         return _json(payloads.direct_channel(int(body["recipient_id"])))
@@ -286,6 +291,7 @@ class BusyDiscord:
             web.get(f"{api}/gateway/bot", _constant({"url": self.gateway_url, "shards": self.shards, "session_start_limit": limits})),
             web.put(f"{api}/applications/{{application}}/commands", self.register),
             web.post(f"{api}/users/@me/channels", self.open_direct),
+            web.get(f"{api}/guilds/{{guild}}", self.read_guild),
             web.post(f"{api}/interactions/{{id}}/{{token}}/callback", self.callback),
             web.patch(f"{api}/webhooks/{{application}}/{{token}}/messages/{{message}}", self.edit_by_token),
             web.delete(f"{api}/webhooks/{{application}}/{{token}}/messages/@original", self.delete_by_token),
