@@ -56,7 +56,7 @@ def join(conn: Connection, newcomer: Newcomer, now: int, *, gone_homes: Collecti
     """Add a process, and take over the work of those that are certainly gone: of these homes, or with `is_alone` of all."""
     clock_ms = clock(conn)
     row = {"name": newcomer.name, "home": newcomer.home, "release": newcomer.release}
-    added = conn.execute(insert(processes).values(**row, started_at=clock_ms, lease_until=clock_ms + newcomer.lease_ms))
+    added = conn.execute(insert(processes).values(**row, started_at=clock_ms, lease_until=clock_ms + newcomer.lease_ms, commits=0))
     assert added.inserted_primary_key is not None, "an insert of one row has one"  # noqa: S101
     new_id = int(added.inserted_primary_key[0])
     is_gone = processes.c.id != new_id if is_alone else processes.c.home.in_(gone_homes)

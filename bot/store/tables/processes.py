@@ -16,6 +16,7 @@ processes = Table(
     Column("release", String(32), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("lease_until", BigInteger, nullable=False),  # by the database's clock
+    Column("commits", BigInteger, nullable=False),  # of its transactions: whether one whose answer was lost was carried out
     sqlite_autoincrement=True,
 )
 

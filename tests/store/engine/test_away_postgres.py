@@ -16,6 +16,7 @@ from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.opening import open_store
 from bot.store.engine.outage import Limits
 from tests.env.databases import Postgres
+from tests.env.job_steps import restart
 from tests.env.postgres_proxy import Lost, PostgresProxy, postgres_proxy
 from tests.store.engine.test_processes import reopened
 
@@ -112,8 +113,14 @@ async def test_an_outage_is_logged_once_and_without_traceback(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("of_process", [False, True])
 @pytest.mark.parametrize("lost", Lost)
-async def test_a_commit_whose_answer_was_lost_is_decided_by_the_database(pg_store: Store, proxy: PostgresProxy, lost: Lost) -> None:
+async def test_a_commit_whose_answer_was_lost_is_decided_by_the_database(
+    pg_store: Store, proxy: PostgresProxy, lost: Lost, of_process: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if of_process:
+        await restart(pg_store, 0)
+        monkeypatch.setattr("bot.store.engine.postgres.store._STATUS", "the number may be another's after a crash")
     subscription, proxy.lose_commit = pg_store.subscribe(Topic.QUEUE), lost
 
     def op(conn: Connection) -> str:

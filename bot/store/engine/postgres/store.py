@@ -4,7 +4,8 @@ As on SQLite, a commit waits for the disk and a server's budget is one row, so a
 processes take turns by an advisory lock. Nothing of ours then waits for a row. Operations lock rows all the same (`with_for_update`), and
 one that conflicts with another session is retried. A process that others have given up is refused (`TakenOver`).
 
-A COMMIT whose answer was lost is not repeated: the database knows by the transaction's id whether it was committed.
+A COMMIT whose answer was lost is not repeated: the database knows whether it was carried out, by a count that the transaction itself wrote,
+or without a process by the transaction's id.
 """
 
 from __future__ import annotations
@@ -39,7 +40,15 @@ _TURN: Final = "pg_advisory_xact_lock({writer}), pg_advisory_xact_lock({own})"
 # Many processes may be before this one, so its patience lasts longer than for a row, and ends before that with the connection.
 _WAIT_FOR_TURN: Final = f"SELECT set_config('lock_timeout', '7s', true), {_TURN}, set_config('lock_timeout', '{{then}}', true)"
 _IS_MEMBER = "SELECT EXISTS (SELECT FROM processes WHERE id = $1)"
-_ANNOUNCE = "SELECT count(pg_notify($1, said)), pg_current_xact_id_if_assigned()::text FROM unnest($2::text[]) AS said"  # NULL: not written
+# Announces, and counts the transaction for its process if it has written anything.
+_ANNOUNCE = """
+    WITH counted AS (
+        UPDATE processes SET commits = commits + 1 WHERE id = $3::bigint AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING commits
+    )
+    SELECT count(pg_notify($1, said)), pg_current_xact_id_if_assigned()::text AS number, (SELECT commits FROM counted) AS commits
+    FROM unnest($2::text[]) AS said
+"""
+_COMMITS = "SELECT commits FROM processes WHERE id = $1"
 _STATUS = "SELECT pg_xact_status($1::text::xid8)"
 _SIZE = "SELECT pg_database_size(current_database())"
 _GIVEN_UP: Final = "Another Easel has taken over the work of this process, which did not renew its lease in time; start it again."
@@ -142,7 +151,7 @@ class PostgresStore(Store):
                 held_from = await self._take_turn(conn, driver)
                 self._add_queued(group)  # what came while others wrote need not wait for the next turn
                 results = await conn.run_sync(lambda sync: [attempt(sync, write, self.process_id) for write in group])
-                _, number = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results))
+                _, number, count = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results), self.process_id)
                 self._begin_commit(group)
             except BaseException as error:
                 await self._roll_back(transaction, driver, error)
@@ -151,7 +160,7 @@ class PostgresStore(Store):
                 await transaction.commit()
             except Exception as error:
                 await self._writing.drop()
-                if number is None or not await self._was_committed(number):
+                if number is None or not await self._was_committed(number, count):
                     raise
                 log.info("a commit whose answer was lost was carried out", error=type(error).__name__)
         LOCK_HOLD.observe(time.perf_counter() - held_from)
@@ -203,13 +212,13 @@ class PostgresStore(Store):
         with suppress(SQLAlchemyError, OSError):  # then the next one finds the connection lost
             await transaction.rollback()
 
-    async def _was_committed(self, number: str) -> bool:
+    async def _was_committed(self, number: str, count: int | None) -> bool:
         """Ask the database until it knows. Raises `UnknownCommit` if it cannot, or if another Easel has taken it over."""
         failures = 0
         while True:
             began = time.monotonic()
             try:
-                status = await self._status_of(number)
+                status = await self._status_of(number, count)
             except Exception as error:
                 failures += 1
                 away = self._away_of(error, Work.WRITES)
@@ -223,11 +232,20 @@ class PostgresStore(Store):
                     raise UnknownCommit  # too long ago
                 await asyncio.sleep(outage.PAUSE_MIN_S)
 
-    async def _status_of(self, number: str) -> str | None:
-        driver = await driver_of(await self._writing.get())
+    async def _status_of(self, number: str, count: int | None) -> str | None:
+        """Of the transaction with this number, the `count`-th of its process; None if nobody knows.
+
+        After a crash of the server another process's transaction may have the same number.
+        """
+        driver = await driver_of(await self._writing.get())  # from here on nothing of the lost connection is under way
         with self._sessions.bounded(driver, slow=0):
-            status: str | None = await driver.fetchval(_STATUS, number)
-        return status
+            if count is None:
+                status: str | None = await driver.fetchval(_STATUS, number)
+                return status
+            commits = await driver.fetchval(_COMMITS, self.process_id)
+        if commits is None:
+            return None
+        return "committed" if commits >= count else "aborted"
 
     def _unknown(self, write: Write, error: UnknownCommit) -> BaseException:
         """What the caller of a write is told that may have been committed."""

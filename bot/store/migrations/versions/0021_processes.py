@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("release", sa.String(32), nullable=False),
         sa.Column("started_at", sa.BigInteger, nullable=False),
         sa.Column("lease_until", sa.BigInteger, nullable=False),
+        sa.Column("commits", sa.BigInteger, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_table(
