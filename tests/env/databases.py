@@ -13,12 +13,13 @@ import asyncio
 import atexit
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -179,6 +180,9 @@ class _Request(Protocol):
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "easel.sqlite3"
     run(migrate(f"sqlite:///{path}"))
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DELETE FROM kv")  # as in PostgreSQL's databases, whose rows are deleted for each test
+        raw.commit()
     return path
 
 

@@ -16,7 +16,7 @@ from bot.store.engine.base import Store
 JOBS = 100
 
 # Tables without old rows, and accounts, of which each member has few.
-SMALL = "accounts|kv|members|outbox|tray"
+SMALL = "accounts|kv|members|outbox|tray|processes|alembic_version|rates|provider_states"
 # Indexes of what is not finished, and the keys of what is kept for some days.
 UNFINISHED = "ix_jobs_open|ix_jobs_unchecked|ix_generations_queue|ix_generations_active|ix_accounts_sponsor|ix_accounts_unused"
 KEPT = "sqlite_autoindex_images_1|sqlite_autoindex_job_references_1"

@@ -24,6 +24,7 @@ from bot.services.operating.notices import Notices
 from bot.services.pipeline.api_states import ApiStates
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.watch import Watch
+from bot.services.processes.membership import Membership
 from bot.store import claims, delivery, outbox, tray
 from bot.store.engine.base import Topic
 from bot.store.moderation import flagging
@@ -37,6 +38,8 @@ SEAMS: dict[str, tuple[object, str]] = {
     "backups": (ScheduledBackups, "run"),
     "bill": (Bill, "read"),
     "commands": (Easel, "sync_commands"),
+    "lease": (Membership, "run"),
+    "models": (Models, "follow"),
     "flags": (flagging, "guilds_with_flags"),
     "dispatch": (claims, "to_submit"),
     "erased": (erase, "unfinished"),

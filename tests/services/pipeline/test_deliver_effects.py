@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from bot.core.sealing import Sealer
 from bot.domain.gestures import Fate, ReactionBatch
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, history, outbox
+from bot.store.tables import jobs
 from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.images import MADE
 from tests.env.jobs import FAILED
@@ -146,7 +149,9 @@ async def test_a_direct_message_with_the_result_needs_no_notification(pipeline: 
 
 async def test_a_private_image_sends_one_ping_with_its_token(pipeline: Pipeline) -> None:
     assert await notifications(pipeline, MADE, tell=True, private=True, **VALID_TOKEN) == {ItemKind.PING}
-    assert (await item_data(pipeline))[ItemKind.PING] == {"token": "token", "application_id": 3}
+    data = (await item_data(pipeline))[ItemKind.PING]
+    job_id = await pipeline.store.read(lambda conn: conn.scalar(select(jobs.c.id)))
+    assert (Sealer("not used").open(data["token"], about=job_id), data["application_id"]) == ("token", 3)
 
 
 async def test_a_job_deleted_during_delivery_is_removed_from_the_channel(pipeline: Pipeline) -> None:

@@ -105,7 +105,7 @@ async def test_a_newer_schema_ends_a_process_that_is_too_old_for_it(store: Store
 
     def upgrade(conn: Connection) -> None:
         conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-        kv.put(conn, "schema:oldest", oldest, NOW)
+        kv.put(conn, schema.OLDEST_KEY, oldest, NOW)
 
     oldest = schema.head()
     await store.write(upgrade)
@@ -114,6 +114,8 @@ async def test_a_newer_schema_ends_a_process_that_is_too_old_for_it(store: Store
     await store.write(upgrade)
     with pytest.raises(StartError, match="upgraded by a newer Easel"), patience.endless():
         await renew(store, mine)
+    back = f"UPDATE alembic_version SET version_num = '{schema.head()}'"  # the tests share this database
+    await store.write(lambda conn: conn.exec_driver_sql(back))
 
 
 # --- on PostgreSQL -------------------------------------------------------------------------------------------------------

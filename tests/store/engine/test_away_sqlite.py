@@ -92,6 +92,8 @@ async def test_a_disk_that_is_full_or_read_only_delays_writes(
 
 
 async def test_too_few_open_files_delay_a_read(file_store: Store) -> None:
+    assert isinstance(file_store, SqliteStore)
+    file_store._reads.dispose()  # opening the store has read something
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:

@@ -21,7 +21,8 @@ from bot.core.errors import StartError
 from bot.domain.job import JobState, MessageRole
 from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.outbox import ItemKind
-from bot.store import gallery, jobs, messages, migrations, outbox
+from bot.store import gallery, jobs, kv, messages, migrations, outbox
+from bot.store.engine import schema
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store
 from bot.store.engine.schema import Migration, _revisions, head
@@ -73,10 +74,11 @@ async def test_without_migrating_the_newest_schema_is_accepted(database_url: str
 async def test_a_newer_schema_is_refused(no_schema_url: str, upgrade: bool) -> None:
     async with open_store(no_schema_url) as store:
         await store.write(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+        await store.write(kv.put, schema.OLDEST_KEY, "9998", 0)
     with pytest.raises(StartError) as caught:
         async with open_store(no_schema_url, migrate=upgrade):
             pass
-    sentence = "The database was written by a newer Easel (schema 9999); install that version or restore a backup."
+    sentence = "The database was upgraded by a newer Easel (schema 9999); install that version or restore a backup."
     assert caught.value.sentence == sentence
 
 
