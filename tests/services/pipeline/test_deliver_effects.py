@@ -150,7 +150,7 @@ async def test_a_direct_message_with_the_result_needs_no_notification(pipeline: 
 async def test_a_private_image_sends_one_ping_with_its_token(pipeline: Pipeline) -> None:
     assert await notifications(pipeline, MADE, tell=True, private=True, **VALID_TOKEN) == {ItemKind.PING}
     data = (await item_data(pipeline))[ItemKind.PING]
-    job_id = await pipeline.store.read(lambda conn: conn.scalar(select(jobs.c.id)))
+    job_id = await pipeline.store.read(lambda conn: conn.scalars(select(jobs.c.id)).one())
     assert (Sealer("not used").open(data["token"], about=job_id), data["application_id"]) == ("token", 3)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from bot.core.errors import StartError, TakenOver
 from bot.core.running import patience
@@ -114,8 +114,8 @@ async def test_a_newer_schema_ends_a_process_that_is_too_old_for_it(store: Store
     await store.write(upgrade)
     with pytest.raises(StartError, match="upgraded by a newer Easel"), patience.endless():
         await renew(store, mine)
-    back = f"UPDATE alembic_version SET version_num = '{schema.head()}'"  # the tests share this database
-    await store.write(lambda conn: conn.exec_driver_sql(back))
+    back = text("UPDATE alembic_version SET version_num = :head").bindparams(head=schema.head())
+    await store.write(lambda conn: conn.execute(back))  # the tests share this database
 
 
 # --- on PostgreSQL -------------------------------------------------------------------------------------------------------
