@@ -61,8 +61,8 @@ class Membership:
 
     async def run(self) -> None:
         """For the supervisor: until cancelled, or raise why this process takes part no longer."""
-        with resting():  # the renewals are a task of their own, which began before the loops
-            await (self._renewing or asyncio.Event().wait())
+        with resting():  # the renewals are a task of their own, which begins before the loops and ends after them
+            await (asyncio.shield(self._renewing) if self._renewing else asyncio.Event().wait())
 
     async def living(self) -> int:
         """How many processes work, this one included."""
@@ -77,7 +77,12 @@ class Membership:
         with patience.endless():
             while True:
                 await asyncio.sleep(self._lease_s / _RENEWALS)
-                await self._renew()
+                try:
+                    await self._renew()
+                except StartError:
+                    raise
+                except Exception:  # the next one may succeed before the lease is over
+                    log.exception("lease not renewed")
 
     async def _renew(self) -> None:
         began, process_id = time.monotonic(), self._store.process_id

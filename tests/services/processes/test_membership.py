@@ -63,6 +63,16 @@ async def test_waiting_for_the_end_of_a_lease_is_no_turn_that_does_not_end(url: 
         await asyncio.wait([keeping])
 
 
+async def test_a_lease_outlives_the_loops_until_their_work_is_finished(url: str, tmp_path: Path) -> None:
+    async with member(url, tmp_path, lease_s=0.3) as (store, membership):
+        loop = asyncio.create_task(membership.run())
+        await asyncio.sleep(0)
+        loop.cancel()
+        await asyncio.wait([loop])
+        until = await _lease(store)
+        await eventually(lambda: _is_renewed(store, until))
+
+
 async def test_a_process_that_was_given_up_ends(url: str, tmp_path: Path) -> None:
     async with member(url, tmp_path, lease_s=60) as (store, zombie), member(url, tmp_path, lease_s=0.3) as (other, _):
         lapsed = update(processes).where(processes.c.id == store.process_id).values(lease_until=0)
@@ -94,6 +104,14 @@ def test_a_folder_is_removed_once_its_process_is_gone(tmp_path: Path) -> None:
         assert (three.gone, left.exists()) == (("dead",), False)
         with pytest.raises(BlockingIOError):
             fcntl.flock(os.open(three.folder.with_name(f"{three.name}.lock"), os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+async def _lease(store: Store) -> int:
+    return int(await store.read(lambda conn: conn.scalars(select(processes.c.lease_until)).one()))
+
+
+async def _is_renewed(store: Store, until: int) -> bool:
+    return await _lease(store) > until
 
 
 async def _is(membership: Membership, count: int) -> bool:
