@@ -49,7 +49,8 @@ async def test_a_lease_is_renewed_while_its_process_lives_and_ends_with_it(url: 
         async with member(url, tmp_path, lease_s=0.3):
             both = await living(store)
             await eventually(lambda: _is(membership, 2))
-            await asyncio.sleep(0.7)  # longer than two leases
+            until = await _leases(store)
+            await eventually(lambda: _all_renewed(store, [each + 600 for each in until]))  # twice the length of a lease
             assert await living(store) == both
         assert await living(store) == both[:1]
 
@@ -69,8 +70,8 @@ async def test_a_lease_outlives_the_loops_until_their_work_is_finished(url: str,
         await asyncio.sleep(0)
         loop.cancel()
         await asyncio.wait([loop])
-        until = await _lease(store)
-        await eventually(lambda: _is_renewed(store, until))
+        until = await _leases(store)
+        await eventually(lambda: _all_renewed(store, until))
 
 
 async def test_a_process_that_was_given_up_ends(url: str, tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ async def test_leases_that_lapsed_while_the_database_was_away_are_not_judged_at_
         both = await living(one)
         lapsed = update(processes).values(lease_until=0)  # as after an outage
         await two.write(lambda conn: conn.execute(lapsed))
-        await asyncio.sleep(2)
+        await eventually(lambda: _all_renewed(one, [0, 0]))
         assert await living(one) == both
 
 
@@ -106,12 +107,12 @@ def test_a_folder_is_removed_once_its_process_is_gone(tmp_path: Path) -> None:
             fcntl.flock(os.open(three.folder.with_name(f"{three.name}.lock"), os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-async def _lease(store: Store) -> int:
-    return int(await store.read(lambda conn: conn.scalars(select(processes.c.lease_until)).one()))
+async def _leases(store: Store) -> list[int]:
+    return list(await store.read(lambda conn: conn.scalars(select(processes.c.lease_until).order_by(processes.c.id)).all()))
 
 
-async def _is_renewed(store: Store, until: int) -> bool:
-    return await _lease(store) > until
+async def _all_renewed(store: Store, until: list[int]) -> bool:
+    return all(now > before for now, before in zip(await _leases(store), until, strict=True))
 
 
 async def _is(membership: Membership, count: int) -> bool:
