@@ -198,5 +198,5 @@ def _second_enqueues(inside: Inside, outside: Outside) -> Iterator[str]:
 
 
 def _left_in(spool: Path | None) -> list[str]:
-    files = [path for path in spool.rglob("*") if path.is_file() and path.suffix != ".lock"] if spool and spool.exists() else []
+    files = [path for path in spool.rglob("*") if path.is_file() and not path.name.endswith(".lock")] if spool and spool.exists() else []
     return [f"A download was left: {path.name}." for path in files]

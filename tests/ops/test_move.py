@@ -50,7 +50,7 @@ from tests.store.privacy.traces import fill_every_table
 
 Contents = Mapping[str, list[tuple[Any, ...]]]
 BIG = 2**62 + 1
-PROCESS = {"name": "here", "home": "a", "release": "1", "started_at": 1, "lease_until": 2}
+PROCESS = {"name": "here", "home": "a", "release": "1", "started_at": 1, "lease_until": 2, "commits": 3}
 ODD = {"text": "a \U0001f98a, 'quoted' \\ \t\n", "list": [1.5, True, None, BIG], "nested": {"b": 1, "a": {}}}
 
 
