@@ -40,8 +40,11 @@ _TURN: Final = "pg_advisory_xact_lock({writer}), pg_advisory_xact_lock({own})"
 # Many processes may be before this one, so its patience lasts longer than for a row, and ends before that with the connection.
 _WAIT_FOR_TURN: Final = f"SELECT set_config('lock_timeout', '7s', true), {_TURN}, set_config('lock_timeout', '{{then}}', true)"
 _IS_MEMBER = "SELECT EXISTS (SELECT FROM processes WHERE id = $1)"
-# Announces, and counts the transaction for its process if it has written anything.
 _ANNOUNCE = """
+    SELECT count(pg_notify($1, said)), pg_current_xact_id_if_assigned()::text AS number, NULL FROM unnest($2::text[]) AS said
+"""
+# Also counts the transaction for its process, if it has written anything.
+_ANNOUNCE_AND_COUNT = """
     WITH counted AS (
         UPDATE processes SET commits = commits + 1 WHERE id = $3::bigint AND pg_current_xact_id_if_assigned() IS NOT NULL RETURNING commits
     )
@@ -151,7 +154,7 @@ class PostgresStore(Store):
                 held_from = await self._take_turn(conn, driver)
                 self._add_queued(group)  # what came while others wrote need not wait for the next turn
                 results = await conn.run_sync(lambda sync: [attempt(sync, write, self.process_id) for write in group])
-                _, number, count = await driver.fetchrow(_ANNOUNCE, CHANNEL, self._said(results), self.process_id)
+                number, count = await self._announce(driver, results)
                 self._begin_commit(group)
             except BaseException as error:
                 await self._roll_back(transaction, driver, error)
@@ -182,6 +185,15 @@ class PostgresStore(Store):
         if self.process_id is not None and not await driver.fetchval(_IS_MEMBER, self.process_id):
             raise TakenOver(_GIVEN_UP)
         return held_from
+
+    async def _announce(self, driver: Any, results: list[WriteResult]) -> tuple[str | None, int | None]:
+        """Returns the transaction's number, None if it has written nothing, and which one of its process it is."""
+        said = self._said(results)
+        if self.process_id is None:
+            _, number, count = await driver.fetchrow(_ANNOUNCE, CHANNEL, said)
+        else:
+            _, number, count = await driver.fetchrow(_ANNOUNCE_AND_COUNT, CHANNEL, said, self.process_id)
+        return number, count
 
     def _said(self, results: list[WriteResult]) -> list[str]:
         """The announcements for other processes."""
