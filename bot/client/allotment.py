@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 TURN_S: Final = 1.0  # between two turns
 _KEPT_S: Final = 30.0  # longer than a database takes to restart: opening every shard again takes longer, and Discord counts it
 _OFFERED_S: Final = 3.0  # how long a shard that was given back is left to others
+_BACK_S: Final = 5.0  # after a session was lost: all may have lost theirs, and each takes again what it had before others take it
 _TRIED_MAX: Final = 32  # in a turn
 
 
@@ -47,14 +48,19 @@ class Allotment:
         self._lacking = f"shards lacking:{count}"  # held by a process that has less than its share
         self._lost_since: float | None = None
         self._seen_free: set[int] = set()
+        self._was_known = False
+        self._takes_from = 0.0
         self._offered: dict[int, float] = {}  # until when
 
     async def turn(self) -> None:
         """Keep, take and give back."""
         now = self._monotonic()
-        self.is_known = await self._locks.try_lock(self._own)
+        was_held, self.is_known = self._locks.is_held(self._own), await self._locks.try_lock(self._own)
+        if self._was_known and not was_held:
+            self._takes_from = now + _BACK_S
+        self._was_known = self._was_known or self.is_known
         await self._keep(now)
-        if not self.is_known:
+        if not self.is_known or now < self._takes_from:
             return
         self._offered = {each: until for each, until in self._offered.items() if until > now}
         share = -(-self._count // max(1, await self._sharing.living()))

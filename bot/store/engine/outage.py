@@ -31,6 +31,7 @@ class Limits:
     attempt_s: float = 8  # of one attempt; twice as long after each one in a row that reached it, so that slow work can end too
     attempt_max_s: float = 60
     commit_s: float = 2  # how much longer a caller waits if the commit has begun
+    in_use_s: float = 60  # how long a process waits at its start for a tool, or an older bot, that has the database alone
     close_s: float = 5  # how long closing waits for a database that is away
 
 

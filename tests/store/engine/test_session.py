@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 from bot.core.errors import DatabaseInUse
 from bot.core.running.coordination import SharedLocks
+from bot.store.engine import outage
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.opening import open_store
+from bot.store.engine.outage import Limits
 from tests.env.databases import Postgres, refusal
 from tests.services.conftest import eventually
 from tests.store.engine.test_postgres import cut
@@ -34,12 +36,23 @@ async def both(url: str) -> AsyncIterator[Both]:
         yield one, two
 
 
-async def test_a_tool_and_processes_exclude_each_other(url: str) -> None:
+async def test_a_tool_and_processes_exclude_each_other(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "LIMITS", Limits(in_use_s=0))
     async with open_store(url, is_shared=True), open_store(url, is_shared=True):
         assert "Another Easel is using the database" in await refusal(url)
     async with open_store(url):
         with pytest.raises(DatabaseInUse):
             await AsyncExitStack().enter_async_context(open_store(url, is_shared=True))
+
+
+async def test_a_process_waits_for_whoever_has_the_database_alone(url: str) -> None:
+    async with AsyncExitStack() as alone, AsyncExitStack() as process:
+        await alone.enter_async_context(open_store(url))
+        opening = asyncio.create_task(process.enter_async_context(open_store(url, is_shared=True)))
+        await asyncio.wait([opening], timeout=0.5)
+        assert not opening.done()
+        await alone.aclose()
+        await opening
 
 
 async def test_a_lock_is_held_by_one_process_until_it_lets_go_or_ends(url: str, both: Both) -> None:

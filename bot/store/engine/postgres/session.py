@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
@@ -56,6 +57,21 @@ class Session:
         if not is_first:
             log.info("database session lost with its locks, opened again")
             self._missed()
+
+    async def open(self) -> None:
+        """Open it the first time. A process waits a while for whoever has the database alone; raises as `ensure`."""
+        until = time.monotonic() + (outage.LIMITS.in_use_s if self._is_shared else 0)
+        is_told = False
+        while True:
+            try:
+                return await self.ensure()
+            except DatabaseInUse as error:
+                if time.monotonic() >= until:
+                    raise
+                if not is_told:
+                    log.warning("database in use, waiting", reason=error.sentence, at_most_s=outage.LIMITS.in_use_s)
+                is_told = True
+            await asyncio.sleep(_AGAIN_S)
 
     def keep(self) -> None:
         """Keep it open in the background until `close`."""

@@ -364,7 +364,7 @@ async def _prepare(session: Session, writing: WritingConnection, url: URL, *, up
     """Migrate or check the schema. Of several processes that start together one migrates, and the others wait for it."""
     turn = _TURN.format(writer=_WRITER, own=writing.own_key)
     with _as_start_error(url):
-        await session.ensure()
+        await session.open()
         conn = await writing.get()
         async with conn.begin():
             await conn.run_sync(_unbounded)
