@@ -148,6 +148,22 @@ async def test_a_process_without_a_shard_knows_that_others_have_them() -> None:
     assert not second.allotment.is_known
 
 
+async def test_after_a_restart_of_the_database_each_process_has_what_it_had() -> None:
+    fleet = Fleet(shards=4)
+    processes = [fleet.start() for _ in range(3)]
+    await fleet.until_fair()
+    had = [set(process.open) for process in processes]
+    for process in processes:
+        process.lose_session()
+    await fleet.turns(3)
+    for process in processes:  # one after the other, so the first finds the others' shards free
+        process.has_session = True
+        await fleet.turns()
+        assert [process.open for process in processes] == had
+    await fleet.turns(20)
+    assert fleet.open == sorted(map(len, had))
+
+
 async def test_a_lost_session_closes_nothing_if_it_is_opened_again_soon() -> None:
     fleet = Fleet(shards=4)
     process = fleet.start()
