@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -39,6 +40,14 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+def _forget_cached_loggers() -> None:
+    """Those that were first used while a command line had set them up would go on writing as it wanted."""
+    for name, module in list(sys.modules.items()):
+        logger = getattr(module, "log", None) if name.startswith(("bot.", "cogs.")) else None
+        if logger is not None and hasattr(logger, "__dict__"):
+            vars(logger).pop("bind", None)
+
+
 @pytest.fixture(autouse=True)
 def restore_loggers() -> Iterator[None]:
     """Undo what a command line that ran in this process set up: its handler writes to an output that is closed by then."""
@@ -49,4 +58,6 @@ def restore_loggers() -> Iterator[None]:
     root.setLevel(level)
     for name in ("bot", "cogs"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+    if structlog.is_configured():
+        _forget_cached_loggers()
     structlog.reset_defaults()

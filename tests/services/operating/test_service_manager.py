@@ -54,7 +54,7 @@ async def test_systemd_is_told_of_the_start_of_loops_that_hang_and_of_the_stop(
             state.turn_began = state.monotonic() - 301  # its turn does not end
             hung = "Background loops have not worked for minutes: bill."
             assert await told_again(manager, f"STATUS={hung}") == [f"STATUS={hung}"]
-            await eventually(lambda: _is_told(env, hung))
+            await eventually(lambda: _is_told(env, hung), timeout_s=30)  # each time a process is started
             with monkeypatch.context() as patch:
                 patch.setattr(type(app.store), "away_since", 1)  # loops wait for a database that is away: no restart helps
                 assert await told_again(manager, WELL_STATUS) == [WELL_STATUS, "WATCHDOG=1"]
