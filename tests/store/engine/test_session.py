@@ -15,6 +15,7 @@ from bot.store.engine import outage
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.opening import open_store
 from bot.store.engine.outage import Limits
+from bot.store.engine.postgres.session import Session
 from tests.env.databases import Postgres, refusal
 from tests.services.conftest import eventually
 from tests.store.engine.test_postgres import cut
@@ -70,6 +71,18 @@ async def test_a_lock_that_two_tasks_took_is_let_go_at_once(both: Both) -> None:
     assert await asyncio.gather(*(one.coordination.try_lock("a") for _ in range(3))) == [True] * 3
     await one.coordination.unlock("a")
     assert await two.coordination.try_lock("a")
+
+
+async def test_a_lock_that_is_wanted_again_while_it_is_let_go_is_held(both: Both) -> None:
+    one, two = both
+    assert isinstance(one.coordination, Session)
+    assert await one.coordination.try_lock("a")
+    async with one.coordination._turn:  # something else is being asked
+        both_at_once = asyncio.gather(one.coordination.unlock("a"), one.coordination.try_lock("a"))
+        await asyncio.sleep(0)
+    await both_at_once
+    assert one.coordination.is_held("a")
+    assert not await two.coordination.try_lock("a")
 
 
 async def test_a_lost_session_loses_its_locks_and_is_opened_again(both: Both, postgres: Postgres, url: str) -> None:

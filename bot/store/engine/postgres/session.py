@@ -106,9 +106,9 @@ class Session:
 
     async def unlock(self, name: str) -> None:
         """As `Coordination.unlock`."""
-        async with self._turn:
-            if name in self._held:
-                self._held.discard(name)
+        if name in self._held:
+            self._held.discard(name)  # at once: who wants it meanwhile takes it anew
+            async with self._turn:
                 await self._ask("SELECT pg_advisory_unlock($1)", name)
 
     def is_held(self, name: str) -> bool:
