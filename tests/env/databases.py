@@ -4,6 +4,7 @@ store               an open, empty store; the test runs twice, on SQLite and on 
 database_url        an empty database with the schema, not yet opened
 no_schema_url       a database without tables, for tests of migrations
 conflicts           the operations that were retried, for example after deadlocks
+postgres_url        the same on PostgreSQL only, in a database that no other test has
 postgres            the PostgreSQL server, one for each test process, started on first use
 """
 
@@ -205,6 +206,13 @@ def no_schema_url(request: _Request, tmp_path: Path) -> Iterator[str]:
     url = server.create(template="template1")
     yield url
     server.drop(url)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    url = postgres.create()
+    yield url
+    postgres.drop(url)
 
 
 @pytest.fixture

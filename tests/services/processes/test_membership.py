@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,20 +20,12 @@ from bot.services.processes.membership import Membership
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.tables import processes
-from tests.env.databases import Postgres
 from tests.services.conftest import eventually
 
 
-@pytest.fixture
-def url(postgres: Postgres) -> Iterator[str]:
-    url = postgres.create()
-    yield url
-    postgres.drop(url)
-
-
 @asynccontextmanager
-async def member(url: str, folder: Path, *, lease_s: float) -> AsyncIterator[tuple[Store, Membership]]:
-    async with open_store(url, is_shared=True) as store:
+async def member(postgres_url: str, folder: Path, *, lease_s: float) -> AsyncIterator[tuple[Store, Membership]]:
+    async with open_store(postgres_url, is_shared=True) as store:
         with home.opened(folder / "spool") as own:
             membership = Membership(store=store, home=own, lease_s=lease_s, clock=system)
             async with membership.joined():
@@ -44,9 +36,9 @@ async def living(store: Store) -> list[int]:
     return list(await store.read(lambda conn: conn.scalars(select(processes.c.id).order_by(processes.c.id)).all()))
 
 
-async def test_a_lease_is_renewed_while_its_process_lives_and_ends_with_it(url: str, tmp_path: Path) -> None:
-    async with member(url, tmp_path, lease_s=0.3) as (store, membership):
-        async with member(url, tmp_path, lease_s=0.3):
+async def test_a_lease_is_renewed_while_its_process_lives_and_ends_with_it(postgres_url: str, tmp_path: Path) -> None:
+    async with member(postgres_url, tmp_path, lease_s=0.3) as (store, membership):
+        async with member(postgres_url, tmp_path, lease_s=0.3):
             both = await living(store)
             await eventually(lambda: _is(membership, 2))
             until = await _leases(store)
@@ -55,17 +47,17 @@ async def test_a_lease_is_renewed_while_its_process_lives_and_ends_with_it(url: 
         assert await living(store) == both[:1]
 
 
-async def test_waiting_for_the_end_of_a_lease_is_no_turn_that_does_not_end(url: str, tmp_path: Path) -> None:
+async def test_waiting_for_the_end_of_a_lease_is_no_turn_that_does_not_end(postgres_url: str, tmp_path: Path) -> None:
     supervisor = Supervisor(backoff_s=lambda _: 0, healthy_s=60, clock=system)
-    async with member(url, tmp_path, lease_s=60) as (_, membership):
+    async with member(postgres_url, tmp_path, lease_s=60) as (_, membership):
         keeping = asyncio.create_task(supervisor.keep("lease", Loop(run=membership.run)))
         await eventually(lambda: _rests(supervisor))
         keeping.cancel()
         await asyncio.wait([keeping])
 
 
-async def test_a_lease_outlives_the_loops_until_their_work_is_finished(url: str, tmp_path: Path) -> None:
-    async with member(url, tmp_path, lease_s=0.3) as (store, membership):
+async def test_a_lease_outlives_the_loops_until_their_work_is_finished(postgres_url: str, tmp_path: Path) -> None:
+    async with member(postgres_url, tmp_path, lease_s=0.3) as (store, membership):
         loop = asyncio.create_task(membership.run())
         await asyncio.sleep(0)
         loop.cancel()
@@ -74,8 +66,8 @@ async def test_a_lease_outlives_the_loops_until_their_work_is_finished(url: str,
         await eventually(lambda: _all_renewed(store, until))
 
 
-async def test_a_process_that_was_given_up_ends(url: str, tmp_path: Path) -> None:
-    async with member(url, tmp_path, lease_s=60) as (store, zombie), member(url, tmp_path, lease_s=0.3) as (other, _):
+async def test_a_process_that_was_given_up_ends(postgres_url: str, tmp_path: Path) -> None:
+    async with member(postgres_url, tmp_path, lease_s=60) as (store, zombie), member(postgres_url, tmp_path, lease_s=0.3) as (other, _):
         lapsed = update(processes).where(processes.c.id == store.process_id).values(lease_until=0)
         await other.write(lambda conn: conn.execute(lapsed))
         await eventually(lambda: _are(other, 1))
@@ -84,8 +76,8 @@ async def test_a_process_that_was_given_up_ends(url: str, tmp_path: Path) -> Non
             await zombie.confirm()
 
 
-async def test_leases_that_lapsed_while_the_database_was_away_are_not_judged_at_once(url: str, tmp_path: Path, postgres: Postgres) -> None:
-    async with member(url, tmp_path, lease_s=1.5) as (one, _), member(url, tmp_path, lease_s=1.5) as (two, _other):
+async def test_leases_that_lapsed_while_the_database_was_away_are_not_judged_at_once(postgres_url: str, tmp_path: Path) -> None:
+    async with member(postgres_url, tmp_path, lease_s=1.5) as (one, _), member(postgres_url, tmp_path, lease_s=1.5) as (two, _other):
         both = await living(one)
         lapsed = update(processes).values(lease_until=0)  # as after an outage
         await two.write(lambda conn: conn.execute(lapsed))

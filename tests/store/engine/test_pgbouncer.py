@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg  # type: ignore[import-untyped]  # it has no type information
@@ -14,7 +14,6 @@ from bot.core.errors import StartError
 from bot.store import kv
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.opening import open_store, read_once
-from tests.env.databases import Postgres
 from tests.env.pgbouncer import in_front_of
 
 _WRITES = 40
@@ -23,13 +22,6 @@ _LEFT = """
     SELECT current_setting('lock_timeout'), (SELECT count(*) FROM pg_prepared_statements WHERE name <> ''),
         (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
 """
-
-
-@pytest.fixture
-def url(postgres: Postgres) -> Iterator[str]:
-    url = postgres.create()
-    yield url
-    postgres.drop(url)
 
 
 @asynccontextmanager
@@ -63,15 +55,15 @@ async def use(one: Store, other: Store) -> None:
     assert [await store.coordination.try_lock("role:sweeps") for store in (one, other)] == [True, False]
 
 
-async def test_session_mode_works_without_another_address(url: str) -> None:
-    with in_front_of(url, mode="session", pool_size=40) as pooled:
+async def test_session_mode_works_without_another_address(postgres_url: str) -> None:
+    with in_front_of(postgres_url, mode="session", pool_size=40) as pooled:
         async with processes(pooled, "") as (one, other):
             await use(one, other)
 
 
-async def test_transaction_mode_works_with_a_direct_address_and_leaves_nothing_in_its_sessions(url: str) -> None:
-    with in_front_of(url, mode="transaction", pool_size=2) as pooled:
-        async with processes(pooled, url) as (one, other):
+async def test_transaction_mode_works_with_a_direct_address_and_leaves_nothing_in_its_sessions(postgres_url: str) -> None:
+    with in_front_of(postgres_url, mode="transaction", pool_size=2) as pooled:
+        async with processes(pooled, postgres_url) as (one, other):
             await use(one, other)
         assert await read_once(pooled, number) == 2 * _WRITES
         client = await asyncpg.connect(pooled, statement_cache_size=0)
@@ -82,7 +74,7 @@ async def test_transaction_mode_works_with_a_direct_address_and_leaves_nothing_i
 
 
 @pytest.mark.parametrize("is_named", [False, True])
-async def test_transaction_mode_without_a_direct_address_is_refused(url: str, is_named: bool) -> None:
-    with in_front_of(url, mode="transaction", pool_size=20) as pooled, pytest.raises(StartError, match=_REFUSED):
+async def test_transaction_mode_without_a_direct_address_is_refused(postgres_url: str, is_named: bool) -> None:
+    with in_front_of(postgres_url, mode="transaction", pool_size=20) as pooled, pytest.raises(StartError, match=_REFUSED):
         async with processes(pooled, pooled if is_named else ""):
             pass

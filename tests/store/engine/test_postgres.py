@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -33,26 +33,19 @@ _TERMINATE = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE
 
 
 @pytest.fixture
-def url(postgres: Postgres) -> Iterator[str]:
-    url = postgres.create()
-    yield url
-    postgres.drop(url)
-
-
-@pytest.fixture
-async def pg_store(url: str) -> AsyncIterator[Store]:
-    async with open_store(url) as store:
+async def pg_store(postgres_url: str) -> AsyncIterator[Store]:
+    async with open_store(postgres_url) as store:
         yield store
 
 
-async def cut(store: Store, postgres: Postgres, url: str) -> None:
+async def cut(store: Store, postgres: Postgres, postgres_url: str) -> None:
     """End the store's connections, and wait until it has noticed."""
     assert isinstance(store, PostgresStore)
     driver = (await (await store._writing.get()).get_raw_connection()).driver_connection
     assert driver is not None
     seen = asyncio.Event()
     driver.add_termination_listener(lambda _: seen.set())
-    postgres.sql(_TERMINATE.format(url.partition("?")[0].rpartition("/")[2]))
+    postgres.sql(_TERMINATE.format(postgres_url.partition("?")[0].rpartition("/")[2]))
     await asyncio.wait_for(seen.wait(), 10)
 
 
@@ -66,9 +59,9 @@ async def together(store: Store, *ops: Op) -> list[Any]:
 
 
 @asynccontextmanager
-async def session(url: str, **settings: str) -> AsyncIterator[Any]:
+async def session(postgres_url: str, **settings: str) -> AsyncIterator[Any]:
     """A session of somebody else in the same database."""
-    conn = await asyncpg.connect(url, server_settings=settings)
+    conn = await asyncpg.connect(postgres_url, server_settings=settings)
     try:
         yield conn
     finally:
@@ -101,19 +94,19 @@ async def test_queued_writes_are_committed_together(pg_store: Store) -> None:
     assert pg_store.commits == 2
 
 
-async def test_how_long_processes_wait_for_their_turn_to_write_is_measured(url: str) -> None:
+async def test_how_long_processes_wait_for_their_turn_to_write_is_measured(postgres_url: str) -> None:
     def slow(conn: Connection) -> None:
         conn.exec_driver_sql("SELECT pg_sleep(0.05)")
 
     waited, held = (metric._sum.get() for metric in (LOCK_WAIT, LOCK_HOLD))
-    async with open_store(url, is_shared=True) as store, open_store(url, is_shared=True) as other:
+    async with open_store(postgres_url, is_shared=True) as store, open_store(postgres_url, is_shared=True) as other:
         await asyncio.gather(store.write(slow), other.write(slow))
     assert LOCK_WAIT._sum.get() - waited >= 0.04
     assert LOCK_HOLD._sum.get() - held >= 0.1
 
 
-async def test_writes_that_come_while_another_process_writes_share_the_next_commit(url: str) -> None:
-    async with open_store(url, is_shared=True) as store, session(url) as other:
+async def test_writes_that_come_while_another_process_writes_share_the_next_commit(postgres_url: str) -> None:
+    async with open_store(postgres_url, is_shared=True) as store, session(postgres_url) as other:
         async with other.transaction():
             await other.execute(f"SELECT pg_advisory_xact_lock({_WRITER})")
             commits, first = store.commits, asyncio.create_task(store.write(put("a")))
@@ -125,10 +118,10 @@ async def test_writes_that_come_while_another_process_writes_share_the_next_comm
     assert store.commits - commits == 1
 
 
-async def test_a_long_wait_for_the_turn_is_no_outage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_wait_for_the_turn_is_no_outage(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SESSION, "lock_timeout", "20ms")  # of rows
     waited, failures = LOCK_WAIT._sum.get(), count()
-    async with open_store(url, is_shared=True) as store, session(url) as other:
+    async with open_store(postgres_url, is_shared=True) as store, session(postgres_url) as other:
         monkeypatch.setattr(Availability, "failed", lambda *_, **__: next(failures) / 100)
         async with other.transaction():
             await other.execute(f"SELECT pg_advisory_xact_lock({_WRITER})")
@@ -151,17 +144,17 @@ async def test_writes_that_are_queued_while_others_run_are_committed_next(pg_sto
 
 
 @pytest.mark.parametrize("others", [0, 2])
-async def test_a_write_that_deadlocks_is_retried(pg_store: Store, url: str, others: int) -> None:
-    async with session(url, deadlock_timeout="1min") as other:  # longer than ours: PostgreSQL ends our transaction
+async def test_a_write_that_deadlocks_is_retried(pg_store: Store, postgres_url: str, others: int) -> None:
+    async with session(postgres_url, deadlock_timeout="1min") as other:  # longer than ours: PostgreSQL ends our transaction
         op, tasks = await deadlock(other)
         assert await together(pg_store, *(put(f"k{n}") for n in range(others)), op) == [None] * (others + 1)
         await tasks[0]
     assert await pg_store.read(kv.get, "b") == 1
 
 
-async def test_a_row_that_a_person_locked_delays_its_own_write_only(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_row_that_a_person_locked_delays_its_own_write_only(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SESSION, "lock_timeout", "50ms")
-    async with open_store(url) as store, session(url) as other:
+    async with open_store(postgres_url) as store, session(postgres_url) as other:
         async with other.transaction():
             await other.execute("INSERT INTO kv VALUES ('locked', '0', 0)")
             with patience.limited(0.3):
@@ -173,36 +166,36 @@ async def test_a_row_that_a_person_locked_delays_its_own_write_only(url: str, mo
     assert store.away_since is None
 
 
-async def test_a_cut_connection_is_replaced(pg_store: Store, postgres: Postgres, url: str) -> None:
+async def test_a_cut_connection_is_replaced(pg_store: Store, postgres: Postgres, postgres_url: str) -> None:
     await pg_store.write(kv.put, "name", 1, 0)
-    await cut(pg_store, postgres, url)
+    await cut(pg_store, postgres, postgres_url)
     assert await pg_store.read(kv.get, "name") == 1
     await pg_store.write(kv.put, "name", 2, 0)
 
 
-async def test_a_write_whose_connection_is_cut_runs_again(pg_store: Store, postgres: Postgres, url: str) -> None:
+async def test_a_write_whose_connection_is_cut_runs_again(pg_store: Store, postgres: Postgres, postgres_url: str) -> None:
     cuts = iter((True,))
 
     def cut_then_put(conn: Connection) -> None:
         if next(cuts, False):
-            await_only(cut(pg_store, postgres, url))
+            await_only(cut(pg_store, postgres, postgres_url))
         kv.put(conn, "name", 1, 0)
 
     await pg_store.write(cut_then_put)
     assert await pg_store.read(kv.get, "name") == 1
-    assert "Another Easel is using the database" in await refusal(url)
+    assert "Another Easel is using the database" in await refusal(postgres_url)
 
 
-async def test_a_lost_lock_is_taken_again(pg_store: Store, postgres: Postgres, url: str) -> None:
-    await cut(pg_store, postgres, url)
+async def test_a_lost_lock_is_taken_again(pg_store: Store, postgres: Postgres, postgres_url: str) -> None:
+    await cut(pg_store, postgres, postgres_url)
     await pg_store.write(kv.put, "name", 1, 0)
-    assert "Another Easel is using the database" in await refusal(url)
+    assert "Another Easel is using the database" in await refusal(postgres_url)
 
 
-async def test_nothing_is_written_while_another_process_has_the_lock(url: str, postgres: Postgres) -> None:
-    async with open_store(url) as loser:
-        await cut(loser, postgres, url)
-        async with open_store(url):
+async def test_nothing_is_written_while_another_process_has_the_lock(postgres_url: str, postgres: Postgres) -> None:
+    async with open_store(postgres_url) as loser:
+        await cut(loser, postgres, postgres_url)
+        async with open_store(postgres_url):
             with pytest.raises(DatabaseAway):  # a member is not told the operator's sentence
                 await loser.write(kv.put, "name", 1, 0)
             with pytest.raises(StartError, match="Another Easel is using the database"), patience.endless():

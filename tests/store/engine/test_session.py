@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -24,44 +24,37 @@ Both = tuple[Store, Store]
 
 
 @pytest.fixture
-def url(postgres: Postgres) -> Iterator[str]:
-    url = postgres.create()
-    yield url
-    postgres.drop(url)
-
-
-@pytest.fixture
-async def both(url: str) -> AsyncIterator[Both]:
+async def both(postgres_url: str) -> AsyncIterator[Both]:
     """Two processes."""
-    async with open_store(url, is_shared=True) as one, open_store(url, is_shared=True) as two:
+    async with open_store(postgres_url, is_shared=True) as one, open_store(postgres_url, is_shared=True) as two:
         yield one, two
 
 
-async def test_a_tool_and_processes_exclude_each_other(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tool_and_processes_exclude_each_other(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outage, "LIMITS", Limits(in_use_s=0))
-    async with open_store(url, is_shared=True), open_store(url, is_shared=True):
-        assert "Another Easel is using the database" in await refusal(url)
-    async with open_store(url):
+    async with open_store(postgres_url, is_shared=True), open_store(postgres_url, is_shared=True):
+        assert "Another Easel is using the database" in await refusal(postgres_url)
+    async with open_store(postgres_url):
         with pytest.raises(DatabaseInUse):
-            await AsyncExitStack().enter_async_context(open_store(url, is_shared=True))
+            await AsyncExitStack().enter_async_context(open_store(postgres_url, is_shared=True))
 
 
-async def test_a_process_waits_for_whoever_has_the_database_alone(url: str) -> None:
+async def test_a_process_waits_for_whoever_has_the_database_alone(postgres_url: str) -> None:
     async with AsyncExitStack() as alone, AsyncExitStack() as process:
-        await alone.enter_async_context(open_store(url))
-        opening = asyncio.create_task(process.enter_async_context(open_store(url, is_shared=True)))
+        await alone.enter_async_context(open_store(postgres_url))
+        opening = asyncio.create_task(process.enter_async_context(open_store(postgres_url, is_shared=True)))
         await asyncio.wait([opening], timeout=0.5)
         assert not opening.done()
         await alone.aclose()
         await opening
 
 
-async def test_a_lock_is_held_by_one_process_until_it_lets_go_or_ends(url: str, both: Both) -> None:
+async def test_a_lock_is_held_by_one_process_until_it_lets_go_or_ends(postgres_url: str, both: Both) -> None:
     one, two = both
     assert [await store.coordination.try_lock("a") for store in (one, one, two)] == [True, True, False]
     await one.coordination.unlock("a")
     assert await two.coordination.try_lock("a")
-    async with open_store(url, is_shared=True) as third:
+    async with open_store(postgres_url, is_shared=True) as third:
         assert await third.coordination.try_lock("b")
     assert await one.coordination.try_lock("b")
 
@@ -85,11 +78,11 @@ async def test_a_lock_that_is_wanted_again_while_it_is_let_go_is_held(both: Both
     assert not await two.coordination.try_lock("a")
 
 
-async def test_a_lost_session_loses_its_locks_and_is_opened_again(both: Both, postgres: Postgres, url: str) -> None:
+async def test_a_lost_session_loses_its_locks_and_is_opened_again(both: Both, postgres: Postgres, postgres_url: str) -> None:
     one, two = both
     assert await one.coordination.try_lock("a")
     lost = asyncio.create_task(one.coordination.wait_lost())
-    await cut(one, postgres, url)
+    await cut(one, postgres, postgres_url)
     async with asyncio.timeout(10):
         await lost
         assert not one.coordination.is_held("a")
@@ -132,9 +125,9 @@ async def test_what_one_process_announces_wakes_the_others_after_its_commit(both
     assert forgotten == ["2"]
 
 
-async def test_whatever_may_have_been_missed_is_read_again(both: Both, postgres: Postgres, url: str) -> None:
+async def test_whatever_may_have_been_missed_is_read_again(both: Both, postgres: Postgres, postgres_url: str) -> None:
     forgotten, waiting = list[str | None](), both[1].subscribe(Topic.QUEUE)
     both[1].when_changed_elsewhere(Topic.MODELS, forgotten.append)
-    await cut(both[1], postgres, url)
+    await cut(both[1], postgres, postgres_url)
     assert await waiting.wait(timeout_s=10)
     assert forgotten == [None]
